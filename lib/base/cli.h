@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_BASE_CLI_H
+#define KOOP_BASE_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+/*
+ * The command line of every program: one option table yields parsing, help,
+ * environment, configuration keys, --dump-options (from which completions
+ * are made) and --print-config.  This and main() are the only code that
+ * exits or prints.
+ *
+ * Precedence: flag > environment (KOOP_ and the long name in capitals) >
+ * koop.conf > the value the variable already has.  Switches are flags only.
+ * koop.conf is --config, KOOP_CONFIG, ./koop.conf, ./koop-data/koop.conf,
+ * /etc/koop.conf; one in the current folder only if it is owned by the caller
+ * or root and not writable by others.  URLs in it with a relative path
+ * (file:, sqlite:) are relative to its folder.
+ */
+
+struct error;
+
+enum cli_type {
+	CLI_SWITCH,   /* bool */
+	CLI_NUMBER,   /* uint64_t, decimal */
+	CLI_SIZE,     /* uint64_t, K M G T */
+	CLI_DURATION, /* uint64_t, milliseconds */
+	CLI_STRING,   /* const char * */
+	CLI_LIST,     /* struct cli_list, may be given again */
+	CLI_FILE,     /* const char *, completes file names */
+	CLI_DIR,      /* const char *, completes directories */
+	CLI_URL,      /* const char *, a path in it is made absolute when it
+	                 comes from koop.conf */
+};
+
+#define CLI_LIST_MAX 64
+struct cli_list {
+	const char *item[CLI_LIST_MAX];
+	size_t n;
+};
+
+/* Where an option may be set besides the command line. */
+enum cli_source {
+	CLI_FLAG_ONLY = 0,
+	CLI_ENV = 1,         /* KOOP_LONG_NAME */
+	CLI_CONF = 2,        /* long-name = value in koop.conf */
+	CLI_ENV_CONF = 3,
+};
+
+struct cli_option {
+	char letter; /* 0 for none */
+	const char *name;
+	enum cli_type type;
+	void *value;
+	const char *argument; /* "SIZE", NULL for a switch */
+	const char *help;     /* one line, with the default */
+	uint64_t min, max;    /* numbers, sizes, durations */
+	enum cli_source source;
+	const char *env_alias; /* another variable read after KOOP_...; or NULL */
+};
+
+struct cli {
+	const char *name;     /* "koop-encode" */
+	const char *operands; /* "[bucket/key]" */
+	const char *summary;
+	const struct cli_option *options; /* ended by one without a name */
+	unsigned operands_min, operands_max;
+};
+
+/*
+ * Parse.  Handles --help, --version, --dump-options, --print-config (exit 0)
+ * and every mistake (two lines on standard error, exit 64; a bad environment
+ * or koop.conf exits 78).  Returns the index in argv of the first operand;
+ * operands are argv[result..argc) (options may stand between them: argv is
+ * permuted).
+ */
+int cli_parse(const struct cli *cli, int argc, char *argv[]);
+
+/* The folder of the koop.conf that was read, or NULL. */
+const char *cli_config_path(void);
+/* Value of a koop.conf key that is no option of this program; or NULL. */
+const char *cli_config_value(const char *key);
+
+/* Exit 64 when fd is a terminal; the message says how to go on. */
+void cli_refuse_tty(const struct cli *cli, int fd, const char *what);
+
+/* Print "name: message" and return the exit status. */
+int cli_fail(const struct cli *cli, const struct error *err);
+int cli_usage(const struct cli *cli, const char *fmt, ...) KOOP_PRINTF(2, 3);
+/* Flush and close standard output; a command's last act.  Returns the exit
+ * status: 0, or that of a failed write (74). */
+int cli_finish(const struct cli *cli);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <time.h>
+
+#include "base/compiler.h"
+
+static uint64_t
+system_ms(clockid_t id)
+{
+	struct timespec now;
+	int rc = clock_gettime(id, &now);
+
+	assert(rc == 0);
+	/* A machine whose date is before 1970 gets the beginning of time. */
+	if (now.tv_sec < 0)
+		return 0;
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint64_t
+system_real_ms(const struct clock *clock)
+{
+	(void)clock;
+	return system_ms(CLOCK_REALTIME);
+}
+
+static uint64_t
+system_mono_ms(const struct clock *clock)
+{
+	(void)clock;
+	return system_ms(CLOCK_MONOTONIC);
+}
+
+static uint64_t
+system_boot_ms(const struct clock *clock)
+{
+	(void)clock;
+	return system_ms(CLOCK_BOOTTIME);
+}
+
+const struct clock clock_system = {
+	.real_ms = system_real_ms,
+	.mono_ms = system_mono_ms,
+	.boot_ms = system_boot_ms,
+};
+
+static uint64_t
+manual_ms(const struct clock *clock)
+{
+	const struct clock_manual *manual =
+	    container_of(clock, const struct clock_manual, clock);
+
+	return manual->now_ms;
+}
+
+void
+clock_manual_init(struct clock_manual *manual, uint64_t now_ms)
+{
+	manual->clock = (struct clock){ manual_ms, manual_ms, manual_ms };
+	manual->now_ms = now_ms;
+}
+
+uint64_t
+clock_real_ms(const struct clock *clock)
+{
+	return clock->real_ms(clock);
+}
+
+uint64_t
+clock_mono_ms(const struct clock *clock)
+{
+	return clock->mono_ms(clock);
+}
+
+uint64_t
+clock_boot_ms(const struct clock *clock)
+{
+	return clock->boot_ms(clock);
+}
+
+int
+clock_left_ms(const struct clock *clock, uint64_t deadline_mono_ms)
+{
+	uint64_t now = clock_mono_ms(clock);
+
+	if (now >= deadline_mono_ms)
+		return 0;
+	return (int)KOOP_MIN(deadline_mono_ms - now, (uint64_t)INT_MAX);
+}

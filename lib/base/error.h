@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_BASE_ERROR_H
+#define KOOP_BASE_ERROR_H
+
+#include "base/compiler.h"
+
+/*
+ * One error vocabulary for the whole tree.
+ *
+ * A library function that can fail returns 0 or a negative enum errc, and
+ * takes a struct error as its last argument.  The code is for programs: it
+ * chooses the exit status, the HTTP status and the S3 error.  The message is
+ * for people, and is written where the most is known.
+ *
+ * The library never prints and never exits.  A NULL struct error is allowed
+ * and means the caller only wants the code.
+ */
+
+/*      name         exit  http  meaning                                   */
+#define ERRC_MAP(X)                                                       \
+	X(NOTFOUND, 1, 404, "no such object, version or shard")           \
+	X(MISMATCH, 1, 412, "a condition or comparison did not hold")     \
+	X(USAGE, 64, 400, "the caller asked for nonsense")                \
+	X(CORRUPT, 65, 500, "stored or received bytes fail a check")      \
+	X(NOINPUT, 66, 400, "an input file cannot be opened")             \
+	X(UNAVAILABLE, 69, 503, "too few nodes answered")                 \
+	X(NOMEM, 71, 503, "out of memory")                                \
+	X(CANTCREATE, 73, 500, "an output file cannot be created")        \
+	X(IO, 74, 500, "reading or writing failed")                       \
+	X(RETRY, 75, 503, "failed now, the same request may succeed")     \
+	X(PROTOCOL, 76, 502, "the peer broke the protocol")               \
+	X(DENIED, 77, 403, "not permitted")                               \
+	X(CONFIG, 78, 500, "the configuration is wrong")
+
+enum errc {
+	ERRC_OK = 0,
+#define X(name, exitcode, http, text) ERRC_##name,
+	ERRC_MAP(X)
+#undef X
+	ERRC_MAX,
+};
+
+struct error {
+	enum errc code;
+	char text[480];
+};
+
+/* Record code and message; return -code, so that failing is one line. */
+int error_set(struct error *err, enum errc code, const char *fmt, ...)
+    KOOP_PRINTF(3, 4);
+
+/* The same, with ": " and strerror(errno) appended. */
+int error_errno(struct error *err, enum errc code, const char *fmt, ...)
+    KOOP_PRINTF(3, 4);
+
+/* Put "context: " in front of the message that err already holds; returns
+ * -err->code.  With err NULL returns -ERRC_IO. */
+int error_wrap(struct error *err, const char *fmt, ...) KOOP_PRINTF(2, 3);
+
+/* Exit status, HTTP status and short name ("UNAVAILABLE") of a code. */
+int error_exit_status(enum errc code);
+int error_http_status(enum errc code);
+const char *error_name(enum errc code);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/fault.h"
+
+#include <assert.h>
+
+static const char *const fault_names[FAULT_MAX] = {
+#define X(point, name) [FAULT_##point] = name,
+	FAULT_MAP(X)
+#undef X
+};
+
+const char *
+fault_name(enum fault_point point)
+{
+	assert(point < FAULT_MAX);
+	return fault_names[point];
+}
+
+#ifndef KOOP_FAULTS
+
+void
+fault_setup(void)
+{
+}
+
+#else
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/number.h"
+
+enum fault_action { FAULT_ERROR, FAULT_KILL, FAULT_STOP };
+
+/* One armed point: written by fault_setup() before there are threads. */
+struct fault {
+	uint64_t at; /* the hit that acts; 0 is none */
+	enum fault_action action;
+	_Atomic uint64_t hits;
+};
+
+static struct fault faults[FAULT_MAX];
+
+int
+fault_hit(enum fault_point point)
+{
+	struct fault *fault = &faults[point];
+
+	if (fault->at == 0 || atomic_fetch_add(&fault->hits, 1) + 1 != fault->at)
+		return 0;
+	if (fault->action == FAULT_ERROR)
+		return EIO;
+	raise(fault->action == FAULT_KILL ? SIGKILL : SIGSTOP);
+	return 0;
+}
+
+static bool
+fault_parse_action(enum fault_action *out, const char *s, size_t n)
+{
+	static const char *const names[] = { "error", "kill", "stop" };
+
+	for (size_t i = 0; i < nitems(names); i++) {
+		if (strlen(names[i]) == n && memcmp(names[i], s, n) == 0) {
+			*out = (enum fault_action)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* NAME:N[:ACTION], n bytes of it. */
+static bool
+fault_parse(const char *s, size_t n)
+{
+	enum fault_action action = FAULT_ERROR;
+	const char *colon = memchr(s, ':', n);
+	const char *end = s + n;
+	const char *rest;
+	uint64_t at;
+
+	if (colon == NULL)
+		return false;
+	rest = memchr(colon + 1, ':', (size_t)(end - colon - 1));
+	if (rest != NULL && !fault_parse_action(&action, rest + 1,
+	    (size_t)(end - rest - 1)))
+		return false;
+	if (rest == NULL)
+		rest = end;
+	if (!number_parse(&at, colon + 1, (size_t)(rest - colon - 1), 1,
+	    UINT64_MAX))
+		return false;
+	for (int i = 0; i < FAULT_MAX; i++) {
+		if (strlen(fault_names[i]) == (size_t)(colon - s) &&
+		    memcmp(fault_names[i], s, (size_t)(colon - s)) == 0) {
+			faults[i].at = at;
+			faults[i].action = action;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A test whose fault is misspelt would pass without testing: so a mistake in
+ * the variable ends the program, in this build only. */
+void
+fault_setup(void)
+{
+	const char *s = getenv("KOOP_TEST_FAULT");
+
+	while (s != NULL && *s != '\0') {
+		size_t n = strcspn(s, ",");
+
+		if (!fault_parse(s, n)) {
+			fprintf(stderr, "KOOP_TEST_FAULT: %.*s: want "
+			    "NAME:N[:error|kill|stop]\n", (int)n, s);
+			_Exit(error_exit_status(ERRC_CONFIG));
+		}
+		s += n + (s[n] == ',');
+	}
+}
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+
+static int
+system_openat(int dirfd, const char *name, int flags, mode_t mode)
+{
+	return openat(dirfd, name, flags | O_CLOEXEC, mode);
+}
+
+const struct file_ops file_system = {
+	.openat = system_openat,
+	.pwritev = pwritev,
+	.pread = pread,
+	.fdatasync = fdatasync,
+	.fsync = fsync,
+	.unlinkat = unlinkat,
+	.renameat = renameat,
+};
+
+static int
+publish_write(const struct file_ops *ops, int fd, const void *p, size_t n)
+{
+	const char *from = p;
+	off_t at = 0;
+
+	while (n > 0) {
+		struct iovec iov = { (void *)(uintptr_t)from, n };
+		ssize_t put = ops->pwritev(fd, &iov, 1, at);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -1;
+		from += put;
+		at += put;
+		n -= (size_t)put;
+	}
+	return 0;
+}
+
+/*
+ * The order is the durability promise: bytes, then name, then directory.  A
+ * crash between any two steps leaves the old file, or the new one, or a stray
+ * NAME.tmp that the owner of the directory removes when it starts.
+ */
+int
+file_publish(const struct file_ops *ops, int dirfd, const char *name,
+    const void *p, size_t n, struct error *err)
+{
+	char tmp[NAME_MAX + 1];
+	bool made = false;
+	int fd = -1;
+	int rc;
+
+	assert(name[0] != '\0');
+	rc = snprintf(tmp, sizeof(tmp), "%s.tmp", name);
+	if (rc < 0 || (size_t)rc >= sizeof(tmp))
+		return error_set(err, ERRC_USAGE, "%s: name too long", name);
+	rc = 0;
+	fd = ops->openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+	    0644);
+	if (fd == -1)
+		return error_errno(err, ERRC_CANTCREATE, "create %s", tmp);
+	made = true;
+
+	if (publish_write(ops, fd, p, n) == -1) {
+		rc = error_errno(err, ERRC_IO, "write %s", tmp);
+		goto out;
+	}
+	if (ops->fsync(fd) == -1) {
+		rc = error_errno(err, ERRC_IO, "fsync %s", tmp);
+		goto out;
+	}
+	rc = close(fd);
+	fd = -1;
+	if (rc == -1) {
+		rc = error_errno(err, ERRC_IO, "close %s", tmp);
+		goto out;
+	}
+	if (ops->renameat(dirfd, tmp, dirfd, name) == -1) {
+		rc = error_errno(err, ERRC_IO, "rename %s to %s", tmp, name);
+		goto out;
+	}
+	made = false;
+	if (ops->fsync(dirfd) == -1)
+		rc = error_errno(err, ERRC_IO, "fsync directory of %s", name);
+out:
+	if (fd != -1)
+		close(fd);
+	if (made)
+		ops->unlinkat(dirfd, tmp, 0);
+	return rc;
+}
+
+void
+file_sync_failed(const char *what)
+{
+	log_error("store", "%s: sync failed: %s; stopping, because nothing "
+	    "written since the last sync can be trusted", what,
+	    strerror(errno));
+	abort();
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* A line is one write(2) of at most this, so that lines of several processes
+ * on one pipe do not mix. */
+#define LINE_BYTES 4096
+#define TEXT_BYTES 1800
+
+static enum log_level log_level = LOG_INFO;
+static bool log_json;
+
+static const char *const level_names[] = {
+	[LOG_ERROR] = "error",
+	[LOG_WARN] = "warn",
+	[LOG_INFO] = "info",
+	[LOG_DEBUG] = "debug",
+};
+
+void
+log_setup(enum log_level level, int json)
+{
+	log_level = level;
+	log_json = json != 0;
+}
+
+struct line {
+	char p[LINE_BYTES];
+	size_t n;
+};
+
+static void
+line_add(struct line *line, const char *s)
+{
+	size_t n = strlen(s);
+
+	/* One byte stays free for the newline. */
+	if (n > sizeof(line->p) - 1 - line->n)
+		n = sizeof(line->p) - 1 - line->n;
+	memcpy(line->p + line->n, s, n);
+	line->n += n;
+}
+
+/*
+ * Control bytes become visible, so that nothing in a message can forge a line
+ * or drive a terminal; in JSON they become \u00NN.
+ */
+static void
+line_add_escaped(struct line *line, const char *s)
+{
+	for (; *s != '\0'; s++) {
+		unsigned char c = (unsigned char)*s;
+		char text[8] = { *s, '\0' };
+
+		if (c < 0x20 || c == 0x7f)
+			snprintf(text, sizeof(text),
+			    log_json ? "\\u%04x" : "\\x%02x", c);
+		else if (log_json && (c == '"' || c == '\\'))
+			snprintf(text, sizeof(text), "\\%c", c);
+		line_add(line, text);
+	}
+}
+
+static void
+line_print(struct line *line, enum log_level level, const char *layer,
+    const char *text)
+{
+	char when[32];
+
+	clock_iso8601(when, clock_real_ms(&clock_system));
+	if (log_json) {
+		line_add(line, "{\"time\":\"");
+		line_add(line, when);
+		line_add(line, "\",\"level\":\"");
+		line_add(line, level_names[level]);
+		line_add(line, "\",\"layer\":\"");
+		line_add_escaped(line, layer);
+		line_add(line, "\",\"text\":\"");
+		line_add_escaped(line, text);
+		line_add(line, "\"}");
+	} else {
+		line_add(line, when);
+		line_add(line, " ");
+		line_add(line, level_names[level]);
+		line_add(line, strlen(level_names[level]) < 5 ? "  " : " ");
+		line_add(line, layer);
+		line_add(line, ": ");
+		line_add_escaped(line, text);
+	}
+}
+
+void
+log_line(enum log_level level, const char *layer, const char *fmt, ...)
+{
+	struct line line = { .n = 0 };
+	char text[TEXT_BYTES];
+	va_list args;
+
+	if (level > log_level)
+		return;
+	va_start(args, fmt);
+	if (vsnprintf(text, log_json ? TEXT_BYTES / 3 : TEXT_BYTES, fmt, args) < 0)
+		text[0] = '\0';
+	va_end(args);
+	line_print(&line, level, layer, text);
+	line.p[line.n++] = '\n';
+	/* There is nobody to tell that the log cannot be written. */
+	if (write(STDERR_FILENO, line.p, line.n) == -1)
+		return;
+}
