@@ -17,9 +17,15 @@
  * Precedence: flag > environment (KOOP_ and the long name in capitals) >
  * koop.conf > the value the variable already has.  Switches are flags only.
  * koop.conf is --config, KOOP_CONFIG, ./koop.conf, ./koop-data/koop.conf,
- * /etc/koop.conf; one in the current folder only if it is owned by the caller
- * or root and not writable by others.  URLs in it with a relative path
- * (file:, sqlite:) are relative to its folder.
+ * /etc/koop.conf; one in the current folder is refused unless it is owned by
+ * the caller or root and not writable by others.  A relative path in it, alone
+ * or in a URL (file:, sqlite:), is relative to its folder.  A program without
+ * a CLI_CONF option reads it only when --config names it.
+ *
+ * Keys are checked against base/cli_keys.h, where a new one is to be added.
+ *
+ * --help, --version, --config, --print-config and --dump-options need no entry
+ * in the table.
  */
 
 struct error;
@@ -30,11 +36,10 @@ enum cli_type {
 	CLI_SIZE,     /* uint64_t, K M G T */
 	CLI_DURATION, /* uint64_t, milliseconds */
 	CLI_STRING,   /* const char * */
-	CLI_LIST,     /* struct cli_list, may be given again */
+	CLI_LIST,     /* struct cli_list; given again, or words in KOOP_... */
 	CLI_FILE,     /* const char *, completes file names */
 	CLI_DIR,      /* const char *, completes directories */
-	CLI_URL,      /* const char *, a path in it is made absolute when it
-	                 comes from koop.conf */
+	CLI_URL,      /* const char * */
 };
 
 #define CLI_LIST_MAX 64

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/cli.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cli_parts.h"
+#include "base/error.h"
+
+/* "KOOP_" and the longest option name there may be. */
+#define ENV_NAME_BYTES 64
+#define ORIGIN_BYTES 600
+
+/* One run of cli_parse(): where each value came from. */
+struct parse {
+	const struct cli *cli;
+	char *origin[CLI_OPTIONS_MAX];
+	const char *config; /* --config or KOOP_CONFIG */
+	bool print_config;
+};
+
+size_t
+cli_option_count(const struct cli *cli)
+{
+	size_t n = 0;
+
+	while (cli->options[n].name != NULL)
+		n++;
+	assert(n <= CLI_OPTIONS_MAX);
+	return n;
+}
+
+/* Messages hold names and answers from elsewhere: nothing in them may drive
+ * the terminal. */
+static void
+print_message(const struct cli *cli, const char *text)
+{
+	fprintf(stderr, "%s: ", cli->name);
+	for (; *text != '\0'; text++)
+		putc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text,
+		    stderr);
+	putc('\n', stderr);
+}
+
+int
+cli_fail(const struct cli *cli, const struct error *err)
+{
+	print_message(cli, err->text);
+	return error_exit_status(err->code);
+}
+
+int
+cli_usage(const struct cli *cli, const char *fmt, ...)
+{
+	struct error err;
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(err.text, sizeof(err.text), fmt, args);
+	va_end(args);
+	print_message(cli, err.text);
+	fprintf(stderr, "try %s --help\n", cli->name);
+	return error_exit_status(ERRC_USAGE);
+}
+
+int
+cli_finish(const struct cli *cli)
+{
+	struct error err;
+
+	/* fclose() may succeed after an earlier write has failed. */
+	if (fflush(stdout) == EOF || ferror(stdout) != 0 ||
+	    (fclose(stdout) == EOF && errno != EBADF)) {
+		(void)error_errno(&err, ERRC_IO, "write");
+		return cli_fail(cli, &err);
+	}
+	return 0;
+}
+
+void
+cli_refuse_tty(const struct cli *cli, int fd, const char *what)
+{
+	bool force = false;
+
+	if (!isatty(fd))
+		return;
+	for (const struct cli_option *o = cli->options; o->name != NULL; o++)
+		force = force || strcmp(o->name, "force") == 0;
+	exit(cli_usage(cli, "%s is a terminal; use a pipe or a file%s", what,
+	    force ? ", or --force" : ""));
+}
+
+/*
+ * A program started with one of the first three descriptors closed would get
+ * it for the next file it opens, and then write its messages there.  These
+ * stand-ins fail when they are used, as a closed descriptor does.
+ */
+static void
+hold_descriptors(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) != -1 || errno != EBADF)
+			continue;
+		if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY :
+		    O_RDONLY) != fd)
+			_exit(error_exit_status(ERRC_IO));
+	}
+}
+
+/* The long options and the letters, as getopt_long(3) wants them. */
+static void
+make_tables(const struct cli *cli, struct option longs[], char shorts[])
+{
+	static const struct option common[] = {
+		{ "help", no_argument, NULL, CLI_ID_HELP },
+		{ "version", no_argument, NULL, CLI_ID_VERSION },
+		{ "dump-options", no_argument, NULL, CLI_ID_DUMP },
+		{ "print-config", no_argument, NULL, CLI_ID_PRINT },
+		{ "config", required_argument, NULL, CLI_ID_CONFIG },
+		{ NULL, 0, NULL, 0 },
+	};
+	size_t n = cli_option_count(cli);
+	size_t at = 0;
+
+	shorts[at++] = ':';
+	shorts[at++] = 'h';
+	for (size_t i = 0; i < n; i++) {
+		const struct cli_option *o = &cli->options[i];
+		bool has_arg = o->type != CLI_SWITCH;
+
+		/* Nothing in the environment may switch something on. */
+		assert(has_arg || o->source == CLI_FLAG_ONLY);
+		longs[i] = (struct option){ o->name,
+			has_arg ? required_argument : no_argument, NULL,
+			CLI_ID_FIRST + (int)i };
+		if (o->letter == '\0')
+			continue;
+		shorts[at++] = o->letter;
+		if (has_arg)
+			shorts[at++] = ':';
+	}
+	shorts[at] = '\0';
+	memcpy(longs + n, common, sizeof(common));
+}
+
+static const struct cli_option *
+option_of_id(const struct cli *cli, int id)
+{
+	if (id >= CLI_ID_FIRST)
+		return &cli->options[id - CLI_ID_FIRST];
+	for (const struct cli_option *o = cli->options; o->name != NULL; o++)
+		if (o->letter != '\0' && o->letter == id)
+			return o;
+	return NULL;
+}
+
+/* getopt_long() refused: say what and why. */
+KOOP_NORETURN static void
+refuse_option(const struct cli *cli, int id, const char *word)
+{
+	const struct cli_option *o = option_of_id(cli, optopt);
+
+	if (id == ':' && optopt == CLI_ID_CONFIG)
+		exit(cli_usage(cli, "--config: needs a value"));
+	if (id == ':' && o != NULL)
+		exit(cli_usage(cli, "--%s: needs a value: %s", o->name,
+		    o->argument));
+	if (optopt >= CLI_ID_HELP)
+		exit(cli_usage(cli, "%.*s: takes no value",
+		    (int)strcspn(word, "="), word));
+	if (optopt != 0)
+		exit(cli_usage(cli, "-%c: no such option", optopt));
+	exit(cli_usage(cli, "%.*s: no such option", (int)strcspn(word, "="),
+	    word));
+}
+
+static void
+take_option(struct parse *p, int id)
+{
+	const struct cli_option *o = option_of_id(p->cli, id);
+	char what[ENV_NAME_BYTES + 2];
+	struct error err;
+
+	assert(o != NULL);
+	snprintf(what, sizeof(what), "--%s", o->name);
+	if (cli_value_set(o, what, optarg, &err) < 0)
+		exit(cli_usage(p->cli, "%s", err.text));
+	if (p->origin[o - p->cli->options] == NULL)
+		p->origin[o - p->cli->options] = strdup(what);
+}
+
+static void
+take_flags(struct parse *p, int argc, char *argv[])
+{
+	struct option longs[CLI_OPTIONS_MAX + 6];
+	char shorts[2 * CLI_OPTIONS_MAX + 4];
+	int id;
+
+	make_tables(p->cli, longs, shorts);
+	optind = 0; /* glibc: forget an earlier parse */
+	opterr = 0;
+	while ((id = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		switch (id) {
+		case 'h':
+		case CLI_ID_HELP:
+			cli_help(p->cli);
+			exit(cli_finish(p->cli));
+		case CLI_ID_VERSION:
+			puts("koop " KOOP_VERSION);
+			exit(cli_finish(p->cli));
+		case CLI_ID_DUMP:
+			cli_dump_options(p->cli);
+			exit(cli_finish(p->cli));
+		case CLI_ID_PRINT:
+			p->print_config = true;
+			break;
+		case CLI_ID_CONFIG:
+			p->config = optarg;
+			break;
+		case '?':
+		case ':':
+			refuse_option(p->cli, id, argv[optind - 1]);
+		default:
+			take_option(p, id);
+		}
+	}
+}
+
+/* An empty variable is one that is not set. */
+static const char *
+get_env(const char *name)
+{
+	const char *text = name != NULL ? getenv(name) : NULL;
+
+	return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+static void
+env_name(char out[static ENV_NAME_BYTES], const char *option)
+{
+	size_t n = (size_t)snprintf(out, ENV_NAME_BYTES, "KOOP_%s", option);
+
+	assert(n < ENV_NAME_BYTES);
+	for (char *c = out; *c != '\0'; c++) {
+		if (*c == '-')
+			*c = '_';
+		else if (*c >= 'a' && *c <= 'z')
+			*c = (char)(*c - 'a' + 'A');
+	}
+}
+
+KOOP_NORETURN static void
+fail_config(const struct cli *cli, struct error *err)
+{
+	err->code = ERRC_CONFIG;
+	exit(cli_fail(cli, err));
+}
+
+/* The words of a list in one variable. */
+static int
+set_words(const struct cli_option *o, const char *name, const char *text,
+    struct error *err)
+{
+	char *words = strdup(text);
+	char *rest = words;
+	char *word;
+	int rc = 0;
+
+	if (words == NULL)
+		return error_set(err, ERRC_NOMEM, "%s: out of memory", name);
+	while (rc == 0 && (word = strsep(&rest, " ")) != NULL)
+		if (word[0] != '\0')
+			rc = cli_value_set(o, name, word, err);
+	return rc;
+}
+
+static void
+take_environment(struct parse *p)
+{
+	size_t n = cli_option_count(p->cli);
+	struct error err;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct cli_option *o = &p->cli->options[i];
+		char made[ENV_NAME_BYTES];
+		const char *name = made;
+		const char *text;
+		int rc;
+
+		env_name(made, o->name);
+		if (p->origin[i] != NULL || (o->source & CLI_ENV) == 0)
+			continue;
+		text = get_env(name);
+		if (text == NULL && o->env_alias != NULL) {
+			name = o->env_alias;
+			text = get_env(name);
+		}
+		if (text == NULL)
+			continue;
+		rc = o->type == CLI_LIST ? set_words(o, name, text, &err) :
+		    cli_value_set(o, name, text, &err);
+		if (rc < 0)
+			fail_config(p->cli, &err);
+		p->origin[i] = strdup(name);
+	}
+}
+
+/* Every entry of koop.conf for one option; several only for a list. */
+static void
+take_entries(struct parse *p, size_t index)
+{
+	const struct cli_option *o = &p->cli->options[index];
+	char where[ORIGIN_BYTES];
+	char what[ORIGIN_BYTES + ENV_NAME_BYTES];
+	struct error err;
+	size_t n = 0;
+	const struct cli_entry *entries = cli_config_entries(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		const char *text;
+
+		if (strcmp(entries[i].key, o->name) != 0)
+			continue;
+		snprintf(where, sizeof(where), "%s:%u", cli_config_file(),
+		    entries[i].line);
+		snprintf(what, sizeof(what), "%s: %s", where, o->name);
+		text = cli_config_resolve(o->type, entries[i].value);
+		if (text == NULL) {
+			(void)error_set(&err, ERRC_NOMEM, "out of memory");
+			exit(cli_fail(p->cli, &err));
+		}
+		if (cli_value_set(o, what, text, &err) < 0)
+			fail_config(p->cli, &err);
+		if (p->origin[index] == NULL)
+			p->origin[index] = strdup(where);
+	}
+}
+
+static void
+take_config(struct parse *p)
+{
+	size_t n = cli_option_count(p->cli);
+	bool wanted = p->config != NULL;
+	struct error err;
+
+	for (size_t i = 0; i < n; i++)
+		wanted = wanted || (p->cli->options[i].source & CLI_CONF) != 0;
+	if (!wanted)
+		return;
+	if (p->config == NULL)
+		p->config = get_env("KOOP_CONFIG");
+	if (cli_config_read(p->cli, p->config, &err) < 0)
+		fail_config(p->cli, &err);
+	for (size_t i = 0; i < n; i++)
+		if (p->origin[i] == NULL &&
+		    (p->cli->options[i].source & CLI_CONF) != 0)
+			take_entries(p, i);
+}
+
+int
+cli_parse(const struct cli *cli, int argc, char *argv[])
+{
+	struct parse p = { .cli = cli };
+	unsigned operands;
+
+	hold_descriptors();
+	take_flags(&p, argc, argv);
+	operands = (unsigned)(argc - optind);
+	if (operands > cli->operands_max)
+		exit(cli_usage(cli, "%s: unexpected operand",
+		    argv[(unsigned)optind + cli->operands_max]));
+	if (operands < cli->operands_min && !p.print_config)
+		exit(cli_usage(cli, "missing operand: %s", cli->operands));
+	take_environment(&p);
+	take_config(&p);
+	if (p.print_config) {
+		cli_print_config(cli, p.origin);
+		exit(cli_finish(cli));
+	}
+	for (size_t i = 0; i < CLI_OPTIONS_MAX; i++)
+		free(p.origin[i]);
+	return optind;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_BASE_CLI_PARTS_H
+#define KOOP_BASE_CLI_PARTS_H
+
+/*
+ * What the files of base/cli share: cli.c (the command line), cli_value.c
+ * (text to value and back), cli_config.c (koop.conf), cli_help.c (everything
+ * that is printed).  Only they and their test include this.
+ */
+
+#include "base/cli.h"
+
+struct error;
+
+#define CLI_OPTIONS_MAX 64
+
+/* The options that every program has, as getopt_long(3) returns them; an
+ * option of the table is CLI_ID_FIRST + its index. */
+enum cli_id {
+	CLI_ID_HELP = 256,
+	CLI_ID_VERSION,
+	CLI_ID_DUMP,
+	CLI_ID_PRINT,
+	CLI_ID_CONFIG,
+	CLI_ID_FIRST,
+};
+
+size_t cli_option_count(const struct cli *cli);
+
+/* cli_value.c */
+
+/* Set the option's value, or fail with ERRC_USAGE and a message that begins
+ * with what, which names where the text comes from.  The text is kept. */
+KOOP_MUST int cli_value_set(const struct cli_option *option, const char *what,
+    const char *text, struct error *err);
+/* The present value as --print-config shows it; false when there is none. */
+bool cli_value_print(const struct cli_option *option, char *out, size_t room);
+const char *cli_type_name(enum cli_type type);
+
+/* cli_config.c */
+
+struct cli_entry {
+	const char *key;
+	const char *value;
+	unsigned line;
+};
+
+/* Read koop.conf: the named one, or the first of the usual ones, or none.
+ * Every failure is ERRC_CONFIG. */
+KOOP_MUST int cli_config_read(const struct cli *cli, const char *named,
+    struct error *err);
+/* Parse text (modified and kept) in place of a file; path is for messages. */
+KOOP_MUST int cli_config_parse(const struct cli *cli, const char *path,
+    char *text, size_t len, struct error *err);
+/* The entries that were read, in their order. */
+const struct cli_entry *cli_config_entries(size_t *n);
+/* The path of koop.conf as it was found, or NULL. */
+const char *cli_config_file(void);
+/*
+ * The text for an option of this type: paths are made absolute.  Fresh memory
+ * when it differs; NULL when there is none left.
+ */
+KOOP_MUST const char *cli_config_resolve(enum cli_type type, const char *text);
+/* Is the key that of any program? */
+bool cli_config_known(const char *key);
+
+/* cli_help.c */
+
+void cli_help(const struct cli *cli);
+void cli_dump_options(const struct cli *cli);
+/* origin[i] is where option i has its value from; NULL is the default. */
+void cli_print_config(const struct cli *cli, char *const origin[]);
+
+#endif

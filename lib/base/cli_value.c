@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Text to the value of an option, and back. */
+
+#include "base/cli_parts.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/number.h"
+
+/* Big enough for "18446744073709551615" and a unit. */
+#define NUMBER_TEXT 32
+
+static void
+print_size(char out[static NUMBER_TEXT], uint64_t v)
+{
+	static const char suffixes[] = "KMGT";
+	int i = -1;
+
+	while (i < 3 && v != 0 && v % 1024 == 0) {
+		v /= 1024;
+		i++;
+	}
+	if (i < 0)
+		snprintf(out, NUMBER_TEXT, "%" PRIu64, v);
+	else
+		snprintf(out, NUMBER_TEXT, "%" PRIu64 "%c", v, suffixes[i]);
+}
+
+static void
+print_duration(char out[static NUMBER_TEXT], uint64_t ms)
+{
+	if (ms % 1000 != 0)
+		snprintf(out, NUMBER_TEXT, "%" PRIu64 "ms", ms);
+	else
+		snprintf(out, NUMBER_TEXT, "%" PRIu64 "s", ms / 1000);
+}
+
+static void
+print_number(char out[static NUMBER_TEXT], enum cli_type type, uint64_t v)
+{
+	if (type == CLI_SIZE)
+		print_size(out, v);
+	else if (type == CLI_DURATION)
+		print_duration(out, v);
+	else
+		snprintf(out, NUMBER_TEXT, "%" PRIu64, v);
+}
+
+static int
+set_number(const struct cli_option *option, const char *what, const char *text,
+    struct error *err)
+{
+	static const char *const wants[] = {
+		[CLI_NUMBER] = "a number",
+		[CLI_SIZE] = "a size like 4096, 64K or 1M",
+		[CLI_DURATION] = "a duration like 500ms, 10s or 5m",
+	};
+	char min[NUMBER_TEXT], max[NUMBER_TEXT];
+	size_t len = strlen(text);
+	uint64_t v = 0;
+	bool ok;
+
+	if (option->type == CLI_SIZE)
+		ok = number_parse_size(&v, text, len, option->min, option->max);
+	else if (option->type == CLI_DURATION)
+		ok = number_parse_duration(&v, text, len, option->min,
+		    option->max);
+	else
+		ok = number_parse(&v, text, len, option->min, option->max);
+	if (!ok) {
+		print_number(min, option->type, option->min);
+		print_number(max, option->type, option->max);
+		return error_set(err, ERRC_USAGE,
+		    "%s: \"%.64s\": want %s, from %s to %s", what, text,
+		    wants[option->type], min, max);
+	}
+	*(uint64_t *)option->value = v;
+	return 0;
+}
+
+int
+cli_value_set(const struct cli_option *option, const char *what,
+    const char *text, struct error *err)
+{
+	struct cli_list *list;
+
+	switch (option->type) {
+	case CLI_SWITCH:
+		*(bool *)option->value = true;
+		return 0;
+	case CLI_NUMBER:
+	case CLI_SIZE:
+	case CLI_DURATION:
+		return set_number(option, what, text, err);
+	case CLI_LIST:
+		list = option->value;
+		if (list->n == CLI_LIST_MAX)
+			return error_set(err, ERRC_USAGE,
+			    "%s: given more than %d times", what, CLI_LIST_MAX);
+		list->item[list->n++] = text;
+		return 0;
+	case CLI_FILE:
+	case CLI_DIR:
+	case CLI_URL:
+		if (text[0] == '\0')
+			return error_set(err, ERRC_USAGE, "%s: is empty", what);
+		break;
+	case CLI_STRING:
+		break;
+	}
+	*(const char **)option->value = text;
+	return 0;
+}
+
+static bool
+print_list(const struct cli_list *list, char *out, size_t room)
+{
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < list->n && at < room; i++) {
+		int n = snprintf(out + at, room - at, "%s%s",
+		    i == 0 ? "" : " ", list->item[i]);
+
+		if (n < 0)
+			break;
+		at += (size_t)n;
+	}
+	return list->n > 0;
+}
+
+bool
+cli_value_print(const struct cli_option *option, char *out, size_t room)
+{
+	char number[NUMBER_TEXT];
+	const char *text;
+
+	assert(room > NUMBER_TEXT);
+	switch (option->type) {
+	case CLI_SWITCH:
+		snprintf(out, room, "%s",
+		    *(bool *)option->value ? "true" : "false");
+		return true;
+	case CLI_NUMBER:
+	case CLI_SIZE:
+	case CLI_DURATION:
+		print_number(number, option->type, *(uint64_t *)option->value);
+		snprintf(out, room, "%s", number);
+		return true;
+	case CLI_LIST:
+		return print_list(option->value, out, room);
+	case CLI_STRING:
+	case CLI_FILE:
+	case CLI_DIR:
+	case CLI_URL:
+		break;
+	}
+	text = *(const char **)option->value;
+	snprintf(out, room, "%s", text != NULL ? text : "");
+	return text != NULL;
+}
+
+const char *
+cli_type_name(enum cli_type type)
+{
+	static const char *const names[] = {
+		[CLI_SWITCH] = "switch",
+		[CLI_NUMBER] = "number",
+		[CLI_SIZE] = "size",
+		[CLI_DURATION] = "duration",
+		[CLI_STRING] = "string",
+		[CLI_LIST] = "list",
+		[CLI_FILE] = "file",
+		[CLI_DIR] = "dir",
+		[CLI_URL] = "url",
+	};
+
+	assert((size_t)type < nitems(names));
+	return names[type];
+}
