@@ -10,6 +10,8 @@
 #include "base/compiler.h"
 #include "base/random.h"
 #include "codec/stripe.h"
+#include "node/nodeline.h"
+#include "node/nodeproto.h"
 
 /*
  * Reading metadata as protocol.md section 7 says: an answer is given only
@@ -26,7 +28,6 @@
 struct buf;
 struct error;
 struct nodeclient;
-struct object_info;
 
 /*
  * The latest version of bucket/key.  On ERRC_NOTFOUND *out is filled all the
@@ -38,12 +39,10 @@ KOOP_MUST int metaread_object(struct nodeclient *nc, struct bytes bucket,
     struct bytes key, struct object_info *out, struct buf *inline_bytes,
     uint64_t deadline, struct error *err);
 
-enum metaread_bucket_state { BUCKET_OPEN, BUCKET_SEALED, BUCKET_DELETED };
-
 struct bucket_info {
 	uint64_t incarnation;
-	enum metaread_bucket_state state;
-	char owner[128];
+	enum nodeproto_state state; /* open, sealed or deleted */
+	char owner[NODELINE_OWNER_MAX + 1];
 	uint64_t created_ms;
 	uint64_t attempt; /* of a deletion, when sealed; else 0 */
 	uint64_t sealed_at_ms;
@@ -51,7 +50,7 @@ struct bucket_info {
 };
 
 /* One partition's row of a bucket.  ERRC_NOTFOUND: never heard of it there
- * (a deleted one is found, in state BUCKET_DELETED). */
+ * (a deleted one is found, in state NODEPROTO_DELETED). */
 KOOP_MUST int metaread_bucket(struct nodeclient *nc, uint32_t partition,
     struct bytes name, struct bucket_info *out, uint64_t deadline,
     struct error *err);
@@ -107,7 +106,7 @@ struct part_entry {
 	uint32_t set; /* parts of one object may be of different epochs */
 	struct reqid id;
 	uint64_t size;
-	char etag[40];
+	char etag[NODEPROTO_ETAG_MAX + 1];
 	uint64_t modified_ms;
 	struct geometry geometry; /* manifest only, like what follows */
 	uint64_t crc64nvme;
