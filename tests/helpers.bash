@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# Loaded by every bats file: a clean environment, an own folder, and helpers.
+
+bats_require_minimum_version 1.5.0
+
+ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+: "${KOOP_BIN:=$ROOT/build/release/bin}"
+: "${KOOP_FAULTS_BIN:=$ROOT/build/faults/bin}"
+BIN=$KOOP_BIN
+FAULTS_BIN=$KOOP_FAULTS_BIN
+
+# What the tests are run with must not reach the programs, nor what the caller
+# has set for an own cluster.
+for variable in $(compgen -e KOOP_); do
+	unset "$variable"
+done
+unset variable
+unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_REGION
+export KOOP_FAULTS_BIN=$FAULTS_BIN
+export PATH="$BIN:$PATH"
+export LC_ALL=C.UTF-8 TZ=UTC
+umask 022
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+teardown() {
+	cluster_down
+}
+
+# object BYTES FILE [SEED]: the same pseudo-random bytes for the same numbers.
+object() {
+	local key
+	printf -v key '%032x' "${3:-1}"
+	openssl enc -aes-128-ctr -K "$key" \
+		-iv 00000000000000000000000000000000 -in /dev/zero 2>/dev/null |
+		head -c "$1" >"$2"
+}
+
+# cluster_up [KOOP-UP-OPTION...]: a cluster of this test's own, on free ports.
+# Sets KOOP_CONFIG, DATA, GW (the gateway's URL) and, in a faults test, uses
+# the programs that come first in PATH.
+cluster_up() {
+	DATA=$BATS_TEST_TMPDIR/data
+	koop up --detach --data "$DATA" --port 0 --node-port 0 \
+		--durability os "$@" 3>&- 4>&- >"$BATS_TEST_TMPDIR/up.log" 2>&1 || {
+		cat "$BATS_TEST_TMPDIR/up.log" >&2
+		return 1
+	}
+	KOOP_CONFIG=$DATA/koop.conf
+	export KOOP_CONFIG
+	GW=$(conf gateway)
+	export GW
+}
+
+# conf KEY: the value of a key in koop.conf.
+conf() {
+	sed -n "s/^$1 *= *//p" "$KOOP_CONFIG" | sed 's/ *#.*//; q'
+}
+
+# cluster_down: stop what cluster_up started; fine when there is nothing.
+cluster_down() {
+	local data=${DATA:-$BATS_TEST_TMPDIR/data} pid
+	[ -d "$data" ] || return 0
+	KOOP_CONFIG=$data/koop.conf timeout 30 koop down --data "$data" \
+		>/dev/null 2>&1 3>&- || true
+	# Whatever still has this test's folder among its arguments is left
+	# over: stopped processes, too.
+	for pid in $(leftovers "$data"); do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+}
+
+# leftovers TEXT: the processes of ours that have TEXT in their arguments.
+leftovers() {
+	local dir exe
+	for dir in /proc/[0-9]*; do
+		exe=$(readlink "$dir/exe" 2>/dev/null) || continue
+		case "${exe##*/}" in
+		koop | koop-*) ;;
+		*) continue ;;
+		esac
+		tr '\0' ' ' <"$dir/cmdline" 2>/dev/null | grep -qF -- "$1" &&
+			echo "${dir#/proc/}"
+	done
+	return 0
+}
+
+# free_port: one that nothing listens on now.
+free_port() {
+	python3 -c 'import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])'
+}
+
+# ready_wait FILE: until a line "ready ADDRESS" stands in FILE (or a FIFO);
+# prints the address.  For daemons started with --ready-fd.
+ready_wait() {
+	local word address
+	read -r -t 30 word address <"$1" || return 1
+	[ "$word" = ready ] || return 1
+	echo "$address"
+}
