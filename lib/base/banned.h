@@ -10,8 +10,8 @@
  *
  * Poisoning a name also forbids its declaration, so the headers that declare
  * them come first.  That every header of ours compiles alone is checked
- * separately, without this file (tests/lint/check-headers).  rand is the name of
- * a parameter in OpenSSL's headers, so tests/lint/check-banned looks for it.
+ * separately, without this file (tests/lint/check-headers).  rand is the name
+ * of a parameter in OpenSSL's headers, so tests/lint/check-banned looks for it.
  */
 
 #include <alloca.h>

@@ -106,10 +106,12 @@ static void
 hold_descriptors(void)
 {
 	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+		int flags;
+
 		if (fcntl(fd, F_GETFD) != -1 || errno != EBADF)
 			continue;
-		if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY :
-		    O_RDONLY) != fd)
+		flags = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+		if (open("/dev/null", flags) != fd)
 			_exit(error_exit_status(ERRC_IO));
 	}
 }
@@ -304,8 +306,10 @@ take_environment(struct parse *p)
 		}
 		if (text == NULL)
 			continue;
-		rc = o->type == CLI_LIST ? set_words(o, name, text, &err) :
-		    cli_value_set(o, name, text, &err);
+		if (o->type == CLI_LIST)
+			rc = set_words(o, name, text, &err);
+		else
+			rc = cli_value_set(o, name, text, &err);
 		if (rc < 0)
 			fail_config(p->cli, &err);
 		p->origin[i] = strdup(name);

@@ -51,8 +51,8 @@ struct cli_list {
 /* Where an option may be set besides the command line. */
 enum cli_source {
 	CLI_FLAG_ONLY = 0,
-	CLI_ENV = 1,         /* KOOP_LONG_NAME */
-	CLI_CONF = 2,        /* long-name = value in koop.conf */
+	CLI_ENV = 1,  /* KOOP_LONG_NAME */
+	CLI_CONF = 2, /* long-name = value in koop.conf */
 	CLI_ENV_CONF = 3,
 };
 
@@ -65,7 +65,7 @@ struct cli_option {
 	const char *help;     /* one line, with the default */
 	uint64_t min, max;    /* numbers, sizes, durations */
 	enum cli_source source;
-	const char *env_alias; /* another variable read after KOOP_...; or NULL */
+	const char *env_alias; /* a variable read after KOOP_... */
 };
 
 struct cli {

@@ -170,11 +170,13 @@ check_owner(const char *path, struct error *err)
 	if (st.st_uid != geteuid() && st.st_uid != 0)
 		return error_set(err, ERRC_CONFIG,
 		    "%s: belongs to another user; to use it all the same, "
-		    "name it: --config %s", path, path);
+		    "name it: --config %s",
+		    path, path);
 	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return error_set(err, ERRC_CONFIG,
 		    "%s: others may write to it; chmod go-w it, or name it: "
-		    "--config %s", path, path);
+		    "--config %s",
+		    path, path);
 	return 0;
 }
 
@@ -281,8 +283,8 @@ cli_config_resolve(enum cli_type type, const char *text)
 		return text;
 	if (path == NULL || path[0] == '/' || path[0] == '\0' || !config.read)
 		return text;
-	if (asprintf(&out, "%.*s%s/%s", (int)(path - text), text,
-	    config.folder, path) < 0)
+	if (asprintf(&out, "%.*s%s/%s", (int)(path - text), text, config.folder,
+		path) < 0)
 		return NULL;
 	return out;
 }

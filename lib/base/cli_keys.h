@@ -9,33 +9,33 @@
  * explains them in this order; tests/00-house.bats holds the two together.
  */
 
-#define KOOP_CONF_KEYS(X)      \
-	X("cluster")           \
-	X("topology")          \
-	X("commit-log")        \
-	X("session-cache")     \
-	X("gateway")           \
-	X("durability")        \
-	X("data-shards")       \
-	X("parity-shards")     \
-	X("cell-size")         \
-	X("write-quorum")      \
-	X("inline-limit")      \
-	X("region")            \
-	X("credentials")       \
-	X("anonymous")         \
-	X("domain")            \
-	X("data-dir")          \
-	X("listen")            \
-	X("node")              \
-	X("port")              \
-	X("node-port")         \
-	X("nodes")             \
-	X("gateways")          \
-	X("max-connections")   \
-	X("idle-timeout")      \
-	X("tcp-congestion")    \
-	X("log-level")         \
+#define KOOP_CONF_KEYS(X)    \
+	X("cluster")         \
+	X("topology")        \
+	X("commit-log")      \
+	X("session-cache")   \
+	X("gateway")         \
+	X("durability")      \
+	X("data-shards")     \
+	X("parity-shards")   \
+	X("cell-size")       \
+	X("write-quorum")    \
+	X("inline-limit")    \
+	X("region")          \
+	X("credentials")     \
+	X("anonymous")       \
+	X("domain")          \
+	X("data-dir")        \
+	X("listen")          \
+	X("node")            \
+	X("port")            \
+	X("node-port")       \
+	X("nodes")           \
+	X("gateways")        \
+	X("max-connections") \
+	X("idle-timeout")    \
+	X("tcp-congestion")  \
+	X("log-level")       \
 	X("log-format")
 
 #endif

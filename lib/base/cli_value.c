@@ -124,8 +124,8 @@ print_list(const struct cli_list *list, char *out, size_t room)
 
 	out[0] = '\0';
 	for (size_t i = 0; i < list->n && at < room; i++) {
-		int n = snprintf(out + at, room - at, "%s%s",
-		    i == 0 ? "" : " ", list->item[i]);
+		int n = snprintf(out + at, room - at, "%s%s", i == 0 ? "" : " ",
+		    list->item[i]);
 
 		if (n < 0)
 			break;

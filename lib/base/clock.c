@@ -50,8 +50,8 @@ const struct clock clock_system = {
 static uint64_t
 manual_ms(const struct clock *clock)
 {
-	const struct clock_manual *manual =
-	    container_of(clock, const struct clock_manual, clock);
+	const struct clock_manual *manual = container_of(clock,
+	    const struct clock_manual, clock);
 
 	return manual->now_ms;
 }

@@ -54,8 +54,7 @@ date_of(uint64_t real_ms)
 	uint64_t z = days + 719468;
 	uint64_t era = z / 146097;
 	uint64_t doe = z % 146097;
-	uint64_t yoe =
-	    (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
 	uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
 	uint64_t mp = (5 * doy + 2) / 153;
 	struct date date = {
@@ -218,6 +217,6 @@ clock_parse_http_date(const char *text)
 	if (d.year < 1970 || d.day < 1 || d.day > month_days(d.year, d.month) ||
 	    d.hour > 23 || d.minute > 59 || d.second > 60)
 		return -1;
-	return days_from_date(d.year, d.month, d.day) * DAY_S +
-	    d.hour * 3600 + d.minute * 60 + KOOP_MIN(d.second, 59u);
+	return days_from_date(d.year, d.month, d.day) * DAY_S + d.hour * 3600 +
+	    d.minute * 60 + KOOP_MIN(d.second, 59u);
 }

@@ -14,7 +14,7 @@
 
 #define nitems(array) (sizeof(array) / sizeof((array)[0]))
 #define container_of(ptr, type, member) \
-	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define KOOP_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define KOOP_MAX(a, b) ((a) > (b) ? (a) : (b))

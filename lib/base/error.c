@@ -41,7 +41,10 @@ cut_partial_utf8(char *text, size_t len)
 		text[i - 1] = '\0';
 }
 
-static void KOOP_PRINTF(3, 0)
+static void set_text(struct error *err, enum errc code, const char *fmt,
+    va_list args) KOOP_PRINTF(3, 0);
+
+static void
 set_text(struct error *err, enum errc code, const char *fmt, va_list args)
 {
 	int n = vsnprintf(err->text, sizeof(err->text), fmt, args);

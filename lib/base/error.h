@@ -17,27 +17,26 @@
  */
 
 /*      name         exit  http  meaning                                   */
-#define ERRC_MAP(X)                                                       \
-	X(NOTFOUND, 1, 404, "no such object, version or shard")           \
-	X(MISMATCH, 1, 412, "a condition or comparison did not hold")     \
-	X(USAGE, 64, 400, "the caller asked for nonsense")                \
-	X(CORRUPT, 65, 500, "stored or received bytes fail a check")      \
-	X(NOINPUT, 66, 400, "an input file cannot be opened")             \
-	X(UNAVAILABLE, 69, 503, "too few nodes answered")                 \
-	X(NOMEM, 71, 503, "out of memory")                                \
-	X(CANTCREATE, 73, 500, "an output file cannot be created")        \
-	X(IO, 74, 500, "reading or writing failed")                       \
-	X(RETRY, 75, 503, "failed now, the same request may succeed")     \
-	X(PROTOCOL, 76, 502, "the peer broke the protocol")               \
-	X(DENIED, 77, 403, "not permitted")                               \
+#define ERRC_MAP(X)                                                   \
+	X(NOTFOUND, 1, 404, "no such object, version or shard")       \
+	X(MISMATCH, 1, 412, "a condition or comparison did not hold") \
+	X(USAGE, 64, 400, "the caller asked for nonsense")            \
+	X(CORRUPT, 65, 500, "stored or received bytes fail a check")  \
+	X(NOINPUT, 66, 400, "an input file cannot be opened")         \
+	X(UNAVAILABLE, 69, 503, "too few nodes answered")             \
+	X(NOMEM, 71, 503, "out of memory")                            \
+	X(CANTCREATE, 73, 500, "an output file cannot be created")    \
+	X(IO, 74, 500, "reading or writing failed")                   \
+	X(RETRY, 75, 503, "failed now, the same request may succeed") \
+	X(PROTOCOL, 76, 502, "the peer broke the protocol")           \
+	X(DENIED, 77, 403, "not permitted")                           \
 	X(CONFIG, 78, 500, "the configuration is wrong")
 
 enum errc {
 	ERRC_OK = 0,
 #define X(name, exitcode, http, text) ERRC_##name,
-	ERRC_MAP(X)
+	ERRC_MAP(X) ERRC_MAX,
 #undef X
-	ERRC_MAX,
 };
 
 struct error {

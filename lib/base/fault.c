@@ -54,7 +54,8 @@ fault_hit(enum fault_point point)
 {
 	struct fault *fault = &faults[point];
 
-	if (fault->at == 0 || atomic_fetch_add(&fault->hits, 1) + 1 != fault->at)
+	if (fault->at == 0 ||
+	    atomic_fetch_add(&fault->hits, 1) + 1 != fault->at)
 		return 0;
 	if (fault->action == FAULT_ERROR)
 		return EIO;
@@ -89,13 +90,13 @@ fault_parse(const char *s, size_t n)
 	if (colon == NULL)
 		return false;
 	rest = memchr(colon + 1, ':', (size_t)(end - colon - 1));
-	if (rest != NULL && !fault_parse_action(&action, rest + 1,
-	    (size_t)(end - rest - 1)))
+	if (rest != NULL &&
+	    !fault_parse_action(&action, rest + 1, (size_t)(end - rest - 1)))
 		return false;
 	if (rest == NULL)
 		rest = end;
 	if (!number_parse(&at, colon + 1, (size_t)(rest - colon - 1), 1,
-	    UINT64_MAX))
+		UINT64_MAX))
 		return false;
 	for (int i = 0; i < FAULT_MAX; i++) {
 		if (strlen(fault_names[i]) == (size_t)(colon - s) &&
@@ -119,8 +120,10 @@ fault_setup(void)
 		size_t n = strcspn(s, ",");
 
 		if (!fault_parse(s, n)) {
-			fprintf(stderr, "KOOP_TEST_FAULT: %.*s: want "
-			    "NAME:N[:error|kill|stop]\n", (int)n, s);
+			fprintf(stderr,
+			    "KOOP_TEST_FAULT: %.*s: want "
+			    "NAME:N[:error|kill|stop]\n",
+			    (int)n, s);
 			_Exit(error_exit_status(ERRC_CONFIG));
 		}
 		s += n + (s[n] == ',');

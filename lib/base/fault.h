@@ -17,34 +17,33 @@
  * Use:   if (FAULT(STORE_FSYNC)) { errno = EIO; return -1; }
  */
 
-#define FAULT_MAP(X)                            \
-	X(STORE_CREATE, "store.create")         \
-	X(STORE_WRITE, "store.write")           \
-	X(STORE_FSYNC, "store.fsync")           \
-	X(STORE_DIRSYNC, "store.dirsync")       \
-	X(STORE_REPLY, "store.reply")           \
-	X(APPLY_BEGIN, "apply.begin")           \
-	X(APPLY_RECORD, "apply.record")         \
-	X(APPLY_COMMIT, "apply.commit")         \
-	X(APPLY_PUBLISH, "apply.publish")       \
-	X(LOG_LOCKED, "log.locked")             \
-	X(LOG_COMMIT, "log.commit")             \
-	X(LOG_COMMITTED, "log.committed")       \
-	X(REPAIR_PUBLISH, "repair.publish")     \
-	X(GC_UNLINK, "gc.unlink")               \
-	X(WRITE_BEGIN, "write.begin")           \
-	X(WRITE_SHARD, "write.shard")           \
-	X(WRITE_DURABLE, "write.durable")       \
-	X(WRITE_APPENDED, "write.appended")     \
-	X(WRITE_APPLIED, "write.applied")       \
-	X(COMPLETE_APPEND, "complete.append")   \
+#define FAULT_MAP(X)                          \
+	X(STORE_CREATE, "store.create")       \
+	X(STORE_WRITE, "store.write")         \
+	X(STORE_FSYNC, "store.fsync")         \
+	X(STORE_DIRSYNC, "store.dirsync")     \
+	X(STORE_REPLY, "store.reply")         \
+	X(APPLY_BEGIN, "apply.begin")         \
+	X(APPLY_RECORD, "apply.record")       \
+	X(APPLY_COMMIT, "apply.commit")       \
+	X(APPLY_PUBLISH, "apply.publish")     \
+	X(LOG_LOCKED, "log.locked")           \
+	X(LOG_COMMIT, "log.commit")           \
+	X(LOG_COMMITTED, "log.committed")     \
+	X(REPAIR_PUBLISH, "repair.publish")   \
+	X(GC_UNLINK, "gc.unlink")             \
+	X(WRITE_BEGIN, "write.begin")         \
+	X(WRITE_SHARD, "write.shard")         \
+	X(WRITE_DURABLE, "write.durable")     \
+	X(WRITE_APPENDED, "write.appended")   \
+	X(WRITE_APPLIED, "write.applied")     \
+	X(COMPLETE_APPEND, "complete.append") \
 	X(COMPLETE_APPENDED, "complete.appended")
 
 enum fault_point {
 #define X(point, name) FAULT_##point,
-	FAULT_MAP(X)
+	FAULT_MAP(X) FAULT_MAX,
 #undef X
-	FAULT_MAX,
 };
 
 #ifdef KOOP_FAULTS

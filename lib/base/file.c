@@ -109,8 +109,9 @@ out:
 void
 file_sync_failed(const char *what)
 {
-	log_error("store", "%s: sync failed: %s; stopping, because nothing "
-	    "written since the last sync can be trusted", what,
-	    strerror(errno));
+	log_error("store",
+	    "%s: sync failed: %s; stopping, because nothing "
+	    "written since the last sync can be trusted",
+	    what, strerror(errno));
 	abort();
 }

@@ -18,7 +18,7 @@ struct error;
 
 struct file_ops {
 	int (*openat)(int dirfd, const char *name, int flags, mode_t mode);
-	ssize_t (*pwritev)(int fd, const struct iovec *iov, int count, off_t at);
+	ssize_t (*pwritev)(int fd, const struct iovec *iov, int n, off_t at);
 	ssize_t (*pread)(int fd, void *p, size_t n, off_t at);
 	int (*fdatasync)(int fd);
 	int (*fsync)(int fd);

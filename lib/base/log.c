@@ -108,7 +108,8 @@ log_line(enum log_level level, const char *layer, const char *fmt, ...)
 	if (level > log_level)
 		return;
 	va_start(args, fmt);
-	if (vsnprintf(text, log_json ? TEXT_BYTES / 3 : TEXT_BYTES, fmt, args) < 0)
+	if (vsnprintf(text, log_json ? TEXT_BYTES / 3 : TEXT_BYTES, fmt, args) <
+	    0)
 		text[0] = '\0';
 	va_end(args);
 	line_print(&line, level, layer, text);

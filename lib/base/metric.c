@@ -35,15 +35,15 @@ metric_print(struct buf *out, const struct metric *metrics, int count)
 		const char *labels = m->labels != NULL ? m->labels : "";
 
 		if (strcmp(m->name, last) != 0)
-			buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n",
-			    m->name, m->help, m->name,
+			buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", m->name,
+			    m->help, m->name,
 			    m->kind == METRIC_COUNTER ? "counter" : "gauge");
 		last = m->name;
 		if (labels[0] == '\0')
 			buf_printf(out, "%s %" PRId64 "\n", m->name,
 			    metric_get(m));
 		else
-			buf_printf(out, "%s{%s} %" PRId64 "\n", m->name,
-			    labels, metric_get(m));
+			buf_printf(out, "%s{%s} %" PRId64 "\n", m->name, labels,
+			    metric_get(m));
 	}
 }

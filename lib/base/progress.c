@@ -87,7 +87,8 @@ progress_text(char *out, size_t room, const struct progress *p, uint64_t now_ms)
 	progress_bar(bar, percent);
 	return snprintf(out, room,
 	    "%s: [%s] %3" PRIu64 "%% %s of %s, %s/s, %" PRIu64 ":%02" PRIu64
-	    " left", p->name, bar, percent, done, total, speed, left_s / 60,
+	    " left",
+	    p->name, bar, percent, done, total, speed, left_s / 60,
 	    left_s % 60);
 }
 
@@ -102,8 +103,9 @@ progress_draw(struct progress *p, const char *before, const char *after)
 	progress_text(text, sizeof(text), p, now_ms);
 	n = snprintf(line, sizeof(line), "%s%s%s", before, text, after);
 	p->drawn_ms = now_ms;
-	if (n > 0 && write(STDERR_FILENO, line,
-	    KOOP_MIN((size_t)n, sizeof(line) - 1)) == -1)
+	if (n > 0 &&
+	    write(STDERR_FILENO, line, KOOP_MIN((size_t)n, sizeof(line) - 1)) ==
+		-1)
 		p->on = false;
 }
 

@@ -55,8 +55,8 @@ seeded_next(uint64_t s[static 4])
 static void
 seeded_fill(struct random_source *source, void *p, size_t n)
 {
-	struct random_seeded *seeded =
-	    container_of(source, struct random_seeded, source);
+	struct random_seeded *seeded = container_of(source,
+	    struct random_seeded, source);
 	uint8_t *to = p;
 
 	while (n > 0) {

@@ -37,9 +37,8 @@ signals_block(void)
 int
 signals_wait(int timeout_ms)
 {
-	uint64_t deadline =
-	    clock_mono_ms(&clock_system) + (uint64_t)(timeout_ms > 0 ?
-	    timeout_ms : 0);
+	uint64_t deadline = clock_mono_ms(&clock_system) +
+	    (uint64_t)(timeout_ms > 0 ? timeout_ms : 0);
 	sigset_t set;
 
 	signals_ours(&set);
@@ -49,8 +48,8 @@ signals_wait(int timeout_ms)
 			.tv_sec = left / 1000,
 			.tv_nsec = left % 1000 * 1000000L,
 		};
-		int number =
-		    sigtimedwait(&set, NULL, timeout_ms < 0 ? NULL : &wait);
+		int number = sigtimedwait(&set, NULL,
+		    timeout_ms < 0 ? NULL : &wait);
 
 		if (number > 0)
 			return number;

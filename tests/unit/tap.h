@@ -30,20 +30,21 @@ static int tap_count;
 static int tap_failed;
 static atomic_int tap_bad; /* CHECKs that failed in this test */
 
-#define CHECK(cond)                                                     \
-	((cond) ? (void)0 :                                             \
-	    (void)(atomic_fetch_add(&tap_bad, 1),                       \
-	    printf("# %s:%d: CHECK(%s)\n", __FILE__, __LINE__, #cond)))
+#define CHECK(cond)                                                      \
+	((cond) ? (void)0 :                                              \
+		  (void)(atomic_fetch_add(&tap_bad, 1),                  \
+		      printf("# %s:%d: CHECK(%s)\n", __FILE__, __LINE__, \
+			  #cond)))
 
 /* The same, and leave the test: for what the rest of it rests on. */
-#define REQUIRE(cond)                                                   \
-	do {                                                            \
-		if (!(cond)) {                                          \
-			atomic_fetch_add(&tap_bad, 1);                  \
-			printf("# %s:%d: REQUIRE(%s)\n", __FILE__,      \
-			    __LINE__, #cond);                           \
-			return;                                         \
-		}                                                       \
+#define REQUIRE(cond)                                                        \
+	do {                                                                 \
+		if (!(cond)) {                                               \
+			atomic_fetch_add(&tap_bad, 1);                       \
+			printf("# %s:%d: REQUIRE(%s)\n", __FILE__, __LINE__, \
+			    #cond);                                          \
+			return;                                              \
+		}                                                            \
 	} while (0)
 
 /* Two strings, shown when they differ. */
