@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+#include "up/clusterup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/signals.h"
+#include "cluster/topology.h"
+#include "up/control.h"
+#include "up/program.h"
+#include "up/supervisor.h"
+
+struct clusterup {
+	const struct clusterup_options *o;
+	struct layout layout;
+	struct program *program;
+	unsigned count;
+	int detach_fd; /* the waiting parent's pipe; -1 in the foreground */
+	struct error error; /* of the ready hook */
+};
+
+/* The folder that this program was started from. */
+static int
+program_folder(char out[static PROGRAM_ARG_BYTES], struct error *err)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *slash;
+
+	if (n <= 0)
+		return error_errno(err, ERRC_NOINPUT, "/proc/self/exe");
+	path[n] = '\0';
+	slash = strrchr(path, '/');
+	if (slash == NULL || slash - path > PROGRAM_ARG_BYTES - 32)
+		return error_set(err, ERRC_USAGE, "%s: path too long", path);
+	*slash = '\0';
+	snprintf(out, PROGRAM_ARG_BYTES, "%s", path);
+	return 0;
+}
+
+static int
+common_args(struct clusterup *up, struct program *p, const char *folder,
+    const char *binary, struct error *err)
+{
+	const char *dir = up->layout.dir;
+	int rc;
+
+	snprintf(p->path, sizeof(p->path), "%s/%s", folder, binary);
+	snprintf(p->log_path, sizeof(p->log_path), "%s/log/%s.log", dir,
+	    p->name);
+	if (access(p->path, X_OK) == -1)
+		return error_errno(err, ERRC_NOINPUT, "%s", p->path);
+	rc = program_arg(p, err, "--listen=%s", p->address);
+	if (rc == 0)
+		rc = program_arg(p, err, "--topology=file:%s/topology.json",
+		    dir);
+	if (rc == 0)
+		rc = program_arg(p, err, "--commit-log=sqlite:%s/commit.db",
+		    dir);
+	if (rc == 0)
+		rc = program_arg(p, err, "--durability=%s", up->o->durability);
+	if (rc == 0 && up->o->tcp_congestion != NULL)
+		rc = program_arg(p, err, "--tcp-congestion=%s",
+		    up->o->tcp_congestion);
+	return rc;
+}
+
+static int
+add_node(struct clusterup *up, const char *folder,
+    const struct erasure_set *set, uint32_t index, struct error *err)
+{
+	struct program *p = &up->program[up->count];
+	char data[PROGRAM_ARG_BYTES], superblock[PROGRAM_ARG_BYTES + 16];
+	int rc;
+
+	snprintf(p->name, sizeof(p->name), "node-%u.%u", set->number, index);
+	machine_address(p->address, &set->machine[index]);
+	snprintf(data, sizeof(data), "%s/%s", up->layout.dir, p->name);
+	snprintf(superblock, sizeof(superblock), "%s/superblock", data);
+	rc = common_args(up, p, folder, "koop-node", err);
+	if (rc == 0)
+		rc = program_arg(p, err, "--data-dir=%s", data);
+	if (rc == 0)
+		rc = program_arg(p, err, "--node=%u/%u", set->number, index);
+	if (rc == 0 && access(superblock, F_OK) == -1) {
+		/* Only a cluster in the making initialises by itself: in a
+		 * finished one an empty folder is a disk that is missing. */
+		if (!up->layout.complete)
+			rc = program_arg(p, err, "--init");
+		else if (up->o->replace_node == up->count)
+			rc = program_arg(p, err, "--replace");
+	}
+	up->count++;
+	return rc;
+}
+
+static int
+add_gateway(struct clusterup *up, const char *folder, unsigned index,
+    struct error *err)
+{
+	struct program *p = &up->program[up->count++];
+	int rc;
+
+	p->gateway = true;
+	snprintf(p->name, sizeof(p->name), "gateway-%u", index);
+	snprintf(p->address, sizeof(p->address), "127.0.0.1:%u",
+	    up->layout.gateway_port[index]);
+	rc = common_args(up, p, folder, "koop-gw", err);
+	if (rc == 0)
+		rc = program_arg(p, err, "--session-cache=sqlite:%s/session.db",
+		    up->layout.dir);
+	if (rc == 0)
+		rc = program_arg(p, err, "--cell-size=%" PRIu64,
+		    up->o->cell_bytes);
+	if (rc == 0)
+		rc = program_arg(p, err, "--inline-limit=%" PRIu64,
+		    up->o->inline_bytes);
+	return rc;
+}
+
+static int
+list_programs(struct clusterup *up, struct error *err)
+{
+	const struct topology *t = up->layout.topology;
+	char folder[PROGRAM_ARG_BYTES];
+	size_t total = up->layout.gateways;
+	int rc;
+
+	for (size_t s = 0; s < t->set_count; s++)
+		total += t->sets[s].n;
+	up->program = calloc(total, sizeof(*up->program));
+	if (up->program == NULL)
+		return error_set(err, ERRC_NOMEM, "out of memory");
+	rc = program_folder(folder, err);
+	for (size_t s = 0; rc == 0 && s < t->set_count; s++)
+		for (uint32_t i = 0; rc == 0 && i < t->sets[s].n; i++)
+			rc = add_node(up, folder, &t->sets[s], i, err);
+	for (unsigned i = 0; rc == 0 && i < up->layout.gateways; i++)
+		rc = add_gateway(up, folder, i, err);
+	return rc;
+}
+
+static void
+say(void *arg, const char *line)
+{
+	struct clusterup *up = arg;
+
+	if (!up->o->quiet)
+		up->o->say(line);
+}
+
+/* Everything runs: the folder is complete, and who waits is told. */
+static void
+ready(void *arg)
+{
+	struct clusterup *up = arg;
+	char lines[512], text[512];
+
+	snprintf(lines, sizeof(lines),
+	    "durability = %s\ncell-size = %" PRIu64 "\n", up->o->durability,
+	    up->o->cell_bytes);
+	if (layout_publish(&up->layout, lines, &up->error) < 0) {
+		up->o->say(up->error.text);
+		return;
+	}
+	snprintf(text, sizeof(text),
+	    "koop-up: serves S3 on http://127.0.0.1:%u, data in %s",
+	    up->layout.gateway_port[0], up->layout.dir);
+	up->o->say(text);
+	if (up->detach_fd == -1)
+		return;
+	(void)!write(up->detach_fd, "ok\n", 3);
+	close(up->detach_fd);
+	up->detach_fd = -1;
+}
+
+static int
+supervise(struct clusterup *up, struct error *err)
+{
+	struct supervisor_options options = {
+		.control_fd = -1,
+		.clock = &clock_system,
+		.say = say,
+		.ready = ready,
+		.arg = up,
+	};
+	int rc;
+
+	rc = layout_open(&up->layout, &up->o->layout, err);
+	if (rc == 0)
+		rc = list_programs(up, err);
+	if (rc == 0)
+		rc = control_listen(up->layout.dir, &options.control_fd, err);
+	if (rc < 0)
+		goto out;
+	if (strcmp(up->o->durability, "os") == 0)
+		up->o->say("koop-up: DURABILITY os: a power failure may lose "
+			   "acknowledged objects; for tests only");
+	options.program = up->program;
+	options.count = up->count;
+	rc = supervisor_run(&options, err);
+	/* While the lock is held: the socket cannot be another's. */
+	char path[PROGRAM_ARG_BYTES + 16];
+	snprintf(path, sizeof(path), "%s/" CONTROL_SOCKET, up->layout.dir);
+	unlink(path);
+	close(options.control_fd);
+out:
+	free(up->program);
+	layout_close(&up->layout);
+	return rc;
+}
+
+/* In the background: no terminal, output to a log. */
+static int
+leave_terminal(struct clusterup *up, struct error *err)
+{
+	char dir[2048], path[2100];
+	int null_fd, log_fd, rc;
+
+	rc = layout_resolve(dir, up->o->layout.dir, true, err);
+	if (rc < 0)
+		return rc;
+	snprintf(path, sizeof(path), "%s/koop-up.log", dir);
+	null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	if (null_fd == -1 || log_fd == -1)
+		return error_errno(err, ERRC_CANTCREATE, "%s", path);
+	setsid();
+	dup2(null_fd, STDIN_FILENO);
+	dup2(log_fd, STDOUT_FILENO);
+	dup2(log_fd, STDERR_FILENO);
+	close(null_fd);
+	close(log_fd);
+	return 0;
+}
+
+/* The parent of a detached supervisor: wait for "ok", or for its error. */
+static int
+await_child(int fd, uint64_t timeout_ms, struct error *err)
+{
+	uint64_t deadline = clock_mono_ms(&clock_system) + timeout_ms;
+	char text[600];
+	size_t n = 0;
+
+	while (n < sizeof(text) - 1) {
+		struct pollfd pfd = { .fd = fd, .events = POLLIN };
+		ssize_t got;
+
+		if (poll(&pfd, 1, clock_left_ms(&clock_system, deadline)) == 0)
+			return error_set(err, ERRC_RETRY,
+			    "the cluster does not serve yet; koop status "
+			    "tells what is missing");
+		got = read(fd, text + n, sizeof(text) - 1 - n);
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+		text[n] = '\0';
+		if (strcmp(text, "ok\n") == 0)
+			return 0;
+	}
+	text[n] = '\0';
+	/* "CODE TEXT" of the error that it ended with. */
+	char *space = strchr(text, ' ');
+	if (space == NULL || text[0] < 'A' || text[0] > 'A' + ERRC_MAX)
+		return error_set(err, ERRC_RETRY, "the supervisor died");
+	return error_set(err, (enum errc)(text[0] - 'A'), "%s", space + 1);
+}
+
+static int
+detach(struct clusterup *up, struct error *err)
+{
+	int fd[2];
+	pid_t pid;
+	int rc;
+
+	if (pipe2(fd, O_CLOEXEC) == -1)
+		return error_errno(err, ERRC_NOMEM, "pipe");
+	pid = fork();
+	if (pid == -1)
+		return error_errno(err, ERRC_NOMEM, "fork");
+	if (pid != 0) {
+		close(fd[1]);
+		rc = await_child(fd[0], up->o->timeout_ms, err);
+		close(fd[0]);
+		return rc;
+	}
+	close(fd[0]);
+	up->detach_fd = fd[1];
+	rc = leave_terminal(up, err);
+	if (rc == 0)
+		rc = supervise(up, err);
+	if (rc < 0) {
+		up->o->say(err->text);
+		if (up->detach_fd != -1)
+			dprintf(up->detach_fd, "%c %s", (char)('A' + err->code),
+			    err->text);
+	}
+	_exit(rc < 0 ? error_exit_status(err->code) : 0);
+}
+
+int
+clusterup_run(const struct clusterup_options *options, struct error *err)
+{
+	struct clusterup up = { .o = options, .detach_fd = -1 };
+
+	signals_block();
+	return options->detach ? detach(&up, err) : supervise(&up, err);
+}

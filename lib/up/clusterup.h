@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_UP_CLUSTERUP_H
+#define KOOP_UP_CLUSTERUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "up/layout.h"
+
+/*
+ * koop up: make or take the data folder, then supervise its programs until
+ * told to stop.  Programs are found beside the running one.
+ */
+
+struct error;
+
+struct clusterup_options {
+	struct layout_options layout;
+	const char *durability;     /* "full" or "os" */
+	const char *tcp_congestion; /* NULL: the system's */
+	uint64_t cell_bytes, inline_bytes;
+	uint64_t replace_node; /* LAYOUT_UNSET: none */
+	uint64_t timeout_ms;   /* for --detach */
+	bool quiet, detach;
+	/* Lines for people, on standard output or none at all. */
+	void (*say)(const char *line);
+};
+
+KOOP_MUST int clusterup_run(const struct clusterup_options *options,
+    struct error *err);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_UP_CONTROL_H
+#define KOOP_UP_CONTROL_H
+
+#include "base/compiler.h"
+
+/*
+ * How koop status, koop down and koop up --stop-node speak to the running
+ * supervisor: a unix socket in the data folder.  One line is the request,
+ *
+ *      status | stop N | start N | down
+ *
+ * and the answer is lines, the last of them "ok" or "error TEXT".  The
+ * answer to stop, start and down comes when it has happened.
+ */
+
+struct buf;
+struct error;
+
+#define CONTROL_SOCKET "up.sock"
+#define CONTROL_LINE_MAX 128
+#define CONTROL_ANSWER_MAX (256 * 1024)
+
+/* A listening socket at dir/up.sock, replacing a stale one. */
+KOOP_MUST int control_listen(const char *dir, int *fd, struct error *err);
+
+/*
+ * Ask.  ERRC_NOTFOUND when no supervisor runs there, ERRC_RETRY when the
+ * time is over, ERRC_USAGE with its text when it says "error".  The lines
+ * before "ok" are added to answer.
+ */
+KOOP_MUST int control_ask(const char *dir, const char *request,
+    struct buf *answer, int timeout_ms, struct error *err);
+
+#endif

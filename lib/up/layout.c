@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+#include "up/layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/io.h"
+#include "base/number.h"
+#include "base/random.h"
+#include "cluster/topology.h"
+#include "commit/commitlog.h"
+
+#define LOCK_NAME "up.lock"
+#define CONFIG_MAX (64 * 1024)
+#define TOPOLOGY_MAX (4 * 1024 * 1024)
+/* Programs of a supervisor that was killed die with it, but not at once. */
+#define PORT_WAIT_MS 5000
+
+int
+layout_resolve(char out[static 2048], const char *dir, bool create,
+    struct error *err)
+{
+	char path[PATH_MAX];
+
+	if (create && mkdir(dir, 0750) == -1 && errno != EEXIST)
+		return error_errno(err, ERRC_CANTCREATE, "%s", dir);
+	if (realpath(dir, path) == NULL)
+		return error_errno(err, ERRC_NOTFOUND, "%s", dir);
+	/* Room for the names in it, in every argument of a program. */
+	if (strlen(path) > 400)
+		return error_set(err, ERRC_USAGE, "%s: path too long", path);
+	snprintf(out, 2048, "%s", path);
+	return 0;
+}
+
+static int
+lock_folder(struct layout *l, struct error *err)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char path[2100];
+
+	snprintf(path, sizeof(path), "%s/" LOCK_NAME, l->dir);
+	l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (l->lock_fd == -1)
+		return error_errno(err, ERRC_CANTCREATE, "%s", path);
+	if (fcntl(l->lock_fd, F_OFD_SETLK, &lock) == -1)
+		return error_set(err, ERRC_RETRY,
+		    "a cluster runs in %s already; stop it with: "
+		    "koop down --data %s",
+		    l->dir, l->dir);
+	return 0;
+}
+
+bool
+layout_config(const char *dir, const char *key, char *out, size_t room)
+{
+	char path[2100];
+	char *text = NULL;
+	size_t n, key_n = strlen(key);
+	bool found = false;
+
+	snprintf(path, sizeof(path), "%s/koop.conf", dir);
+	if (io_read_file(&text, &n, path, CONFIG_MAX, NULL) < 0)
+		return false;
+	for (char *line = text; line != NULL && *line != '\0';) {
+		char *end = strchr(line, '\n');
+		char *value;
+
+		if (end != NULL)
+			*end++ = '\0';
+		value = line + key_n;
+		if (strncmp(line, key, key_n) == 0 &&
+		    (*value == ' ' || *value == '=')) {
+			value += strspn(value, " =");
+			found = (size_t)snprintf(out, room, "%s", value) < room;
+		}
+		line = end;
+	}
+	free(text);
+	return found;
+}
+
+/* Hold a port, waiting out what a killed supervisor has left. */
+static int
+hold_port(struct layout *l, uint16_t port, struct error *err)
+{
+	uint64_t deadline = clock_mono_ms(&clock_system) + PORT_WAIT_MS;
+	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+	int rc;
+
+	while ((rc = ports_hold(&l->ports, port, err)) < 0 &&
+	    clock_left_ms(&clock_system, deadline) > 0)
+		nanosleep(&pause, NULL);
+	return rc;
+}
+
+static int
+choose_port(struct layout *l, uint64_t wanted, unsigned i, uint16_t *out,
+    struct error *err)
+{
+	if (wanted == 0)
+		return ports_find(&l->ports, &random_system, out, err);
+	if (wanted + i > UINT16_MAX)
+		return error_set(err, ERRC_USAGE, "port %llu: too high",
+		    (unsigned long long)(wanted + i));
+	*out = (uint16_t)(wanted + i);
+	return hold_port(l, *out, err);
+}
+
+static uint64_t
+or_default(uint64_t value, uint64_t otherwise)
+{
+	return value == LAYOUT_UNSET ? otherwise : value;
+}
+
+static int
+publish(const struct layout *l, const char *name, const struct buf *text,
+    struct error *err)
+{
+	int dirfd = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc;
+
+	if (dirfd == -1)
+		return error_errno(err, ERRC_CANTCREATE, "%s", l->dir);
+	rc = buf_failed(text) ?
+	    error_set(err, ERRC_NOMEM, "%s", name) :
+	    file_publish(&file_system, dirfd, name, text->p, text->n, err);
+	close(dirfd);
+	return rc;
+}
+
+static int
+make_topology(struct layout *l, const struct layout_options *o,
+    struct error *err)
+{
+	uint64_t data = or_default(o->data_shards, 6);
+	uint64_t parity = or_default(o->parity_shards, 3);
+	struct topology_options make = {
+		.host = "127.0.0.1",
+		.node_port = 1,
+		.nodes = (uint32_t)or_default(o->nodes, data + parity),
+		.data_shards = (uint32_t)data,
+		.parity_shards = (uint32_t)parity,
+		.write_quorum = (uint32_t)or_default(o->write_quorum, 0),
+		.partitions = (uint32_t)or_default(o->partitions, 32),
+	};
+	struct buf text = buf_make(TOPOLOGY_MAX);
+	unsigned number = 0;
+	int rc;
+
+	rc = topology_make(&l->topology, &make, err);
+	for (size_t s = 0; rc == 0 && s < l->topology->set_count; s++) {
+		struct erasure_set *set = &l->topology->sets[s];
+		for (uint32_t i = 0; rc == 0 && i < set->n; i++)
+			rc = choose_port(l, or_default(o->node_port, 8001),
+			    number++, &set->machine[i].port, err);
+	}
+	if (rc == 0) {
+		topology_print(l->topology, &text);
+		rc = publish(l, "topology.json", &text, err);
+	}
+	buf_fini(&text);
+	return rc;
+}
+
+/* Does what is there have the shape that was asked for? */
+static int
+same_shape(const struct layout *l, const struct layout_options *o,
+    struct error *err)
+{
+	const struct erasure_set *set = &l->topology->sets[0];
+	const struct {
+		const char *what;
+		uint64_t asked, there;
+	} shape[] = {
+		{ "nodes", o->nodes, set->n * l->topology->set_count },
+		{ "data-shards", o->data_shards, set->data_shards },
+		{ "parity-shards", o->parity_shards,
+		    set->n - set->data_shards },
+		{ "write-quorum", o->write_quorum, set->write_quorum },
+		{ "partitions", o->partitions, l->topology->partition_count },
+		{ "node-port", o->node_port == 0 ? LAYOUT_UNSET : o->node_port,
+		    set->machine[0].port },
+	};
+
+	for (size_t i = 0; i < nitems(shape); i++)
+		if (shape[i].asked != LAYOUT_UNSET &&
+		    shape[i].asked != shape[i].there)
+			return error_set(err, ERRC_USAGE,
+			    "the cluster in %s has --%s %llu, fixed when it "
+			    "was made; leave the option out, or use another "
+			    "--data",
+			    l->dir, shape[i].what,
+			    (unsigned long long)shape[i].there);
+	return 0;
+}
+
+static int
+load_topology(struct layout *l, const struct layout_options *o,
+    struct error *err)
+{
+	char path[2100];
+	char *text = NULL;
+	size_t n;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/topology.json", l->dir);
+	if (access(path, F_OK) == -1 && errno == ENOENT && !l->complete)
+		return make_topology(l, o, err);
+	rc = io_read_file(&text, &n, path, TOPOLOGY_MAX, err);
+	if (rc < 0)
+		return rc;
+	rc = topology_parse(&l->topology, bytes_of(text, n), err);
+	free(text);
+	if (rc < 0)
+		return error_wrap(err, "%s", path);
+	rc = same_shape(l, o, err);
+	for (size_t s = 0; rc == 0 && s < l->topology->set_count; s++) {
+		const struct erasure_set *set = &l->topology->sets[s];
+		for (uint32_t i = 0; rc == 0 && i < set->n; i++)
+			rc = hold_port(l, set->machine[i].port, err);
+	}
+	return rc;
+}
+
+/* The gateways' ports: asked for, or as last time, or the usual ones. */
+static int
+load_gateways(struct layout *l, const struct layout_options *o,
+    struct error *err)
+{
+	char text[1024] = "";
+	uint64_t count, wanted = o->port;
+	const char *at = text;
+	int rc = 0;
+
+	if (!layout_config(l->dir, "gateways", text, sizeof(text)))
+		text[0] = '\0';
+	l->gateways = 0;
+	while (o->port == LAYOUT_UNSET && l->gateways < LAYOUT_GATEWAYS_MAX &&
+	    (at = strchr(at, ':')) != NULL) {
+		uint64_t port;
+
+		/* "http://127.0.0.1:PORT,..."; the scheme's colon is no port */
+		at++;
+		if (number_parse(&port, at, strcspn(at, ","), 1, UINT16_MAX))
+			l->gateway_port[l->gateways++] = (uint16_t)port;
+	}
+	count = or_default(o->gateways, l->gateways == 0 ? 1 : l->gateways);
+	l->gateways = (unsigned)KOOP_MIN(l->gateways, count);
+	for (unsigned i = 0; rc == 0 && i < l->gateways; i++)
+		rc = hold_port(l, l->gateway_port[i], err);
+	if (wanted == LAYOUT_UNSET)
+		wanted = l->gateways == 0 ? 9001 : l->gateway_port[0];
+	while (rc == 0 && l->gateways < count) {
+		rc = choose_port(l, wanted, l->gateways,
+		    &l->gateway_port[l->gateways], err);
+		l->gateways++;
+	}
+	return rc;
+}
+
+static int
+load_commit_log(struct layout *l, struct error *err)
+{
+	struct commitlog_options options = { .clock = &clock_system };
+	struct commitlog *log = NULL;
+	char url[2100];
+	int rc;
+
+	snprintf(url, sizeof(url), "sqlite:%s/commit.db", l->dir);
+	if (!l->complete) {
+		struct commitlog_genesis genesis = {
+			.partitions = l->topology->partitions,
+			.count = l->topology->partition_count,
+		};
+		reqid_format(genesis.cluster,
+		    reqid_new(&clock_system, &random_system));
+		rc = commitlog_create(url, &genesis, &options, err);
+		/* One is there already: an earlier attempt was killed. */
+		if (rc < 0 && rc != -ERRC_MISMATCH)
+			return rc;
+	}
+	rc = commitlog_open(&log, url, &options, err);
+	if (rc < 0)
+		return rc;
+	snprintf(l->cluster, sizeof(l->cluster), "%s", commitlog_cluster(log));
+	commitlog_close(log);
+	return 0;
+}
+
+int
+layout_open(struct layout *l, const struct layout_options *o, struct error *err)
+{
+	char path[2100];
+	int rc;
+
+	*l = (struct layout){ .lock_fd = -1 };
+	rc = layout_resolve(l->dir, o->dir, true, err);
+	if (rc == 0)
+		rc = lock_folder(l, err);
+	if (rc < 0)
+		return rc;
+	snprintf(path, sizeof(path), "%s/log", l->dir);
+	if (mkdir(path, 0750) == -1 && errno != EEXIST)
+		return error_errno(err, ERRC_CANTCREATE, "%s", path);
+	snprintf(path, sizeof(path), "%s/koop.conf", l->dir);
+	l->complete = access(path, F_OK) == 0;
+	rc = load_topology(l, o, err);
+	if (rc == 0)
+		rc = load_gateways(l, o, err);
+	if (rc == 0)
+		rc = load_commit_log(l, err);
+	return rc;
+}
+
+int
+layout_publish(struct layout *l, const char *lines, struct error *err)
+{
+	struct buf text = buf_make(CONFIG_MAX);
+	int rc;
+
+	buf_printf(&text,
+	    "# Written by koop-up(1); see koop.conf(5).\n"
+	    "cluster = %s\n"
+	    "topology = file:topology.json\n"
+	    "commit-log = sqlite:commit.db\n"
+	    "session-cache = sqlite:session.db\n"
+	    "gateway = http://127.0.0.1:%u\n"
+	    "gateways = ",
+	    l->cluster, l->gateway_port[0]);
+	for (unsigned i = 0; i < l->gateways; i++)
+		buf_printf(&text, "%shttp://127.0.0.1:%u", i == 0 ? "" : ",",
+		    l->gateway_port[i]);
+	buf_printf(&text, "\n%s", lines);
+	rc = publish(l, "koop.conf", &text, err);
+	if (rc == 0)
+		l->complete = true;
+	buf_fini(&text);
+	return rc;
+}
+
+void
+layout_close(struct layout *l)
+{
+	ports_fini(&l->ports);
+	topology_free(l->topology);
+	if (l->lock_fd != -1)
+		close(l->lock_fd);
+	l->lock_fd = -1;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+#include "up/status.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/number.h"
+#include "cluster/topology.h"
+#include "commit/commitlog.h"
+#include "http/httpc.h"
+#include "up/control.h"
+
+#define HEALTH_MAX (1024 * 1024)
+#define HEALTH_TIMEOUT_MS 2000
+#define LOOK_EVERY_MS 50
+
+/* What is opened once and looked at many times. */
+struct look {
+	const char *dir;
+	struct commitlog *log;
+	struct httpc_pool *pool;
+};
+
+/* One line of the supervisor's answer. */
+struct line {
+	char name[32], address[64], state[16];
+	int pid;
+	unsigned restarts;
+};
+
+static void
+look_close(struct look *look)
+{
+	commitlog_close(look->log);
+	httpc_pool_free(look->pool);
+}
+
+static int
+look_open(struct look *look, const char *dir, struct error *err)
+{
+	struct httpc_options options = { .max_idle = 1 };
+	char url[2100];
+	int rc;
+
+	*look = (struct look){ .dir = dir };
+	snprintf(url, sizeof(url), "sqlite:%s/commit.db", dir);
+	rc = commitlog_open(&look->log, url, NULL, err);
+	if (rc == 0)
+		rc = httpc_pool_new(&look->pool, &options, err);
+	if (rc < 0)
+		look_close(look);
+	return rc;
+}
+
+/* GET /health of an address as JSON; NULL when it does not answer. */
+static json_t *
+ask_health(const struct look *look, const char *address)
+{
+	uint64_t deadline = clock_mono_ms(&clock_system) + HEALTH_TIMEOUT_MS;
+	struct httpc_response response = { 0 };
+	struct httpc_addr addr = { .port = 0 };
+	const char *colon = strrchr(address, ':');
+	json_t *health = NULL;
+	uint64_t port;
+
+	if (colon == NULL || (size_t)(colon - address) >= sizeof(addr.ip) ||
+	    !number_parse(&port, colon + 1, strlen(colon + 1), 1, UINT16_MAX))
+		return NULL;
+	memcpy(addr.ip, address, (size_t)(colon - address));
+	addr.port = (uint16_t)port;
+	if (httpc_request(look->pool, &addr, "GET", "/health", NULL, 0,
+		BYTES_NONE, &response, HEALTH_MAX, deadline, NULL) == 0 &&
+	    response.status == 200)
+		health = json_loadb(response.body.p, response.body.n,
+		    JSON_REJECT_DUPLICATES, NULL);
+	httpc_response_fini(&response);
+	return health;
+}
+
+/* Records that a node still has to apply, by what the log's end says now. */
+static uint64_t
+records_behind(const struct look *look, json_t *health)
+{
+	json_t *item;
+	size_t i;
+	uint64_t behind = 0;
+
+	json_array_foreach(json_object_get(health, "partitions"), i, item)
+	{
+		json_int_t number = json_integer_value(
+		    json_object_get(item, "partition"));
+		json_int_t applied = json_integer_value(
+		    json_object_get(item, "applied"));
+		uint64_t end;
+
+		if (commitlog_end(look->log, (uint32_t)number, &end, NULL) ==
+			0 &&
+		    (uint64_t)applied < end)
+			behind += end - (uint64_t)applied;
+	}
+	return behind;
+}
+
+/* A node's line, and how well it is. */
+static enum status_level
+look_at_node(const struct look *look, const struct line *l, struct buf *out)
+{
+	json_t *health = ask_health(look, l->address);
+	json_int_t voting, total, repairs;
+	uint64_t behind;
+
+	if (health == NULL) {
+		buf_addstr(out, "  does not answer\n");
+		return STATUS_BROKEN;
+	}
+	voting = json_integer_value(json_object_get(health, "voting"));
+	total = (json_int_t)json_array_size(
+	    json_object_get(health, "partitions"));
+	repairs = json_integer_value(json_object_get(health, "repairs"));
+	behind = records_behind(look, health);
+	buf_printf(out, "  votes %lld/%lld  behind %" PRIu64 "  repairs %lld\n",
+	    (long long)voting, (long long)total, behind, (long long)repairs);
+	json_decref(health);
+	if (voting < total || total == 0)
+		return STATUS_UP;
+	return behind == 0 && repairs == 0 ? STATUS_FULL : STATUS_READY;
+}
+
+static enum status_level
+look_at_line(const struct look *look, const struct line *l, struct buf *out)
+{
+	bool running = strcmp(l->state, "running") == 0;
+	bool stopped = strcmp(l->state, "stopped") == 0;
+
+	buf_printf(out, "%-10s %-21s %-9s", l->name, l->address, l->state);
+	if (l->pid != 0)
+		buf_printf(out, " pid %-7d restarts %u", l->pid, l->restarts);
+	if (running && strncmp(l->name, "node-", 5) == 0)
+		return look_at_node(look, l, out);
+	buf_addch(out, '\n');
+	if (stopped)
+		return STATUS_UP;
+	return running ? STATUS_FULL : STATUS_BROKEN;
+}
+
+static int
+look_once(const struct look *look, struct buf *out, enum status_level *level,
+    struct error *err)
+{
+	struct buf answer = buf_make(CONTROL_ANSWER_MAX);
+	enum status_level least = STATUS_FULL;
+	char *save = NULL;
+	int rc;
+
+	rc = control_ask(look->dir, "status", &answer, 5000, err);
+	if (rc < 0)
+		goto out;
+	for (char *text = answer.n == 0 ? NULL :
+					  strtok_r(answer.p, "\n", &save);
+	     text != NULL; text = strtok_r(NULL, "\n", &save)) {
+		struct line l;
+		enum status_level at;
+
+		if (sscanf(text, "%31s %63s %15s %d %u", l.name, l.address,
+			l.state, &l.pid, &l.restarts) != 5) {
+			rc = error_set(err, ERRC_PROTOCOL,
+			    "the supervisor's answer is no status");
+			goto out;
+		}
+		at = look_at_line(look, &l, out);
+		least = KOOP_MIN(least, at);
+	}
+	*level = least;
+	if (buf_failed(out))
+		rc = error_set(err, ERRC_NOMEM, "status");
+out:
+	buf_fini(&answer);
+	return rc;
+}
+
+int
+status_look(const char *dir, struct buf *out, enum status_level *level,
+    struct error *err)
+{
+	struct look look;
+	int rc;
+
+	rc = look_open(&look, dir, err);
+	if (rc < 0)
+		return rc;
+	rc = look_once(&look, out, level, err);
+	look_close(&look);
+	return rc;
+}
+
+int
+status_wait(const char *dir, enum status_level wanted, uint64_t timeout_ms,
+    struct buf *out, struct error *err)
+{
+	const struct timespec pause = { .tv_nsec = LOOK_EVERY_MS * 1000 *
+		    1000 };
+	uint64_t deadline = clock_mono_ms(&clock_system) + timeout_ms;
+	struct look look;
+	int rc;
+
+	rc = look_open(&look, dir, err);
+	if (rc < 0)
+		return rc;
+	for (;;) {
+		enum status_level level = STATUS_BROKEN;
+
+		buf_clear(out);
+		rc = look_once(&look, out, &level, err);
+		if (rc < 0 || level >= wanted)
+			break;
+		if (clock_left_ms(&clock_system, deadline) == 0) {
+			rc = error_set(err, ERRC_RETRY,
+			    "the cluster is not there yet; look at the lines "
+			    "above and at %s/log",
+			    dir);
+			break;
+		}
+		nanosleep(&pause, NULL);
+	}
+	look_close(&look);
+	return rc;
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+#include "up/supervisor.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/number.h"
+#include "up/control.h"
+
+/* A child that does not end within this after SIGTERM gets SIGKILL. */
+#define STOP_DEADLINE_MS 15000
+#define CLIENTS_MAX 16
+
+/* What a client of the control socket waits for. */
+enum wish { WISH_NONE, WISH_READING, WISH_STOPPED, WISH_RUNNING, WISH_DOWN };
+
+struct client {
+	int fd;
+	enum wish wish;
+	unsigned node;
+	char line[CONTROL_LINE_MAX];
+	size_t n;
+};
+
+struct supervisor {
+	const struct supervisor_options *o;
+	struct client client[CLIENTS_MAX];
+	int signal_fd;
+	bool going_down, told_ready;
+	bool gateways_started;
+	uint64_t stop_deadline_ms;
+};
+
+static void
+say_state(const struct supervisor *s, const struct program *p, const char *what)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "%-10s %-21s %s", p->name, p->address,
+	    what);
+	s->o->say(s->o->arg, line);
+}
+
+static void
+client_answer(struct client *c, const char *text)
+{
+	/* The answer of a client that has gone is nobody's loss. */
+	(void)!send(c->fd, text, strlen(text), MSG_NOSIGNAL);
+	close(c->fd);
+	*c = (struct client){ .fd = -1 };
+}
+
+static unsigned
+running(const struct supervisor *s, bool gateways_only)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->o->count; i++) {
+		const struct program *p = &s->o->program[i];
+		if (p->pid != 0 && (p->gateway || !gateways_only))
+			n++;
+	}
+	return n;
+}
+
+/* Start what is due; returns when the next one is, UINT64_MAX for none. */
+static uint64_t
+start_due(struct supervisor *s)
+{
+	uint64_t now = clock_mono_ms(s->o->clock);
+	uint64_t next = UINT64_MAX;
+
+	for (unsigned i = 0; i < s->o->count && !s->going_down; i++) {
+		struct program *p = &s->o->program[i];
+		struct error err;
+
+		if (p->state != PROGRAM_DOWN ||
+		    (p->gateway && !s->gateways_started))
+			continue;
+		if (p->restart_at_ms > now) {
+			next = KOOP_MIN(next, p->restart_at_ms);
+			continue;
+		}
+		if (program_start(p, s->o->clock, &err) == 0)
+			continue;
+		say_state(s, p, err.text);
+		p->restart_at_ms = now + PROGRAM_BACKOFF_MAX_MS;
+		next = KOOP_MIN(next, p->restart_at_ms);
+	}
+	return next;
+}
+
+/*
+ * A gateway without nodes has nothing to serve: it is started when each
+ * node is ready or has failed once, so that one broken disk does not keep
+ * the others from serving.
+ */
+static void
+check_gateways(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->o->count; i++) {
+		const struct program *p = &s->o->program[i];
+		if (!p->gateway && p->restarts == 0 &&
+		    p->state != PROGRAM_READY && p->state != PROGRAM_STOPPED)
+			return;
+	}
+	s->gateways_started = true;
+}
+
+static void
+check_ready(struct supervisor *s)
+{
+	if (s->told_ready)
+		return;
+	for (unsigned i = 0; i < s->o->count; i++) {
+		const struct program *p = &s->o->program[i];
+		if (p->state != PROGRAM_READY &&
+		    (p->gateway || p->restarts == 0))
+			return;
+	}
+	s->told_ready = true;
+	s->o->ready(s->o->arg);
+}
+
+static void
+go_down(struct supervisor *s)
+{
+	if (s->going_down)
+		return;
+	s->going_down = true;
+	s->stop_deadline_ms = clock_mono_ms(s->o->clock) + STOP_DEADLINE_MS;
+	for (unsigned i = 0; i < s->o->count; i++)
+		if (s->o->program[i].gateway)
+			program_stop(&s->o->program[i]);
+}
+
+/* Gateways first: they still answer their clients from living nodes. */
+static void
+go_on_down(struct supervisor *s)
+{
+	bool late = clock_mono_ms(s->o->clock) > s->stop_deadline_ms;
+
+	for (unsigned i = 0; i < s->o->count; i++) {
+		struct program *p = &s->o->program[i];
+		if (late && p->pid != 0)
+			kill(p->pid, SIGKILL);
+		else if (!p->gateway && running(s, true) == 0 &&
+		    p->state != PROGRAM_STOPPING && p->state != PROGRAM_STOPPED)
+			program_stop(p);
+	}
+}
+
+static void
+reap(struct supervisor *s)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (unsigned i = 0; i < s->o->count; i++) {
+			struct program *p = &s->o->program[i];
+			char how[64], what[160];
+
+			if (p->pid != pid)
+				continue;
+			program_ended(p, status, s->o->clock);
+			program_describe_end(how, status);
+			if (p->state == PROGRAM_STOPPED)
+				snprintf(what, sizeof(what), "stopped");
+			else
+				snprintf(what, sizeof(what),
+				    "%s; is started again (see log/%s.log)",
+				    how, p->name);
+			say_state(s, p, what);
+		}
+	}
+}
+
+/* The words of a client: true and wish set, or the answer is given. */
+static void
+obey(struct supervisor *s, struct client *c)
+{
+	struct program *p;
+	uint64_t number;
+	bool stop;
+
+	if (strcmp(c->line, "down") == 0) {
+		c->wish = WISH_DOWN;
+		go_down(s);
+		return;
+	}
+	if (strcmp(c->line, "status") == 0) {
+		struct buf b = buf_make(CONTROL_ANSWER_MAX);
+		for (unsigned i = 0; i < s->o->count; i++) {
+			p = &s->o->program[i];
+			buf_printf(&b, "%s %s %s %d %u\n", p->name, p->address,
+			    program_state_name(p->state), (int)p->pid,
+			    p->restarts);
+		}
+		buf_addstr(&b, "ok\n");
+		client_answer(c, buf_cstr(&b));
+		buf_fini(&b);
+		return;
+	}
+	stop = strncmp(c->line, "stop ", 5) == 0;
+	if (!stop && strncmp(c->line, "start ", 6) != 0) {
+		client_answer(c, "error unknown request\n");
+		return;
+	}
+	const char *digits = c->line + (stop ? 5 : 6);
+	if (!number_parse(&number, digits, strlen(digits), 0,
+		s->o->count - 1) ||
+	    s->o->program[number].gateway) {
+		client_answer(c,
+		    "error there is no such node; koop status "
+		    "lists them, numbered from 0\n");
+		return;
+	}
+	c->node = (unsigned)number;
+	p = &s->o->program[number];
+	c->wish = stop ? WISH_STOPPED : WISH_RUNNING;
+	if (stop)
+		program_stop(p);
+	else if (p->state == PROGRAM_STOPPED || p->state == PROGRAM_DOWN) {
+		p->state = PROGRAM_DOWN;
+		p->restart_at_ms = 0;
+		p->backoff_ms = 0;
+	}
+}
+
+/* Answer those whose wish has come true. */
+static void
+answer_clients(struct supervisor *s)
+{
+	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+		struct client *c = &s->client[i];
+		const struct program *p = &s->o->program[c->node];
+
+		if (c->fd == -1)
+			continue;
+		if ((c->wish == WISH_STOPPED && p->state == PROGRAM_STOPPED) ||
+		    (c->wish == WISH_RUNNING && p->state == PROGRAM_READY) ||
+		    (c->wish == WISH_DOWN && running(s, false) == 0))
+			client_answer(c, "ok\n");
+		else if (c->wish == WISH_RUNNING && s->going_down)
+			client_answer(c, "error the cluster goes down\n");
+	}
+}
+
+static void
+client_read(struct supervisor *s, struct client *c)
+{
+	ssize_t n = recv(c->fd, c->line + c->n, sizeof(c->line) - 1 - c->n,
+	    MSG_DONTWAIT);
+	char *end;
+
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		close(c->fd);
+		*c = (struct client){ .fd = -1 };
+		return;
+	}
+	c->n += (size_t)n;
+	c->line[c->n] = '\0';
+	end = strchr(c->line, '\n');
+	if (end != NULL) {
+		*end = '\0';
+		obey(s, c);
+	} else if (c->n == sizeof(c->line) - 1) {
+		client_answer(c, "error request too long\n");
+	}
+}
+
+static void
+client_accept(struct supervisor *s)
+{
+	int fd = accept4(s->o->control_fd, NULL, NULL,
+	    SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd == -1)
+		return;
+	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+		if (s->client[i].fd != -1)
+			continue;
+		s->client[i] = (struct client){ .fd = fd,
+			.wish = WISH_READING };
+		return;
+	}
+	close(fd);
+}
+
+static void
+take_signal(struct supervisor *s)
+{
+	struct signalfd_siginfo info;
+
+	if (read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM)
+		go_down(s);
+}
+
+/* One turn of the loop. */
+static void
+turn(struct supervisor *s, uint64_t next)
+{
+	struct pollfd pfd[2 + CLIENTS_MAX + 256];
+	unsigned count = KOOP_MIN(s->o->count, 256u);
+	int timeout = -1;
+
+	pfd[0] = (struct pollfd){ .fd = s->signal_fd, .events = POLLIN };
+	pfd[1] = (struct pollfd){ .fd = s->o->control_fd, .events = POLLIN };
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		pfd[2 + i] = (struct pollfd){ .fd = s->client[i].fd,
+			.events = POLLIN };
+	for (unsigned i = 0; i < count; i++)
+		pfd[2 + CLIENTS_MAX + i] = (struct pollfd){
+			.fd = s->o->program[i].ready_fd,
+			.events = POLLIN
+		};
+	if (next != UINT64_MAX)
+		timeout = clock_left_ms(s->o->clock, next);
+	if (poll(pfd, 2 + CLIENTS_MAX + count, timeout) == -1)
+		return;
+
+	if (pfd[0].revents != 0)
+		take_signal(s);
+	reap(s);
+	for (unsigned i = 0; i < count; i++) {
+		struct program *p = &s->o->program[i];
+		if (pfd[2 + CLIENTS_MAX + i].revents != 0 &&
+		    p->ready_fd != -1 && program_check_ready(p))
+			say_state(s, p, program_state_name(p->state));
+	}
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		if (pfd[2 + i].revents != 0 && s->client[i].fd != -1)
+			client_read(s, &s->client[i]);
+	if (pfd[1].revents != 0)
+		client_accept(s);
+}
+
+int
+supervisor_run(const struct supervisor_options *options, struct error *err)
+{
+	struct supervisor s = { .o = options };
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGCHLD);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	s.signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s.signal_fd == -1)
+		return error_errno(err, ERRC_NOMEM, "signalfd");
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		s.client[i].fd = -1;
+	for (unsigned i = 0; i < options->count; i++)
+		options->program[i].ready_fd = -1;
+
+	for (;;) {
+		uint64_t next;
+
+		if (!s.gateways_started)
+			check_gateways(&s);
+		next = start_due(&s);
+		check_ready(&s);
+		if (s.going_down) {
+			go_on_down(&s);
+			next = clock_mono_ms(options->clock) + 1000;
+		}
+		answer_clients(&s);
+		if (s.going_down && running(&s, false) == 0)
+			break;
+		turn(&s, next);
+	}
+	close(s.signal_fd);
+	return 0;
+}
