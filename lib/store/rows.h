@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_STORE_ROWS_H
+#define KOOP_STORE_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/compiler.h"
+#include "base/random.h"
+#include "codec/stripe.h"
+
+/*
+ * The rows of a node's metadata as plain values, and the set hash over them.
+ * store/rowset.h says how they are read and changed.
+ *
+ * Strings are borrowed (struct bytes): whoever hands out a row says how long
+ * they live.  A row belongs to one partition.
+ *
+ * The set hash D of a partition is the sum modulo 2^256 of the SHA-256 of
+ * each replicated row's canonical bytes: buckets, objects, uploads, parts and
+ * decided ids.  Tombstones are outside of it: when one goes away depends on
+ * what this node knows of its peers, so it is no function of the log alone.
+ */
+
+#define ROW_ETAG_MAX 63
+#define ROW_HASH_BYTES 32
+#define ROW_SHARDS_MAX 32
+#define ROW_PARTS_MAX 10000
+#define ROW_BLOB_BYTES (6 * 4 + 8 + ROW_SHARDS_MAX * 8)
+#define ROW_BYTES_MAX (256u << 10) /* canonical bytes of one row */
+
+struct partition_row {
+	uint32_t partition;
+	uint64_t generation; /* of the log */
+	uint64_t base_seq;   /* seq of that generation's genesis record */
+	uint64_t applied;
+	uint64_t t_ms; /* partition time T */
+	uint64_t epoch;
+	uint8_t hash[ROW_HASH_BYTES];   /* H(applied) */
+	uint8_t digest[ROW_HASH_BYTES]; /* D(applied) */
+	uint64_t dying; /* uploads whose parts wait for the sweep */
+	/* Local: */
+	uint64_t halted;  /* seq of a record that is not understood, or 0 */
+	uint64_t ignored; /* entries that were no record of this cluster */
+	uint64_t slot;    /* which set of rows is this partition's now */
+};
+
+enum bucket_state { BUCKET_OPEN = 1, BUCKET_SEALED, BUCKET_DELETED };
+
+struct bucket_row {
+	uint32_t partition;
+	struct bytes name;
+	uint64_t incarnation;
+	enum bucket_state state;
+	uint64_t attempt;  /* of the seal that holds it or deleted it, or 0 */
+	uint64_t finished; /* the highest attempt known to be over */
+	bool sealed_empty; /* it was empty here when that seal came */
+	bool home;
+	struct bytes owner;
+	uint64_t created_ms, sealed_ms; /* T */
+	uint64_t seq;                   /* of the record that changed it last */
+};
+
+/* How a blob is laid out.  shard_count is 0 when it is kept whole. */
+struct blob_info {
+	struct geometry geometry;
+	uint32_t set;
+	uint32_t durable; /* bit j: shard j was durable when it was committed */
+	uint32_t shard_count;
+	uint64_t crc64nvme;
+	uint64_t shard_crc64[ROW_SHARDS_MAX];
+};
+
+enum object_kind {
+	OBJECT_BLOB = 1,
+	OBJECT_INLINE,
+	OBJECT_MULTIPART,
+	OBJECT_TOMBSTONE, /* deleted at seq, kept until that is stable */
+};
+
+struct object_row {
+	uint32_t partition;
+	struct bytes bucket, key;
+	uint64_t seq; /* of the record that made this version */
+	uint64_t incarnation;
+	enum object_kind kind;
+	struct reqid id; /* the blob's; OBJECT_MULTIPART: the upload's */
+	uint64_t size;
+	uint64_t modified_ms;        /* T */
+	char etag[ROW_ETAG_MAX + 1]; /* without quotes */
+	struct blob_info blob;
+	struct bytes headers, meta; /* JSON objects, or empty */
+};
+
+enum upload_state { UPLOAD_OPEN = 1, UPLOAD_COMPLETED, UPLOAD_ABORTED };
+
+struct upload_row {
+	uint32_t partition;
+	struct reqid id;
+	struct bytes bucket, key;
+	uint64_t incarnation;
+	struct bytes owner, headers, meta;
+	uint64_t initiated_ms; /* T */
+	uint64_t seq;          /* of the record that changed it last */
+	enum upload_state state;
+	uint64_t finished_ms; /* T when completed or aborted, else 0 */
+	bool live;            /* open, or the current version of its key */
+	bool dying;           /* its parts are being swept */
+	uint32_t outcome;     /* of the Complete that ended it (enum outcome) */
+	uint8_t list_hash[ROW_HASH_BYTES]; /* SHA-256 of that one's list */
+};
+
+struct part_row {
+	uint32_t partition;
+	struct reqid upload;
+	uint32_t number; /* 1 to ROW_PARTS_MAX */
+	struct reqid id; /* the blob's */
+	uint64_t seq;
+	uint64_t size;
+	uint64_t modified_ms;
+	char etag[ROW_ETAG_MAX + 1];
+	struct blob_info blob;
+};
+
+/* What became of a request id: the first record that named it. */
+struct decided_row {
+	uint32_t partition;
+	struct reqid id;
+	uint64_t seq;
+	uint32_t outcome; /* enum outcome */
+	bool live;        /* an object, part or upload row refers to the id */
+};
+
+struct oplog_row {
+	uint32_t partition;
+	uint64_t seq, time_ms;
+	struct reqid id; /* zeros when the entry was ignored */
+	uint32_t outcome;
+	uint8_t hash[ROW_HASH_BYTES]; /* H(seq) */
+	struct bytes line; /* without inline text; its CRC and H still hold */
+};
+
+/* SHA-256 of a row's canonical bytes, which are made in scratch. */
+struct buf;
+struct error;
+#define ROWS_HASH(kind)                                        \
+	KOOP_MUST int rows_hash_##kind(uint8_t out[static 32], \
+	    const struct kind##_row *row, struct buf *scratch, \
+	    struct error *err)
+ROWS_HASH(bucket);
+ROWS_HASH(object);
+ROWS_HASH(upload);
+ROWS_HASH(part);
+ROWS_HASH(decided);
+/* digest += or -= hash, modulo 2^256 (little-endian numbers). */
+void rows_digest_add(uint8_t digest[static 32], const uint8_t hash[static 32]);
+void rows_digest_sub(uint8_t digest[static 32], const uint8_t hash[static 32]);
+
+/* blob_info as stored: out has room for ROW_BLOB_BYTES; returns the length. */
+size_t rows_blob_pack(uint8_t *out, const struct blob_info *blob);
+KOOP_MUST bool rows_blob_unpack(struct blob_info *out, struct bytes packed);
+
+#endif

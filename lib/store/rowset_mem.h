@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_STORE_ROWSET_MEM_H
+#define KOOP_STORE_ROWSET_MEM_H
+
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "store/rowset.h"
+
+/*
+ * The memory twin of the rows: plain arrays, searched one by one, for tests
+ * and the simulator.  It has no transactions; copy it to come back to a
+ * state.  One thread at a time.
+ */
+
+struct error;
+struct rowset_mem;
+
+KOOP_MUST int rowset_mem_new(struct rowset_mem **out, struct error *err);
+void rowset_mem_free(struct rowset_mem *mem);
+KOOP_MUST int rowset_mem_copy(struct rowset_mem **out,
+    const struct rowset_mem *from, struct error *err);
+struct rowset *rowset_mem_rows(struct rowset_mem *mem);
+
+/* A partition that has applied base_seq - 1, and the hash of that. */
+KOOP_MUST int rowset_mem_add_partition(struct rowset_mem *mem,
+    const struct partition_row *row, struct error *err);
+/* The digest, computed from the rows anew. */
+void rowset_mem_digest(uint8_t out[static 32], const struct rowset_mem *mem,
+    uint32_t partition);
+/* Rows of all tables but the oplog, and tombstones among them. */
+size_t rowset_mem_count(const struct rowset_mem *mem);
+size_t rowset_mem_tombstones(const struct rowset_mem *mem);
+/* Forget tombstones, as a collector may at any time. */
+void rowset_mem_drop_tombstones(struct rowset_mem *mem);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_STORE_SHARDMETA_H
+#define KOOP_STORE_SHARDMETA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/random.h"
+#include "store/rows.h"
+
+/*
+ * The node's metadata: one SQLite database, DIR/meta.db, in WAL mode.
+ *
+ * One connection writes, under a lock that shardmeta_begin() takes and commit
+ * or rollback releases; it alone checkpoints, after a commit that left the
+ * WAL long.  Reading is in store/shardread.h, on pooled connections.
+ *
+ * Rows of a partition are kept under its slot, a number of this database.  A
+ * snapshot is written under a fresh slot, in as many transactions as it takes,
+ * and one small transaction switches the partition to it; what lay under the
+ * old slot is then deleted bit by bit (shardmeta_sweep_slots).
+ *
+ * A commit that fails for want of space is rolled back: ERRC_CANTCREATE, as
+ * for shards.  One whose fsync or write fails ends the process, because
+ * whether it took place is not known (file_sync_failed).
+ */
+
+struct bytes;
+struct error;
+struct rowset;
+struct shardmeta;
+
+struct shardmeta_options {
+	bool no_sync;             /* durability os */
+	unsigned readers;         /* 0: 8 */
+	uint64_t oplog_max_bytes; /* of lines; 0: 256 MiB */
+};
+
+KOOP_MUST int shardmeta_open(struct shardmeta **out, const char *path,
+    const struct shardmeta_options *options, struct error *err);
+void shardmeta_close(struct shardmeta *meta);
+
+/* A write transaction: one at a time, others wait. */
+KOOP_MUST int shardmeta_begin(struct shardmeta *meta, struct error *err);
+KOOP_MUST int shardmeta_commit(struct shardmeta *meta, struct error *err);
+void shardmeta_rollback(struct shardmeta *meta);
+
+/* The rows for apply, valid within a write transaction. */
+struct rowset *shardmeta_rowset(struct shardmeta *meta);
+
+/* All that follows runs within a write transaction, too. */
+
+/* A partition that has applied row->base_seq - 1; digest and slot are set
+ * here.  Nothing happens if it is there already. */
+KOOP_MUST int shardmeta_add_partition(struct shardmeta *meta,
+    const struct partition_row *row, struct error *err);
+
+/*
+ * Local rows.  Garbage: bytes that no row refers to any more, to be deleted
+ * once seq is stable.  GARBAGE_UPLOAD stands for all parts that the upload
+ * still has.
+ */
+enum garbage_kind { GARBAGE_BLOB = 1, GARBAGE_UPLOAD };
+enum garbage_reason {
+	GARBAGE_ABORTED = 1, /* an ABORT with outcome aborted */
+	GARBAGE_REFUSED,     /* the record that names it was refused */
+	GARBAGE_SUPERSEDED, /* overwritten, deleted, uploaded again, left out */
+};
+struct garbage_row {
+	uint32_t partition;
+	uint64_t seq;
+	struct reqid id;
+	enum garbage_kind kind;
+	enum garbage_reason reason;
+};
+KOOP_MUST int shardmeta_garbage_put(struct shardmeta *meta,
+    const struct garbage_row *row, struct error *err);
+KOOP_MUST int shardmeta_garbage_del(struct shardmeta *meta,
+    const struct garbage_row *row, struct error *err);
+
+/* A shard, or the whole bytes of an inline object, that this node must hold
+ * and lacks.  The place says which row tells its layout: the object bucket/key
+ * with that blob, or (upload not zeros) the part. */
+struct repair_row {
+	uint64_t number; /* in the queue; given by put */
+	uint32_t partition;
+	uint64_t seq; /* of the record that made it live */
+	struct reqid id;
+	bool whole; /* inline bytes, not a shard */
+	struct bytes bucket, key;
+	struct reqid upload;
+	uint32_t part;
+	uint32_t attempts;
+	uint64_t queued_ms; /* real time, for people */
+};
+/* A blob is queued once; putting it again changes nothing. */
+KOOP_MUST int shardmeta_repair_put(struct shardmeta *meta,
+    const struct repair_row *row, struct error *err);
+KOOP_MUST int shardmeta_repair_del(struct shardmeta *meta, struct reqid id,
+    struct error *err);
+KOOP_MUST int shardmeta_repair_failed(struct shardmeta *meta, struct reqid id,
+    struct error *err); /* one more attempt */
+
+KOOP_MUST int shardmeta_inline_put(struct shardmeta *meta, struct reqid id,
+    struct bytes content, struct error *err);
+KOOP_MUST int shardmeta_inline_del(struct shardmeta *meta, struct reqid id,
+    struct error *err);
+
+/* Forget up to max tombstones of a partition at or below seq (stable). */
+KOOP_MUST int shardmeta_tombstones_del(struct shardmeta *meta,
+    uint32_t partition, uint64_t seq, unsigned max, struct error *err);
+/* Keep the oplog within its size; deletes up to 1024 of the oldest rows. */
+KOOP_MUST int shardmeta_oplog_trim(struct shardmeta *meta, struct error *err);
+/* Small texts of the node itself, at most 4 KiB; a value NULL removes. */
+KOOP_MUST int shardmeta_note_put(struct shardmeta *meta, const char *name,
+    const char *value, struct error *err);
+
+/*
+ * Installing a snapshot.  begin gives a rowset whose partition() is the
+ * staged row: put the received rows there (old NULL), in as many transactions
+ * as wanted.  switch compares the digest that the rows gave with row->digest
+ * (ERRC_CORRUPT), refuses one that is not above what is there by (generation,
+ * applied) (ERRC_MISMATCH), and makes it the partition's.
+ */
+KOOP_MUST int shardmeta_stage_begin(struct shardmeta *meta, uint32_t partition,
+    uint64_t *slot, struct error *err);
+KOOP_MUST int shardmeta_stage_select(struct shardmeta *meta, uint64_t slot,
+    uint32_t partition, struct error *err); /* in each further transaction */
+struct rowset *shardmeta_stage_rowset(struct shardmeta *meta);
+KOOP_MUST int shardmeta_stage_switch(struct shardmeta *meta, uint64_t slot,
+    const struct partition_row *row, struct error *err);
+/* Delete up to max rows of slots that no partition has; *more says if there
+ * may be others.  Called at start as well: drops a half staged snapshot. */
+KOOP_MUST int shardmeta_sweep_slots(struct shardmeta *meta, unsigned max,
+    bool *more, struct error *err);
+
+#endif
