@@ -161,7 +161,7 @@ print_env(const char *dir)
 static int
 operate(const char *word)
 {
-	char dir[2048];
+	char dir[LAYOUT_DIR_BYTES];
 	struct error err;
 
 	if (layout_resolve(dir, opt.layout.dir, false, &err) < 0)

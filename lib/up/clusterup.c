@@ -21,6 +21,9 @@
 #include "up/program.h"
 #include "up/supervisor.h"
 
+/* Leaves room for the name of a program. */
+#define FOLDER_BYTES (PROGRAM_ARG_BYTES - 32)
+
 struct clusterup {
 	const struct clusterup_options *o;
 	struct layout layout;
@@ -32,20 +35,18 @@ struct clusterup {
 
 /* The folder that this program was started from. */
 static int
-program_folder(char out[static PROGRAM_ARG_BYTES], struct error *err)
+program_folder(char out[static FOLDER_BYTES], struct error *err)
 {
-	char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	ssize_t n = readlink("/proc/self/exe", out, FOLDER_BYTES - 1);
 	char *slash;
 
 	if (n <= 0)
 		return error_errno(err, ERRC_NOINPUT, "/proc/self/exe");
-	path[n] = '\0';
-	slash = strrchr(path, '/');
-	if (slash == NULL || slash - path > PROGRAM_ARG_BYTES - 32)
-		return error_set(err, ERRC_USAGE, "%s: path too long", path);
+	out[n] = '\0';
+	slash = strrchr(out, '/');
+	if (slash == NULL || n == FOLDER_BYTES - 1)
+		return error_set(err, ERRC_USAGE, "%s: path too long", out);
 	*slash = '\0';
-	snprintf(out, PROGRAM_ARG_BYTES, "%s", path);
 	return 0;
 }
 
@@ -56,7 +57,7 @@ common_args(struct clusterup *up, struct program *p, const char *folder,
 	const char *dir = up->layout.dir;
 	int rc;
 
-	snprintf(p->path, sizeof(p->path), "%s/%s", folder, binary);
+	snprintf(p->path, sizeof(p->path), "%.480s/%s", folder, binary);
 	snprintf(p->log_path, sizeof(p->log_path), "%s/log/%s.log", dir,
 	    p->name);
 	if (access(p->path, X_OK) == -1)
@@ -133,7 +134,7 @@ static int
 list_programs(struct clusterup *up, struct error *err)
 {
 	const struct topology *t = up->layout.topology;
-	char folder[PROGRAM_ARG_BYTES];
+	char folder[FOLDER_BYTES];
 	size_t total = up->layout.gateways;
 	int rc;
 
@@ -225,7 +226,7 @@ out:
 static int
 leave_terminal(struct clusterup *up, struct error *err)
 {
-	char dir[2048], path[2100];
+	char dir[LAYOUT_DIR_BYTES], path[2 * LAYOUT_DIR_BYTES];
 	int null_fd, log_fd, rc;
 
 	rc = layout_resolve(dir, up->o->layout.dir, true, err);

@@ -29,7 +29,7 @@
 #define PORT_WAIT_MS 5000
 
 int
-layout_resolve(char out[static 2048], const char *dir, bool create,
+layout_resolve(char out[static LAYOUT_DIR_BYTES], const char *dir, bool create,
     struct error *err)
 {
 	char path[PATH_MAX];
@@ -38,10 +38,9 @@ layout_resolve(char out[static 2048], const char *dir, bool create,
 		return error_errno(err, ERRC_CANTCREATE, "%s", dir);
 	if (realpath(dir, path) == NULL)
 		return error_errno(err, ERRC_NOTFOUND, "%s", dir);
-	/* Room for the names in it, in every argument of a program. */
-	if (strlen(path) > 400)
+	if (strlen(path) >= LAYOUT_DIR_BYTES)
 		return error_set(err, ERRC_USAGE, "%s: path too long", path);
-	snprintf(out, 2048, "%s", path);
+	snprintf(out, LAYOUT_DIR_BYTES, "%s", path);
 	return 0;
 }
 
@@ -49,7 +48,7 @@ static int
 lock_folder(struct layout *l, struct error *err)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	char path[2100];
+	char path[2 * LAYOUT_DIR_BYTES];
 
 	snprintf(path, sizeof(path), "%s/" LOCK_NAME, l->dir);
 	l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -66,7 +65,7 @@ lock_folder(struct layout *l, struct error *err)
 bool
 layout_config(const char *dir, const char *key, char *out, size_t room)
 {
-	char path[2100];
+	char path[2 * LAYOUT_DIR_BYTES];
 	char *text = NULL;
 	size_t n, key_n = strlen(key);
 	bool found = false;
@@ -211,7 +210,7 @@ static int
 load_topology(struct layout *l, const struct layout_options *o,
     struct error *err)
 {
-	char path[2100];
+	char path[2 * LAYOUT_DIR_BYTES];
 	char *text = NULL;
 	size_t n;
 	int rc;
@@ -276,7 +275,7 @@ load_commit_log(struct layout *l, struct error *err)
 {
 	struct commitlog_options options = { .clock = &clock_system };
 	struct commitlog *log = NULL;
-	char url[2100];
+	char url[2 * LAYOUT_DIR_BYTES];
 	int rc;
 
 	snprintf(url, sizeof(url), "sqlite:%s/commit.db", l->dir);
@@ -303,7 +302,7 @@ load_commit_log(struct layout *l, struct error *err)
 int
 layout_open(struct layout *l, const struct layout_options *o, struct error *err)
 {
-	char path[2100];
+	char path[2 * LAYOUT_DIR_BYTES];
 	int rc;
 
 	*l = (struct layout){ .lock_fd = -1 };

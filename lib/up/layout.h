@@ -24,6 +24,7 @@ struct error;
 struct topology;
 
 #define LAYOUT_GATEWAYS_MAX 16
+#define LAYOUT_DIR_BYTES 448 /* of its path */
 #define LAYOUT_UNSET UINT64_MAX
 
 /* What was asked for; LAYOUT_UNSET or NULL where nothing was. */
@@ -34,9 +35,9 @@ struct layout_options {
 };
 
 struct layout {
-	char dir[2048]; /* absolute */
-	int lock_fd;    /* held while the supervisor lives */
-	bool complete;  /* koop.conf was there */
+	char dir[LAYOUT_DIR_BYTES]; /* absolute */
+	int lock_fd;                /* held while the supervisor lives */
+	bool complete;              /* koop.conf was there */
 	struct topology *topology;
 	char cluster[33];
 	uint16_t gateway_port[LAYOUT_GATEWAYS_MAX];
@@ -45,7 +46,7 @@ struct layout {
 };
 
 /* The absolute path of an existing or new folder. */
-KOOP_MUST int layout_resolve(char out[static 2048], const char *dir,
+KOOP_MUST int layout_resolve(char out[static LAYOUT_DIR_BYTES], const char *dir,
     bool create, struct error *err);
 
 /*

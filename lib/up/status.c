@@ -18,6 +18,7 @@
 #include "commit/commitlog.h"
 #include "http/httpc.h"
 #include "up/control.h"
+#include "up/layout.h"
 
 #define HEALTH_MAX (1024 * 1024)
 #define HEALTH_TIMEOUT_MS 2000
@@ -48,7 +49,7 @@ static int
 look_open(struct look *look, const char *dir, struct error *err)
 {
 	struct httpc_options options = { .max_idle = 1 };
-	char url[2100];
+	char url[2 * LAYOUT_DIR_BYTES];
 	int rc;
 
 	*look = (struct look){ .dir = dir };

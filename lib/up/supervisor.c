@@ -46,7 +46,7 @@ struct supervisor {
 static void
 say_state(const struct supervisor *s, const struct program *p, const char *what)
 {
-	char line[256];
+	char line[640];
 
 	snprintf(line, sizeof(line), "%-10s %-21s %s", p->name, p->address,
 	    what);
