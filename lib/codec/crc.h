@@ -17,8 +17,9 @@
  *      crc64_xz      CRC-64/XZ              995dc9bbdf1939fa
  *      crc64_nvme    CRC-64/NVME            ae8b14860a799888
  *
- * The first three are ISA-L's; CRC-64/NVME is ours, because ISA-L 2.30 lacks
- * it: carry-less multiplication where the processor has it, tables elsewhere.
+ * The first two are ISA-L's.  The 64-bit ones are ours: ISA-L 2.30 lacks
+ * CRC-64/NVME, and without AVX-512 its CRC-64/XZ is half as fast.  They use
+ * carry-less multiplication where the processor has it.
  * No state, so any thread may call any of them.
  */
 
@@ -28,12 +29,13 @@ uint64_t crc64_xz(uint64_t crc, const void *p, size_t n);
 uint64_t crc64_nvme(uint64_t crc, const void *p, size_t n);
 
 /*
- * The ways to compute crc64_nvme, for the tests to hold against each other:
- * 0 tables, 1 PCLMULQDQ, 2 VPCLMULQDQ with AVX-512.  crc64_nvme_by is NULL
- * when this processor cannot.
+ * The ways to compute a 64-bit CRC, for the tests to hold against each other:
+ * 0 without special instructions (for crc64_xz what ISA-L does), 1 PCLMULQDQ,
+ * 2 VPCLMULQDQ.  NULL when this processor cannot.
  */
-#define CRC64_NVME_WAYS 3
+#define CRC64_WAYS 3
 typedef uint64_t crc64_fn(uint64_t crc, const void *p, size_t n);
 crc64_fn *crc64_nvme_by(unsigned way);
+crc64_fn *crc64_xz_by(unsigned way);
 
 #endif

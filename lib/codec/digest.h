@@ -33,8 +33,8 @@ struct digest {
 };
 
 /* Begin (again, if it was begun before).  Fails with ERRC_NOMEM. */
-KOOP_MUST int
-digest_init(struct digest *d, enum digest_kind kind, struct error *err);
+KOOP_MUST int digest_init(struct digest *d, enum digest_kind kind,
+    struct error *err);
 void digest_update(struct digest *d, const void *p, size_t n);
 /* Writes the digest of what was added; digest_init() must come before more. */
 void digest_final(struct digest *d, uint8_t *out);
@@ -45,8 +45,8 @@ KOOP_MUST int digest_md5(uint8_t out[static DIGEST_MD5_BYTES], const void *p,
     size_t n, struct error *err);
 KOOP_MUST int digest_sha256(uint8_t out[static DIGEST_SHA256_BYTES],
     const void *p, size_t n, struct error *err);
-KOOP_MUST int
-digest_hmac_sha256(uint8_t out[static DIGEST_SHA256_BYTES], const void *key,
-    size_t key_bytes, const void *p, size_t n, struct error *err);
+KOOP_MUST int digest_hmac_sha256(uint8_t out[static DIGEST_SHA256_BYTES],
+    const void *key, size_t key_bytes, const void *p, size_t n,
+    struct error *err);
 
 #endif

@@ -33,7 +33,7 @@ uint64_t md5_lane_push(struct md5_lane *lane, const void *p, size_t n);
  * Ticket 0 is always done. */
 void md5_lane_wait(struct md5_lane *lane, uint64_t ticket);
 /* Wait for everything and write the digest; nothing may be pushed after. */
-void
-md5_lane_final(struct md5_lane *lane, uint8_t out[static DIGEST_MD5_BYTES]);
+void md5_lane_final(struct md5_lane *lane,
+    uint8_t out[static DIGEST_MD5_BYTES]);
 
 #endif

@@ -47,19 +47,19 @@ bool geometry_equal(const struct geometry *a, const struct geometry *b);
 uint32_t geometry_shards(const struct geometry *g);
 /* "6+3/65536": out[32]; and back (ERRC_USAGE). */
 void geometry_format(char out[static 32], const struct geometry *g);
-KOOP_MUST int geometry_parse(
-    struct geometry *out, const char *text, size_t len, struct error *err);
+KOOP_MUST int geometry_parse(struct geometry *out, const char *text, size_t len,
+    struct error *err);
 
 /* Content bytes of a full stripe. */
 uint64_t stripe_full_bytes(const struct geometry *g);
 /* Stripes of an object; 0 for an empty one. */
 uint64_t stripe_count(const struct geometry *g, uint64_t size);
 /* Content bytes of one stripe; 0 past the end. */
-uint64_t
-stripe_content_bytes(const struct geometry *g, uint64_t size, uint64_t stripe);
+uint64_t stripe_content_bytes(const struct geometry *g, uint64_t size,
+    uint64_t stripe);
 /* Length of every cell of that stripe; 0 past the end. */
-uint32_t
-stripe_cell_bytes(const struct geometry *g, uint64_t size, uint64_t stripe);
+uint32_t stripe_cell_bytes(const struct geometry *g, uint64_t size,
+    uint64_t stripe);
 /* Length of the cells of a stripe with that many content bytes. */
 uint32_t stripe_cell_for(const struct geometry *g, uint64_t content_bytes);
 /* Payload bytes of all cells of one shard. */
@@ -77,7 +77,7 @@ struct stripe_place {
 	uint32_t shard;  /* data shard */
 	uint32_t offset; /* in its cell */
 };
-struct stripe_place
-stripe_place(const struct geometry *g, uint64_t size, uint64_t offset);
+struct stripe_place stripe_place(const struct geometry *g, uint64_t size,
+    uint64_t offset);
 
 #endif
