@@ -34,10 +34,16 @@ static void
 cut_partial_utf8(char *text, size_t len)
 {
 	size_t i = len;
+	unsigned char lead;
+	size_t more;
 
 	while (i > 0 && len - i < 3 && ((unsigned char)text[i - 1] >> 6) == 2)
 		i--;
-	if (i > 0 && (unsigned char)text[i - 1] >= 0xc0)
+	if (i == 0)
+		return;
+	lead = (unsigned char)text[i - 1];
+	more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc0;
+	if (len - i < more)
 		text[i - 1] = '\0';
 }
 

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/cli.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cli_parts.h"
+#include "base/error.h"
+#include "tap.h"
+
+static uint64_t cell, count, timeout_ms;
+static const char *commit_log, *data_dir, *node;
+static struct cli_list nodes;
+static bool force;
+
+static const struct cli_option options[] = {
+	{ 'c', "cell-size", CLI_SIZE, &cell, "SIZE",
+	    "bytes of each shard in a stripe (default 64K)", 1, 1 << 24,
+	    CLI_ENV_CONF, NULL },
+	{ 'n', "count", CLI_NUMBER, &count, "N", "how many", 0, 32, CLI_ENV,
+	    "COUNT" },
+	{ 0, "timeout", CLI_DURATION, &timeout_ms, "TIME",
+	    "how long, and a text that is so long that it needs a second line "
+	    "in the help",
+	    0, 60000, CLI_FLAG_ONLY, NULL },
+	{ 'l', "commit-log", CLI_URL, &commit_log, "URL", "the commit log", 0,
+	    0, CLI_ENV_CONF, NULL },
+	{ 'd', "data-dir", CLI_DIR, &data_dir, "DIR", "where", 0, 0,
+	    CLI_ENV_CONF, NULL },
+	{ 0, "node", CLI_STRING, &node, "S/J", "which", 0, 0, CLI_ENV_CONF,
+	    NULL },
+	{ 0, "nodes", CLI_LIST, &nodes, "N", "which ones", 0, 0, CLI_ENV_CONF,
+	    NULL },
+	{ 'f', "force", CLI_SWITCH, &force, NULL, "do it", 0, 0, CLI_FLAG_ONLY,
+	    NULL },
+	{ 0 },
+};
+
+static const struct cli cli = {
+	.name = "koop-x",
+	.operands = "[bucket/key]",
+	.summary = "does what a test wants",
+	.options = options,
+	.operands_max = 1,
+};
+
+static char folder[] = "/tmp/koop-test-cli.XXXXXX";
+static char out[8192], err[8192];
+
+static void
+slurp(int fd, char to[static 8192])
+{
+	ssize_t n = pread(fd, to, 8191, 0);
+
+	to[n > 0 ? n : 0] = '\0';
+	close(fd);
+}
+
+static int
+open_captured(const char *path)
+{
+	return open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+}
+
+/* What the child prints when it comes through. */
+static int
+report(int argc, char *argv[])
+{
+	int first = cli_parse(&cli, argc, argv);
+
+	printf("cell=%lu count=%lu timeout=%lu log=%s dir=%s node=%s force=%d",
+	    cell, count, timeout_ms, commit_log ? commit_log : "-",
+	    data_dir ? data_dir : "-", node ? node : "-", force);
+	for (size_t i = 0; i < nodes.n; i++)
+		printf(" +%s", nodes.item[i]);
+	for (; first < argc; first++)
+		printf(" [%s]", argv[first]);
+	printf("\n");
+	return cli_finish(&cli);
+}
+
+/* Run in a child, because cli_parse() exits: words are split at spaces,
+ * environment is VAR=value words.  Fills out and err; returns the status. */
+static int
+run(const char *environment, const char *words)
+{
+	int captured[2] = { open_captured("../out"), open_captured("../err") };
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		char text[1024], vars[1024];
+		char *argv[32] = { NULL };
+		int argc = 0;
+
+		snprintf(text, sizeof(text), "koop-x %s", words);
+		snprintf(vars, sizeof(vars), "%s", environment);
+		clearenv();
+		for (char *p = strtok(vars, " "); p; p = strtok(NULL, " "))
+			putenv(p);
+		for (char *p = strtok(text, " "); p; p = strtok(NULL, " "))
+			argv[argc++] = p;
+		dup2(captured[0], STDOUT_FILENO);
+		dup2(captured[1], STDERR_FILENO);
+		_exit(report(argc, argv));
+	}
+	waitpid(pid, &status, 0);
+	slurp(captured[0], out);
+	slurp(captured[1], err);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void
+write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (write(fd, text, strlen(text)) == -1)
+		CHECK(!"written");
+	fchmod(fd, 0644);
+	close(fd);
+}
+
+static void
+flags_are_taken_in_every_form(void)
+{
+	CHECK(run("", "-c 4K -n3 --timeout=5s -f obj --node 1/2 -l mem:") == 0);
+	CHECK_STR(out,
+	    "cell=4096 count=3 timeout=5000 log=mem: dir=- node=1/2 "
+	    "force=1 [obj]\n");
+	CHECK_STR(err, "");
+	CHECK(run("", "-- -f") == 0);
+	CHECK(strstr(out, "force=0 [-f]") != NULL);
+	CHECK(run("", "-") == 0);
+	CHECK(strstr(out, "[-]") != NULL);
+	CHECK(run("", "--nodes a --nodes b") == 0);
+	CHECK(strstr(out, "+a +b") != NULL);
+}
+
+static void
+mistakes_are_two_lines_and_64(void)
+{
+	static const char *const pairs[][2] = {
+		{ "--no-such-option", "--no-such-option: no such option" },
+		{ "--no-such=1", "--no-such: no such option" },
+		{ "-Z", "-Z: no such option" },
+		{ "-fZ", "-Z: no such option" },
+		{ "-c", "--cell-size: needs a value: SIZE" },
+		{ "--cell-size", "--cell-size: needs a value: SIZE" },
+		{ "--config", "--config: needs a value" },
+		{ "--force=1", "--force: takes no value" },
+		{ "a b", "b: unexpected operand" },
+		{ "-c 64Q",
+		    "--cell-size: \"64Q\": want a size like 4096, 64K "
+		    "or 1M, from 1 to 16M" },
+		{ "-c 17M",
+		    "--cell-size: \"17M\": want a size like 4096, 64K "
+		    "or 1M, from 1 to 16M" },
+		{ "-c 0",
+		    "--cell-size: \"0\": want a size like 4096, 64K or "
+		    "1M, from 1 to 16M" },
+		{ "--cell-size=",
+		    "--cell-size: \"\": want a size like 4096, "
+		    "64K or 1M, from 1 to 16M" },
+		{ "-n -1", "--count: \"-1\": want a number, from 0 to 32" },
+		{ "--timeout 5",
+		    "--timeout: \"5\": want a duration like "
+		    "500ms, 10s or 5m, from 0s to 60s" },
+		{ "--data-dir=", "--data-dir: is empty" },
+	};
+	char want[256];
+
+	for (size_t i = 0; i < nitems(pairs); i++) {
+		CHECK(run("", pairs[i][0]) == 64);
+		snprintf(want, sizeof(want), "koop-x: %s\ntry koop-x --help\n",
+		    pairs[i][1]);
+		CHECK_STR(err, want);
+		CHECK_STR(out, "");
+	}
+}
+
+static void
+flag_beats_environment_beats_file_beats_default(void)
+{
+	write_file("koop.conf", "cell-size = 3\n");
+	CHECK(run("KOOP_CELL_SIZE=2", "-c 1") == 0);
+	CHECK(strstr(out, "cell=1 ") != NULL);
+	CHECK(run("KOOP_CELL_SIZE=2", "") == 0);
+	CHECK(strstr(out, "cell=2 ") != NULL);
+	CHECK(run("KOOP_CELL_SIZE=", "") == 0);
+	CHECK(strstr(out, "cell=3 ") != NULL);
+	unlink("koop.conf");
+	CHECK(run("", "") == 0);
+	CHECK(strstr(out, "cell=0 ") != NULL);
+}
+
+static void
+only_what_may_come_from_outside_does(void)
+{
+	CHECK(run("KOOP_FORCE=1 KOOP_TIMEOUT=5s KOOP_COUNT=7", "") == 0);
+	CHECK(strstr(out, "count=7 timeout=0 ") != NULL);
+	CHECK(strstr(out, "force=0") != NULL);
+	CHECK(run("COUNT=8", "") == 0);
+	CHECK(strstr(out, "count=8 ") != NULL);
+	CHECK(run("COUNT=8 KOOP_COUNT=9", "") == 0);
+	CHECK(strstr(out, "count=9 ") != NULL);
+	write_file("koop.conf", "count = 5\n");
+	CHECK(run("", "") == 78);
+	CHECK(strstr(err, "koop.conf:1: count: no such key") != NULL);
+	unlink("koop.conf");
+}
+
+static void
+a_bad_environment_is_78(void)
+{
+	CHECK(run("KOOP_CELL_SIZE=64Q", "") == 78);
+	CHECK(strncmp(err, "koop-x: KOOP_CELL_SIZE: \"64Q\": want", 35) == 0);
+	CHECK(run("KOOP_CONFIG=/no/such/file", "") == 78);
+	CHECK_STR(err, "koop-x: /no/such/file: No such file or directory\n");
+}
+
+static void
+comments_and_spaces_do_not_matter(void)
+{
+	write_file("koop.conf",
+	    "# one\n\n  \t cell-size=7 # seven\r\n"
+	    "node = a#b\n#\n\tcommit-log\t=\tmem:\t\n"
+	    "region = anything of another program\n"
+	    "nodes = a b\nnodes = c");
+	CHECK(run("", "") == 0);
+	CHECK_STR(out,
+	    "cell=7 count=0 timeout=0 log=mem: dir=- node=a#b "
+	    "force=0 +a b +c\n");
+	unlink("koop.conf");
+}
+
+static void
+a_bad_line_is_78_with_its_number(void)
+{
+	static const char *const pairs[][2] = {
+		{ "\n\nno-such-key = 1\n", ":3: no-such-key: no such key" },
+		{ "cell-size 7\n", ":1: want \"key = value\"" },
+		{ "cell-size =\n", ":1: cell-size: has no value" },
+		{ "= 7\n", ":1: : no such key" },
+		{ "cell-size = 1\ncell-size = 2\n",
+		    ":2: cell-size: given "
+		    "twice" },
+		{ "cell-size = 64Q\n", ":1: cell-size: \"64Q\": want a size" },
+		{ "Cell-Size = 1\n", ":1: Cell-Size: no such key" },
+	};
+
+	for (size_t i = 0; i < nitems(pairs); i++) {
+		write_file("koop.conf", pairs[i][0]);
+		CHECK(run("", "") == 78);
+		CHECK(strstr(err, pairs[i][1]) != NULL);
+	}
+	unlink("koop.conf");
+}
+
+static void
+hostile_files_are_refused(void)
+{
+	char text[] = "cell-size = 1\0\n";
+	struct error e;
+
+	CHECK(cli_config_parse(&cli, "f", text, sizeof(text) - 1, &e) ==
+	    -ERRC_CONFIG);
+	CHECK_STR(e.text, "f: has a NUL byte");
+	for (int i = 0; i < 300; i++) {
+		FILE *f = fopen("koop.conf", i == 0 ? "we" : "ae");
+
+		fprintf(f, "nodes = %d\n", i);
+		fclose(f);
+	}
+	CHECK(run("", "") == 78);
+	CHECK(strstr(err, ":257: more than 256 lines") != NULL);
+	CHECK(truncate("koop.conf", 65537) == 0);
+	CHECK(run("", "") == 78);
+	CHECK(strstr(err, "koop.conf: larger than 65536 bytes") != NULL);
+	unlink("koop.conf");
+}
+
+static void
+paths_are_relative_to_the_folder_of_the_file(void)
+{
+	char want[512];
+
+	mkdir("koop-data", 0755);
+	write_file("koop-data/koop.conf",
+	    "commit-log = sqlite:commit.db\n"
+	    "data-dir = node-1.0\n");
+	CHECK(run("", "") == 0);
+	snprintf(want, sizeof(want),
+	    "log=sqlite:%s/work/koop-data/commit.db "
+	    "dir=%s/work/koop-data/node-1.0 ",
+	    folder, folder);
+	CHECK(strstr(out, want) != NULL);
+	/* The nearer one wins. */
+	write_file("koop.conf", "commit-log = sqlite:/abs/commit.db\n");
+	CHECK(run("", "") == 0);
+	CHECK(strstr(out, "log=sqlite:/abs/commit.db dir=- ") != NULL);
+	/* Named ones win over both; the environment is not resolved. */
+	CHECK(run("KOOP_DATA_DIR=here", "--config koop-data/koop.conf") == 0);
+	CHECK(strstr(out, "/work/koop-data/commit.db dir=here ") != NULL);
+	CHECK(run("KOOP_CONFIG=koop-data/koop.conf", "") == 0);
+	CHECK(strstr(out, "/work/koop-data/commit.db") != NULL);
+	unlink("koop.conf");
+	unlink("koop-data/koop.conf");
+	rmdir("koop-data");
+}
+
+static void
+a_file_that_others_may_write_is_not_read_unless_named(void)
+{
+	write_file("koop.conf", "cell-size = 3\n");
+	for (mode_t bit = 02; bit <= 020; bit *= 8) {
+		chmod("koop.conf", 0644 | bit);
+		CHECK(run("", "") == 78);
+		CHECK(strstr(err, "others may write to it") != NULL);
+		CHECK(run("", "--config koop.conf") == 0);
+		CHECK(strstr(out, "cell=3 ") != NULL);
+	}
+	chmod("koop.conf", 0600);
+	CHECK(run("", "") == 0);
+	if (geteuid() == 0) {
+		CHECK(chown("koop.conf", 12345, 12345) == 0);
+		CHECK(run("", "") == 78);
+		CHECK(strstr(err, "belongs to another user") != NULL);
+	}
+	unlink("koop.conf");
+}
+
+static void
+help_fits_and_names_every_option(void)
+{
+	size_t column = 0;
+
+	CHECK(run("", "--no-such --help") == 64);
+	CHECK(run("", "-h") == 0);
+	CHECK_STR(err, "");
+	CHECK(strncmp(out, "usage: koop-x [options] [bucket/key]\n", 37) == 0);
+	for (const struct cli_option *o = options; o->name != NULL; o++)
+		CHECK(strstr(out, o->name) != NULL);
+	CHECK(strstr(out, "\n      --timeout TIME    how long") != NULL);
+	for (const char *c = out; *c != '\0'; c++) {
+		column = *c == '\n' ? 0 : column + 1;
+		CHECK(column <= 80);
+	}
+}
+
+static void
+options_are_dumped_for_completions(void)
+{
+	const char *want = "c\tcell-size\tSIZE\tsize\tbytes of each shard in a "
+			   "stripe (default 64K)\nn\tcount\tN\tnumber\thow "
+			   "many\n\ttimeout\tTIME\tduration\thow long, and";
+
+	CHECK(run("", "--dump-options") == 0);
+	CHECK(strncmp(out, want, strlen(want)) == 0);
+	CHECK(strstr(out, "\nf\tforce\t\tswitch\tdo it\n") != NULL);
+	CHECK(strstr(out, "help\t") == NULL);
+}
+
+static void
+print_config_says_where_each_value_is_from(void)
+{
+	char want[512];
+
+	write_file("koop.conf", "\nnode = 1/2\n");
+	CHECK(run("KOOP_COUNT=7", "--print-config -c 64K") == 0);
+	snprintf(want, sizeof(want),
+	    "cell-size = 64K  # --cell-size\n"
+	    "count = 7  # KOOP_COUNT\n"
+	    "# commit-log is not set\n"
+	    "# data-dir is not set\n"
+	    "node = 1/2  # %s/work/koop.conf:2\n"
+	    "# nodes is not set\n",
+	    folder);
+	CHECK_STR(out, want);
+	unlink("koop.conf");
+}
+
+static void
+the_version_is_one_line(void)
+{
+	CHECK(run("", "--version") == 0);
+	CHECK_STR(out, "koop " KOOP_VERSION "\n");
+}
+
+static void
+a_message_does_not_drive_the_terminal(void)
+{
+	CHECK(run("", "--\033[2J") == 64);
+	CHECK(strncmp(err, "koop-x: --?[2J: no such option\n", 31) == 0);
+}
+
+int
+main(void)
+{
+	if (mkdtemp(folder) == NULL || chdir(folder) == -1 ||
+	    mkdir("work", 0755) == -1 || chdir("work") == -1)
+		return 1;
+	RUN(flags_are_taken_in_every_form);
+	RUN(mistakes_are_two_lines_and_64);
+	RUN(flag_beats_environment_beats_file_beats_default);
+	RUN(only_what_may_come_from_outside_does);
+	RUN(a_bad_environment_is_78);
+	RUN(comments_and_spaces_do_not_matter);
+	RUN(a_bad_line_is_78_with_its_number);
+	RUN(hostile_files_are_refused);
+	RUN(paths_are_relative_to_the_folder_of_the_file);
+	RUN(a_file_that_others_may_write_is_not_read_unless_named);
+	RUN(help_fits_and_names_every_option);
+	RUN(options_are_dumped_for_completions);
+	RUN(print_config_says_where_each_value_is_from);
+	RUN(the_version_is_one_line);
+	RUN(a_message_does_not_drive_the_terminal);
+	unlink("../out");
+	unlink("../err");
+	if (chdir("..") == 0)
+		rmdir("work");
+	rmdir(folder);
+	return tap_done();
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/error.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "tap.h"
+
+static void
+failing_is_one_line(void)
+{
+	struct error err;
+
+	CHECK(
+	    error_set(&err, ERRC_CORRUPT, "cell %d: bad", 3) == -ERRC_CORRUPT);
+	CHECK(err.code == ERRC_CORRUPT);
+	CHECK_STR(err.text, "cell 3: bad");
+	CHECK(error_set(NULL, ERRC_USAGE, "x") == -ERRC_USAGE);
+}
+
+static void
+errno_is_appended_and_kept(void)
+{
+	struct error err;
+
+	errno = ENOSPC;
+	CHECK(error_errno(&err, ERRC_IO, "write") == -ERRC_IO);
+	CHECK_STR(err.text, "write: No space left on device");
+	CHECK(errno == ENOSPC);
+}
+
+static void
+context_goes_in_front(void)
+{
+	struct error err;
+
+	(void)error_set(&err, ERRC_RETRY, "connection refused");
+	CHECK(error_wrap(&err, "node %s", "n4") == -ERRC_RETRY);
+	CHECK_STR(err.text, "node n4: connection refused");
+	CHECK(error_wrap(NULL, "x") == -ERRC_IO);
+}
+
+static void
+a_long_message_is_cut_between_characters(void)
+{
+	char text[2000];
+	struct error err;
+
+	for (size_t shift = 0; shift < 4; shift++) {
+		memset(text, 'x', shift);
+		for (size_t i = shift; i + 4 < sizeof(text); i += 4)
+			memcpy(text + i, "\xf0\x9f\x8e\xac", 5);
+		(void)error_set(&err, ERRC_IO, "%s", text);
+		CHECK(strlen(err.text) > sizeof(err.text) - 5);
+		CHECK(utf8_valid(err.text, strlen(err.text)));
+		(void)error_wrap(&err, "node");
+		CHECK(strlen(err.text) < sizeof(err.text));
+		CHECK(utf8_valid(err.text, strlen(err.text)));
+	}
+}
+
+static void
+every_code_has_a_status(void)
+{
+	CHECK(error_exit_status(ERRC_OK) == 0);
+	CHECK(error_exit_status(ERRC_NOTFOUND) == 1);
+	CHECK(error_exit_status(ERRC_RETRY) == 75);
+	CHECK(error_http_status(ERRC_UNAVAILABLE) == 503);
+	CHECK_STR(error_name(ERRC_UNAVAILABLE), "UNAVAILABLE");
+	for (int code = 1; code < ERRC_MAX; code++) {
+		CHECK(error_exit_status((enum errc)code) > 0);
+		CHECK(error_http_status((enum errc)code) >= 400);
+	}
+	CHECK(error_exit_status((enum errc)999) == 74);
+}
+
+int
+main(void)
+{
+	RUN(failing_is_one_line);
+	RUN(errno_is_appended_and_kept);
+	RUN(context_goes_in_front);
+	RUN(a_long_message_is_cut_between_characters);
+	RUN(every_code_has_a_status);
+	return tap_done();
+}
