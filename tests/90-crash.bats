@@ -1,0 +1,251 @@
+#!/usr/bin/env bats
+# kill -9 at every named point, and of everything at once: what was
+# acknowledged is there, nothing is half there, and nobody has to help.
+
+load helpers
+
+# The programs with fault points, for the whole cluster: a point that nobody
+# asked for does nothing.
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	PATH="$KOOP_FAULTS_BIN:$PATH"
+	[ -x "$KOOP_FAULTS_BIN/koop-node" ]
+}
+
+teardown() {
+	cluster_down
+	[ -z "${HAND:-}" ] || kill -KILL "$HAND" 2>/dev/null || true
+}
+
+# hand_gateway FAULT: a second gateway, run by hand, which will be killed.
+# Sets HAND (its process) and HGW (its URL).
+hand_gateway() {
+	rm -f ready
+	mkfifo ready
+	KOOP_TEST_FAULT=$1 koop-gw --listen 127.0.0.1:0 --ready-fd 7 \
+		3>&- 4>&- 7>ready 2>>hand.log &
+	HAND=$!
+	HGW="http://$(ready_wait ready)"
+}
+
+# hand_node N FAULT: node N, stopped before, run by hand with a fault.
+hand_node() {
+	local address
+	address=$(koop status --data "$DATA" |
+		sed -n "s/^node-1\\.$1 *\\([0-9.:]*\\) .*/\\1/p")
+	rm -f ready
+	mkfifo ready
+	KOOP_TEST_FAULT=$2 koop-node --listen "$address" \
+		--data-dir "$DATA/node-1.$1" --durability os --ready-fd 7 \
+		3>&- 4>&- 7>ready 2>>hand.log &
+	HAND=$!
+	ready_wait ready
+}
+
+# The process run by hand must die of its fault: nothing else would be a test.
+hand_dies() {
+	local status=0
+	wait "$HAND" || status=$?
+	HAND=
+	[ "$status" -eq 137 ]
+}
+
+node() {
+	koop up --data "$DATA" "$@" >/dev/null 3>&-
+}
+
+GATEWAY_POINTS="write.begin:1 write.shard:1 write.shard:5 write.durable:1
+	log.locked:1 log.commit:1 log.committed:1 write.appended:1
+	write.applied:1"
+
+@test "crash: a gateway killed at any point of a PUT leaves the old or the new" {
+	cluster_up
+	curl -sS -f -X PUT "$GW/crash"
+	object 3000000 old 1
+	object 3000000 new 2
+	object 500 old-inline 3
+	object 500 new-inline 4
+	i=0
+	for point in $GATEWAY_POINTS; do
+		for kind in "" -inline; do
+			# What is sent inside the record has no shards.
+			[ -z "$kind" ] || [[ "$point" == log.* ]] ||
+				[[ "$point" == write.app* ]] || continue
+			i=$((i + 1))
+			curl -sS -f -T "old$kind" "$GW/crash/$i"
+			hand_gateway "$point:kill"
+			code=$(curl -sS -o answer -w '%{http_code}' \
+				-T "new$kind" "$HGW/crash/$i") || true
+			echo "$point$kind: $code"
+			hand_dies
+			curl -sS -f -o back "$GW/crash/$i"
+			if [ "$code" = 200 ]; then
+				cmp "new$kind" back
+			else
+				cmp "new$kind" back || cmp "old$kind" back
+			fi
+			# It does not change its mind afterwards.
+			curl -sS -f -o again "$GW/crash/$i"
+			cmp back again
+		done
+	done
+	[ "$i" -eq 14 ]
+	koop status --data "$DATA" --wait full >/dev/null
+}
+
+NODE_POINTS="store.create:1 store.write:1 store.fsync:1 store.dirsync:1
+	store.reply:1 apply.begin:1 apply.record:1 apply.commit:1
+	apply.publish:1"
+
+@test "crash: a node killed at any point of a PUT comes back and is whole" {
+	cluster_up --durability full
+	curl -sS -f -X PUT "$GW/crash"
+	i=0
+	for point in $NODE_POINTS; do
+		i=$((i + 1))
+		object 2000000 "film$i" "$i"
+		node --stop-node 4
+		hand_node 4 "$point:kill"
+		curl -sS -f -T "film$i" "$GW/crash/film$i"
+		echo "$point"
+		hand_dies
+		node --start-node 4
+		koop status --data "$DATA" --wait full >/dev/null
+	done
+	# With three others gone its shards are needed, every one of them.
+	for n in 0 3 7; do
+		node --stop-node "$n"
+	done
+	for ((n = 1; n <= i; n++)); do
+		curl -sS -f -o back "$GW/crash/film$n"
+		cmp "film$n" back
+	done
+}
+
+# parts FILE KEY: upload in two parts by hand; sets UPLOAD, and the body of
+# Complete in the file "complete".
+parts() {
+	curl -sS -f -X POST "$1?uploads" >initiated
+	UPLOAD=$(sed 's/.*<UploadId>\([^<]*\).*/\1/' initiated)
+	: >complete
+	for part in 1 2; do
+		etag=$(curl -sS -f -D - -o /dev/null -T "part$part" \
+			"$1?partNumber=$part&uploadId=$UPLOAD" | tr -d '\r' |
+			sed -n 's/^[Ee][Tt]ag: //p')
+		echo "<Part><PartNumber>$part</PartNumber><ETag>$etag</ETag></Part>" \
+			>>complete
+	done
+	{
+		echo '<CompleteMultipartUpload>'
+		cat complete
+		echo '</CompleteMultipartUpload>'
+	} >body
+	mv body complete
+}
+
+@test "crash: a gateway killed during Complete; Complete again says the same" {
+	cluster_up
+	curl -sS -f -X PUT "$GW/crash"
+	object 5242880 part1 1
+	object 700000 part2 2
+	i=0
+	for point in complete.append:1 log.locked:1 log.commit:1 log.committed:1 \
+		complete.appended:1; do
+		i=$((i + 1))
+		parts "$GW/crash/mp$i"
+		hand_gateway "$point:kill"
+		code=$(curl -sS -o answer -w '%{http_code}' -X POST \
+			--data-binary @complete \
+			"$HGW/crash/mp$i?uploadId=$UPLOAD") || true
+		echo "$point: $code"
+		hand_dies
+		code=$(curl -sS -o back -w '%{http_code}' "$GW/crash/mp$i")
+		[ "$code" = 404 ] || cat part1 part2 | cmp - back
+		curl -sS -f -X POST --data-binary @complete \
+			"$GW/crash/mp$i?uploadId=$UPLOAD" >answer
+		grep -q '<ETag>' answer
+		curl -sS -f -o back "$GW/crash/mp$i"
+		cat part1 part2 | cmp - back
+	done
+}
+
+# Everything that koop up started, and koop up itself, at one moment.
+kill_everything() {
+	local pids
+	pids=$(leftovers "$DATA")
+	[ "$(wc -w <<<"$pids")" -ge 11 ]
+	# shellcheck disable=SC2086
+	kill -KILL $pids
+}
+
+# bats test_tags=slow
+@test "crash: koop up and all its programs killed while writers write" {
+	cluster_up --durability full
+	curl -sS -f -X PUT "$GW/crash"
+	for size in 100 30000 600000; do
+		object "$size" "body-$size" "$size"
+	done
+	for round in 1 2 3 4; do
+		: >"acked-$round"
+		for writer in 1 2 3; do
+			(
+				for ((i = 0; i < 10000; i++)); do
+					for size in 100 30000 600000; do
+						key=$round-$writer-$i-$size
+						curl -sS -f -o answer-$writer \
+							--max-time 20 \
+							-T "body-$size" \
+							"$GW/crash/$key" 2>>curl.log ||
+							exit 0
+						echo "$key" >>"acked-$round"
+					done
+				done
+			) 3>&- &
+		done
+		# As soon as there is something to lose.
+		until [ "$(wc -l <"acked-$round")" -ge $((12 * round)) ]; do
+			read -r -t 0.02 <> <(:) || true
+		done
+		kill_everything
+		wait
+		koop up --detach --data "$DATA" 3>&- >up.log
+		while read -r key; do
+			curl -sS -f -o back "$GW/crash/$key"
+			cmp "body-${key##*-}" back
+		done < <(cat acked-*)
+	done
+	koop status --data "$DATA" --wait full >/dev/null
+	# Nothing half is visible: what is listed reads whole.
+	curl -sS -f "$GW/crash?list-type=2&max-keys=1000" |
+		grep -o '<Key>[^<]*' | sed 's/<Key>//' >keys
+	while read -r key; do
+		curl -sS -f -o back "$GW/crash/$key"
+		cmp "body-${key##*-}" back
+	done <keys
+}
+
+@test "crash: koop up alone killed takes its programs with it; up again serves" {
+	cluster_up
+	curl -sS -f -X PUT "$GW/crash"
+	object 300000 film 1
+	curl -sS -f -T film "$GW/crash/film"
+	up=$(leftovers "$DATA" | while read -r pid; do
+		[ "$(readlink "/proc/$pid/exe")" = "$KOOP_FAULTS_BIN/koop-up" ] &&
+			echo "$pid"
+	done)
+	kill -KILL "$up"
+	koop up --detach --data "$DATA" --durability os 3>&- >up.log
+	curl -sS -f -o back "$GW/crash/film"
+	cmp film back
+}
+
+@test "crash: a node that is killed is started again by itself" {
+	cluster_up
+	pid=$(koop status --data "$DATA" |
+		sed -n 's/^node-1\.5 .* pid \([0-9]*\) .*/\1/p')
+	kill -KILL "$pid"
+	koop status --data "$DATA" --wait full >status
+	new=$(sed -n 's/^node-1\.5 .* pid \([0-9]*\) .*/\1/p' status)
+	[ "$new" != "$pid" ]
+	grep '^node-1\.5 .* restarts 1' status
+}
