@@ -169,7 +169,7 @@ lint:			## layers, sizes, banned words, pages, shell, format
 	tests/lint/check-banned
 	tests/lint/check-headers '$(CC)' $(CPPFLAGS_ALL)
 	$(if $(PAGES),mandoc -T lint -W warning $(PAGES))
-	$(if $(SCRIPTS),shellcheck -S warning $(SCRIPTS))
+	$(if $(SCRIPTS),shellcheck -S warning -e SC2154,SC2238 $(SCRIPTS))
 	$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
 	$(CLANG) -fsyntax-only $(CPPFLAGS_ALL) $(WARN) $(BANNED) $(SRC) \
 	    $(wildcard cmd/*.c)

@@ -167,10 +167,12 @@ help(const char *name)
 	snprintf(full, sizeof(full), "%s%s",
 	    program_exists(name) ? "koop-" : "", name);
 	fflush(stdout);
-	if (page_in_tree(full, path))
+	if (page_in_tree(full, path)) {
 		execlp("man", "man", "-l", path, (char *)NULL);
-	else if (page_exists(full))
+		execlp("mandoc", "mandoc", "-a", path, (char *)NULL);
+	} else if (page_exists(full)) {
 		execlp("man", "man", full, (char *)NULL);
+	}
 	if (strcmp(full, "koop") == 0)
 		return list_programs();
 	if (strncmp(full, "koop-", 5) == 0 && program_exists(full + 5))

@@ -120,8 +120,7 @@ write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
-	if (write(fd, text, strlen(text)) == -1)
-		CHECK(!"written");
+	CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
 	fchmod(fd, 0644);
 	close(fd);
 }

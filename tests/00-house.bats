@@ -1,0 +1,240 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What every program of the house promises.
+
+load helpers
+
+commands() { ls "$ROOT"/cmd | sed -n 's/\.c$//p'; }
+
+page() { ls "$ROOT/man/$1".[18]; }
+
+@test "house: every program is built" {
+	for c in $(commands); do
+		[ "$(command -v "$c")" = "$BIN/$c" ]
+	done
+}
+
+@test "house: --help goes to stdout, exits 0 and fits 80 columns" {
+	for c in $(commands); do
+		run -0 --separate-stderr "$c" --help
+		[ "$stderr" = "" ]
+		[[ "$output" == "usage: $c "* ]]
+		run ! grep '.\{81\}' <<<"$output"
+		"$c" -h | cmp - <("$c" --help)
+	done
+}
+
+@test "house: --version is one line, the same for all" {
+	for c in $(commands); do
+		run -0 --separate-stderr "$c" --version
+		[[ "$output" =~ ^koop\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+		[ "$output" = "$(koop --version)" ]
+	done
+}
+
+@test "house: an unknown option says so on stderr and exits 64" {
+	for c in $(commands); do
+		run -64 --separate-stderr "$c" --no-such-option
+		[ "$output" = "" ]
+		[[ "$stderr" == "$c: --no-such-option: no such option"* ]]
+		[ "${#stderr_lines[@]}" -eq 2 ]
+	done
+}
+
+@test "house: an operand too many exits 64" {
+	for c in $(commands); do
+		[ "$c" != koop ] || continue
+		run -64 --separate-stderr "$c" 1 2 3 4 5 6 7 8 9 </dev/null
+		[ "$output" = "" ]
+		[[ "$stderr" == "$c: "*": unexpected operand"* ]]
+	done
+}
+
+@test "house: a full disk is an I/O error" {
+	for c in $(commands); do
+		run -74 --separate-stderr bash -c "'$c' --help >/dev/full"
+		[ "$stderr" = "$c: write: No space left on device" ]
+	done
+}
+
+@test "house: a closed standard output is an I/O error" {
+	for c in $(commands); do
+		run -74 --separate-stderr bash -c "'$c' --help >&-"
+	done
+}
+
+@test "house: a koop.conf with an unknown key exits 78 and names the line" {
+	printf '# one\n\nno-such-key = 1\n' >bad.conf
+	for c in $(commands); do
+		[ "$c" != koop ] || continue
+		run -78 --separate-stderr "$c" --config bad.conf --print-config
+		[[ "$stderr" == "$c: bad.conf:3: no-such-key: no such key"* ]]
+	done
+}
+
+@test "house: the man page has every option, and no other" {
+	for c in $(commands); do
+		"$c" --dump-options | cut -f 2 | sort >have
+		sed -n 's/^\.It .*Fl Fl \([a-z0-9-]*\).*/\1/p' "$(page "$c")" |
+			sort -u >told
+		diff have told
+	done
+}
+
+@test "house: the man page gives an option the letter that it has" {
+	for c in $(commands); do
+		"$c" --dump-options | cut -f 1,2 | tr '\t' ' ' |
+			sed 's/^ //' | sort >have
+		sed -n -e 's/^\.It Fl \([^F]\) , Fl Fl \([a-z0-9-]*\).*/\1 \2/p' \
+			-e 's/^\.It Fl \(F\) , Fl Fl \([a-z0-9-]*\).*/\1 \2/p' \
+			-e 's/^\.It Fl Fl \([a-z0-9-]*\).*/\1/p' \
+			"$(page "$c")" | sort -u >told
+		diff have told
+	done
+}
+
+@test "house: the first line of help is that of the man page" {
+	for c in $(commands); do
+		[ "$c" != koop ] || continue
+		name=$(sed -n 's/^\.Nd //p' "$(page "$c")")
+		run -0 "$c" --help
+		[ "${lines[1]}" = "$name" ]
+	done
+}
+
+@test "house: every man page is clean" {
+	run -0 mandoc -T lint -W warning "$ROOT"/man/*.[1578]
+	[ "$output" = "" ]
+}
+
+@test "house: every program has a row in koop(7) and in koop's list" {
+	koop >list
+	for c in $(commands); do
+		section=$(page "$c")
+		grep -qx "\.It Xr $c ${section##*.}" "$ROOT/man/koop.7"
+		[ "$c" = koop ] || grep -q "^  ${c#koop-} " list
+	done
+}
+
+@test "house: every program has a test" {
+	for c in $(commands); do
+		cat "$ROOT"/tests/[0-9]*.bats | grep -qE "(^|[^a-z-])$c( |$)"
+	done
+}
+
+@test "house: koop.conf(5) has every key, in the order of the table" {
+	sed -n 's/^\tX("\(.*\)").*/\1/p' "$ROOT/lib/base/cli_keys.h" >have
+	sed -n 's/^\.It Ic \([a-z-]*\)$/\1/p' "$ROOT/man/koop.conf.5" >told
+	diff have told
+}
+
+@test "house: what a program takes from koop.conf is a key" {
+	sed -n 's/^\tX("\(.*\)").*/\1/p' "$ROOT/lib/base/cli_keys.h" >keys
+	for c in $(commands); do
+		sed -n '/{ .*"[a-z-]*", CLI_/,/},$/p' "$ROOT/cmd/$c.c" |
+			tr -d '\n' | sed 's/},/},\n/g' |
+			grep -E 'CLI_(ENV_)?CONF' |
+			sed -n 's/^[^"]*"\([a-z-]*\)".*/\1/p' >taken || true
+		while read -r key; do
+			grep -qx -- "$key" keys || {
+				echo "$c: $key is not in cli_keys.h"
+				false
+			}
+		done <taken
+	done
+}
+
+@test "house: completions are fresh" {
+	"$ROOT/tests/lint/gen-completions" "$BIN" made
+	diff -r "$ROOT/completions" made
+}
+
+@test "house: completions are good shell" {
+	for c in $(commands); do
+		bash -n "$ROOT/completions/$c.bash"
+		fish --no-execute "$ROOT/completions/$c.fish"
+	done
+	zsh -n "$ROOT/completions/_koop"
+}
+
+@test "house: bash completes programs, options and nothing else" {
+	# shellcheck source=/dev/null
+	source "$ROOT/completions/koop.bash"
+	COMP_WORDS=(koop enc) COMP_CWORD=1
+	compopt() { :; }
+	_koop
+	[ "${COMPREPLY[*]}" = encode ]
+	COMP_WORDS=(koop --vers) COMP_CWORD=1
+	_koop
+	[ "${COMPREPLY[*]}" = --version ]
+}
+
+@test "house: a program links only the packages on its line" {
+	for c in $(commands); do
+		pkgs=$(sed -n "s/^PKG_$c *= *//p" "$ROOT/Makefile")
+		# shellcheck disable=SC2086 # a list
+		allowed=" c m ld-linux-x86-64 $([ -z "$pkgs" ] || pkg-config \
+			--libs-only-l $pkgs | sed 's/-l//g') "
+		for lib in $(objdump -p "$BIN/$c" |
+			sed -n 's/^ *NEEDED  *\(lib\)\?\([^.]*\).*/\2/p'); do
+			case $lib in
+			asan | ubsan | tsan | gcc_s | ld-linux*) continue ;;
+			esac
+			[[ "$allowed" == *" $lib "* ]] || {
+				echo "$c links $lib"
+				false
+			}
+		done
+	done
+}
+
+@test "house: programs are position independent and harden their tables" {
+	for c in $(commands); do
+		run -0 readelf -h -d "$BIN/$c"
+		[[ "$output" == *"DYN (Position-Independent Executable"* ]]
+		[[ "$output" == *NOW* ]]
+	done
+}
+
+@test "koop: runs the program beside it" {
+	run -0 --separate-stderr koop up --version
+	[ "$output" = "$(koop-up --version)" ]
+	mkdir bin
+	ln -s "$BIN/koop" bin/koop
+	PATH=/usr/bin:/bin run -0 bin/koop up --version
+	[ "$output" = "$(koop-up --version)" ]
+}
+
+@test "koop: passes arguments and the exit status on" {
+	run -64 --separate-stderr koop up --no-such-option
+	[[ "$stderr" == "koop-up: --no-such-option: no such option"* ]]
+}
+
+@test "koop: a program that is not known is a usage error" {
+	for name in nonsense up/../up '' koop-up; do
+		run -64 --separate-stderr koop "$name"
+		[ "$output" = "" ]
+		[[ "$stderr" == "koop: $name: no such program"* ]]
+	done
+}
+
+@test "koop: help of a program that is not known is a usage error" {
+	run -64 --separate-stderr koop help nonsense
+	[[ "$stderr" == "koop: nonsense: no such program"* ]]
+	run -64 --separate-stderr koop help ../../etc/passwd
+	[[ "$stderr" == "koop: ../../etc/passwd: no such program"* ]]
+}
+
+@test "koop: alone lists the programs" {
+	run -0 --separate-stderr koop
+	[ "$stderr" = "" ]
+	[[ "$output" == *"  up "*"  encode "*"  gw "* ]]
+	run -0 koop help
+	[[ "$output" == *"  up "* ]]
+}
+
+@test "koop: help of a program shows its manual, or its help" {
+	run -0 bash -c 'koop help up | col -b'
+	[[ "$output" == *"koop-up"* ]]
+	[[ "$output" == *"--stop-node"* ]]
+}
