@@ -38,8 +38,8 @@ struct health {
 };
 
 /* All-zero is HEALTHY and knows nothing. */
-void
-health_success(struct health *health, uint64_t now_ms, uint64_t latency_us);
+void health_success(struct health *health, uint64_t now_ms,
+    uint64_t latency_us);
 void health_failure(struct health *health, uint64_t now_ms);
 /* May a request go there?  Always, unless DOWN; then once for each time that
  * a probe is due (and this call counts as that probe). */

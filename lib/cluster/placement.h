@@ -28,11 +28,11 @@ struct placement {
 };
 
 /* Of an object. */
-struct placement placement_of(
-    const struct topology *topology, struct bytes bucket, struct bytes key);
+struct placement placement_of(const struct topology *topology,
+    struct bytes bucket, struct bytes key);
 /* Of a bucket: its home partition. */
-struct placement
-placement_home(const struct topology *topology, struct bytes bucket);
+struct placement placement_home(const struct topology *topology,
+    struct bytes bucket);
 /* Of a partition by number.  ERRC_NOTFOUND: the topology has no such one. */
 KOOP_MUST int placement_partition(const struct topology *topology,
     uint32_t partition, struct placement *out, struct error *err);
@@ -40,14 +40,14 @@ KOOP_MUST int placement_partition(const struct topology *topology,
 /* Which machine holds a shard, and which shard a machine holds. */
 uint32_t placement_machine(const struct placement *placement, uint32_t shard);
 uint32_t placement_shard(const struct placement *placement, uint32_t machine);
-const struct machine *
-placement_address(const struct placement *placement, uint32_t shard);
+const struct machine *placement_address(const struct placement *placement,
+    uint32_t shard);
 
 /*
  * Does this machine keep the bytes of inline objects: is it
  * (partition + i) mod n for an i in 0 .. n - m?  Of any m machines one does.
  */
-bool
-placement_inline_holder(const struct placement *placement, uint32_t machine);
+bool placement_inline_holder(const struct placement *placement,
+    uint32_t machine);
 
 #endif

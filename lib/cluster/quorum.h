@@ -34,8 +34,8 @@ uint32_t quorum_loss_repaired(uint32_t n, uint32_t m);
 /* How many positions are >= seq. */
 size_t quorum_count(const uint64_t *positions, size_t count, uint64_t seq);
 /* Are at least need positions >= seq? */
-bool quorum_reached(
-    const uint64_t *positions, size_t count, uint64_t seq, size_t need);
+bool quorum_reached(const uint64_t *positions, size_t count, uint64_t seq,
+    size_t need);
 /* The highest seq that at least need positions have reached; 0 when fewer
  * than need are known, or need is 0. */
 uint64_t quorum_position(const uint64_t *positions, size_t count, size_t need);

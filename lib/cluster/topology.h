@@ -62,8 +62,8 @@ struct topology_options {
 
 /* ERRC_CONFIG, with the reason, when it is not a topology that protocol.md 2
  * allows; ERRC_NOMEM. */
-KOOP_MUST int
-topology_parse(struct topology **out, struct bytes json, struct error *err);
+KOOP_MUST int topology_parse(struct topology **out, struct bytes text,
+    struct error *err);
 /* ERRC_USAGE when the options do not make a valid one. */
 KOOP_MUST int topology_make(struct topology **out,
     const struct topology_options *options, struct error *err);
@@ -75,8 +75,8 @@ void topology_print(const struct topology *topology, struct buf *out);
 size_t topology_warnings(const struct topology *topology, struct buf *out);
 
 /* NULL when there is no such set. */
-const struct erasure_set *
-topology_set(const struct topology *topology, uint32_t number);
+const struct erasure_set *topology_set(const struct topology *topology,
+    uint32_t number);
 /* The first set that has the machine, and its index there.  False: none. */
 bool topology_find_machine(const struct topology *topology, const char *ip,
     uint16_t port, const struct erasure_set **set, uint32_t *index);

@@ -27,8 +27,8 @@ struct topology_snapshot;
 
 /* ERRC_CONFIG for a URL of another scheme and for a bad topology,
  * ERRC_NOINPUT when it cannot be read.  There is always a topology after. */
-KOOP_MUST int topology_source_open(
-    struct topology_source **out, const char *url, struct error *err);
+KOOP_MUST int topology_source_open(struct topology_source **out,
+    const char *url, struct error *err);
 void topology_source_close(struct topology_source *source);
 const char *topology_source_url(const struct topology_source *source);
 
@@ -42,13 +42,13 @@ KOOP_MUST int topology_source_reload(struct topology_source *source, bool force,
     bool *changed, struct error *err);
 
 struct topology_snapshot *topology_source_get(struct topology_source *source);
-const struct topology *
-topology_snapshot_topology(const struct topology_snapshot *snapshot);
+const struct topology *topology_snapshot_topology(
+    const struct topology_snapshot *snapshot);
 void topology_snapshot_drop(struct topology_snapshot *snapshot);
 
 /* The memory twin: what the next reload of mem:NAME will read (copied). */
-KOOP_MUST int
-topology_mem_set(const char *url, struct bytes json, struct error *err);
+KOOP_MUST int topology_mem_set(const char *url, struct bytes json,
+    struct error *err);
 /* Forget all of mem:, for leak checkers. */
 void topology_mem_clear(void);
 

@@ -45,18 +45,18 @@ struct buf;
 struct error;
 
 /*      enum              name                       */
-#define RECORD_MAP(X) \
-	X(GENESIS, "GenesisMessage") \
+#define RECORD_MAP(X)                           \
+	X(GENESIS, "GenesisMessage")            \
 	X(CREATE_BUCKET, "CreateBucketMessage") \
-	X(SEAL_BUCKET, "SealBucketMessage") \
+	X(SEAL_BUCKET, "SealBucketMessage")     \
 	X(UNSEAL_BUCKET, "UnsealBucketMessage") \
 	X(DELETE_BUCKET, "DeleteBucketMessage") \
-	X(PUT, "PutMessage") \
-	X(DELETE, "DeleteMessage") \
-	X(ABORT, "AbortMessage") \
+	X(PUT, "PutMessage")                    \
+	X(DELETE, "DeleteMessage")              \
+	X(ABORT, "AbortMessage")                \
 	X(INITIATE, "InitiateMultipartMessage") \
-	X(PART, "PartMessage") \
-	X(COMPLETE, "MultipartCommitMessage") \
+	X(PART, "PartMessage")                  \
+	X(COMPLETE, "MultipartCommitMessage")   \
 	X(NOOP, "NoopMessage")
 
 enum record_type {
@@ -135,17 +135,21 @@ void record_free(struct record *record);
  * a field breaks koop-record(5), or the line is over RECORD_BYTES_MAX.
  * headers, meta and sender may be BYTES_NONE.
  */
-KOOP_MUST int
-record_build(struct buf *out, const struct record *fields, struct error *err);
+KOOP_MUST int record_build(struct buf *out, const struct record *fields,
+    struct error *err);
 
 /* The covered bytes, in two parts.  False: it does not end like a record. */
 KOOP_MUST bool record_covered(struct bytes line, struct bytes part[2]);
 /* H(seq) = SHA-256(H(seq - 1) || covered bytes).  A line without the end of a
- * record counts whole.  In place (out == prev) is fine. */
-void record_hash(uint8_t out[static RECORD_CHAIN_BYTES],
-    const uint8_t prev[static RECORD_CHAIN_BYTES], struct bytes line);
+ * record counts whole.  In place (out == prev) is fine.  ERRC_NOMEM only. */
+KOOP_MUST int record_hash(uint8_t out[static RECORD_CHAIN_BYTES],
+    const uint8_t prev[static RECORD_CHAIN_BYTES], struct bytes line,
+    struct error *err);
 /* The line without its inline text (as it is when there is none). */
 void record_strip(struct buf *out, struct bytes line);
+/* The bytes of an inline object.  ERRC_CORRUPT: damaged, or stripped. */
+KOOP_MUST int record_inline(const struct record *record, struct buf *out,
+    struct error *err);
 
 const char *record_type_name(enum record_type type);
 

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "commit/record.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "codec/crc.h"
+#include "codec/digest.h"
+#include "commit/record_form.h"
+
+static const char *const type_names[] = {
+#define X(id, name) [RECORD_##id] = (name),
+	RECORD_MAP(X)
+#undef X
+};
+
+/* Which members the records of each type have besides the common ones. */
+const uint32_t record_form[] = {
+	[RECORD_GENESIS] = FORM_GENESIS,
+	[RECORD_CREATE_BUCKET] = FORM_BUCKET | FORM_HOME | FORM_OWNER,
+	[RECORD_SEAL_BUCKET] = FORM_BUCKET | FORM_ATTEMPT | FORM_HOME,
+	[RECORD_UNSEAL_BUCKET] = FORM_BUCKET | FORM_ATTEMPT | FORM_HOME,
+	[RECORD_DELETE_BUCKET] = FORM_BUCKET | FORM_ATTEMPT | FORM_HOME,
+	[RECORD_PUT] = FORM_BUCKET | FORM_KEY | FORM_BLOB | FORM_ETAG |
+	    FORM_HEADERS | FORM_IF_MATCH | FORM_IF_NONE_MATCH,
+	[RECORD_DELETE] = FORM_BUCKET | FORM_KEY | FORM_IF_MATCH,
+	[RECORD_ABORT] = FORM_ABORT,
+	[RECORD_INITIATE] = FORM_BUCKET | FORM_KEY | FORM_OWNER | FORM_HEADERS,
+	[RECORD_PART] = FORM_BUCKET | FORM_KEY | FORM_UPLOAD | FORM_NUMBER |
+	    FORM_BLOB | FORM_ETAG,
+	[RECORD_COMPLETE] = FORM_BUCKET | FORM_KEY | FORM_UPLOAD | FORM_ETAG |
+	    FORM_PARTS | FORM_IF_MATCH | FORM_IF_NONE_MATCH,
+	[RECORD_NOOP] = 0,
+};
+
+_Static_assert(nitems(record_form) == RECORD_TYPE_MAX,
+    "every type has its form");
+
+const char *
+record_type_name(enum record_type type)
+{
+	assert(type < RECORD_TYPE_MAX);
+	return type_names[type];
+}
+
+bool
+record_covered(struct bytes line, struct bytes part[2])
+{
+	static const char inline_name[] = ",\"inline\":";
+	const size_t name_bytes = sizeof(inline_name) - 1;
+	struct bytes head;
+	const uint8_t *open;
+	size_t before;
+
+	if (line.n < RECORD_TAIL_BYTES + 2)
+		return false;
+	head = bytes_of(line.p, line.n - RECORD_TAIL_BYTES);
+	if (memcmp(line.p + head.n, RECORD_TAIL, strlen(RECORD_TAIL)) != 0 ||
+	    memcmp(line.p + line.n - 2, "\"}", 2) != 0)
+		return false;
+	part[0] = head;
+	part[1] = BYTES_NONE;
+
+	/*
+	 * The inline text is the last string before the tail, and base64, so
+	 * its opening quote is the last quote before its closing one.  A name
+	 * that only looks like it, inside a string, has \" there, not ,".
+	 */
+	if (head.p[head.n - 1] != '"')
+		return true;
+	open = memrchr(head.p, '"', head.n - 1);
+	if (open == NULL)
+		return true;
+	before = (size_t)(open - head.p);
+	if (before < name_bytes ||
+	    memcmp(open - name_bytes, inline_name, name_bytes) != 0)
+		return true;
+	part[0] = bytes_of(head.p, before + 1);
+	part[1] = bytes_of(head.p + head.n - 1, 1);
+	return true;
+}
+
+uint32_t
+record_crc(const struct bytes part[2])
+{
+	return crc32c(crc32c(0, part[0].p, part[0].n), part[1].p, part[1].n);
+}
+
+int
+record_hash(uint8_t out[static RECORD_CHAIN_BYTES],
+    const uint8_t prev[static RECORD_CHAIN_BYTES], struct bytes line,
+    struct error *err)
+{
+	struct bytes part[2] = { line, BYTES_NONE };
+	struct digest digest = { 0 };
+	int rc;
+
+	_Static_assert(RECORD_CHAIN_BYTES == DIGEST_SHA256_BYTES, "SHA-256");
+	if (!record_covered(line, part)) {
+		part[0] = line;
+		part[1] = BYTES_NONE;
+	}
+	rc = digest_init(&digest, DIGEST_SHA256, err);
+	if (rc < 0)
+		return rc;
+	digest_update(&digest, prev, RECORD_CHAIN_BYTES);
+	digest_update(&digest, part[0].p, part[0].n);
+	if (part[1].n > 0)
+		digest_update(&digest, part[1].p, part[1].n);
+	digest_final(&digest, out);
+	digest_fini(&digest);
+	return 0;
+}
+
+void
+record_strip(struct buf *out, struct bytes line)
+{
+	struct bytes part[2];
+
+	if (!record_covered(line, part) || part[1].n == 0) {
+		buf_add(out, line.p, line.n);
+		return;
+	}
+	buf_add(out, part[0].p, part[0].n);
+	buf_add(out, part[1].p, part[1].n);
+	buf_add(out, line.p + line.n - RECORD_TAIL_BYTES, RECORD_TAIL_BYTES);
+}
+
+int
+record_inline(const struct record *record, struct buf *out, struct error *err)
+{
+	const struct record_blob *blob = &record->blob;
+	struct bytes text = blob->inline_base64;
+	size_t room;
+	uint8_t *to;
+
+	assert(blob->is_inline);
+	if (blob->size > RECORD_BYTES_MAX ||
+	    text.n != BASE64_BYTES(blob->size) - 1)
+		return error_set(err, ERRC_CORRUPT,
+		    "inline text: %zu digits, which is not %llu bytes", text.n,
+		    (unsigned long long)blob->size);
+	room = text.n + 1;
+	buf_clear(out);
+	to = (uint8_t *)buf_reserve(out, room);
+	if (to == NULL)
+		return error_set(err, ERRC_NOMEM,
+		    "inline text: no room for %zu bytes", room);
+	if (!base64_decode(to, &room, (const char *)text.p, text.n) ||
+	    room != blob->size)
+		return error_set(err, ERRC_CORRUPT,
+		    "inline text: not base64 of %llu bytes",
+		    (unsigned long long)blob->size);
+	if (crc64_nvme(0, to, room) != blob->crc64nvme)
+		return error_set(err, ERRC_CORRUPT,
+		    "inline text: fails the content CRC of its record");
+	out->n += room;
+	return 0;
+}

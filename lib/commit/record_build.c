@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+#include "commit/record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "cluster/jsontext.h"
+#include "commit/record_form.h"
+
+static void
+add_text(struct buf *out, const char *name, struct bytes text)
+{
+	buf_printf(out, ",\"%s\":", name);
+	jsontext_quote(out, text);
+}
+
+static void
+add_number(struct buf *out, const char *name, uint64_t number)
+{
+	buf_printf(out, ",\"%s\":%llu", name, (unsigned long long)number);
+}
+
+static void
+add_id(struct buf *out, const char *name, struct reqid id)
+{
+	char hex[REQID_HEX + 1];
+
+	reqid_format(hex, id);
+	buf_printf(out, ",\"%s\":\"%s\"", name, hex);
+}
+
+static void
+add_blob(struct buf *out, const struct record_blob *blob, struct bytes etag)
+{
+	const char *separator = "";
+
+	add_number(out, "size", blob->size);
+	add_text(out, "etag", etag);
+	buf_printf(out, ",\"crc64nvme\":\"%016llx\"",
+	    (unsigned long long)blob->crc64nvme);
+	add_number(out, "dataShards", blob->data_shards);
+	add_number(out, "parityShards", blob->parity_shards);
+	add_number(out, "cellSize", blob->cell_bytes);
+	add_number(out, "set", blob->set);
+	buf_addstr(out, ",\"shardCrc64\":[");
+	for (uint32_t i = 0; i < blob->shard_count; i++)
+		buf_printf(out, "%s\"%016llx\"", i > 0 ? "," : "",
+		    (unsigned long long)blob->shard_crc64[i]);
+	buf_addstr(out, "],\"durable\":[");
+	for (uint32_t i = 0; i < RECORD_SHARDS_MAX; i++) {
+		if ((blob->durable >> i & 1) == 0)
+			continue;
+		buf_printf(out, "%s%u", separator, i);
+		separator = ",";
+	}
+	buf_addch(out, ']');
+}
+
+static void
+add_parts(struct buf *out, const struct record *fields)
+{
+	char hex[33];
+
+	buf_addstr(out, ",\"parts\":[");
+	for (size_t i = 0; i < fields->part_count; i++) {
+		hex_encode(hex, fields->parts[i].md5, 16);
+		buf_printf(out, "%s[%u,\"%s\"]", i > 0 ? "," : "",
+		    fields->parts[i].number, hex);
+	}
+	buf_addch(out, ']');
+}
+
+static void
+add_genesis(struct buf *out, const struct record *fields)
+{
+	char hex[2 * RECORD_CHAIN_BYTES + 1];
+
+	add_number(out, "partition", fields->partition);
+	add_number(out, "generation", fields->generation);
+	add_number(out, "baseSeq", fields->base_seq);
+	hex_encode(hex, fields->chain, RECORD_CHAIN_BYTES);
+	buf_printf(out, ",\"chain\":\"%s\"", hex);
+	add_number(out, "partitions", fields->partition_count);
+}
+
+static void
+add_names(struct buf *out, const struct record *fields, uint32_t form)
+{
+	if ((form & FORM_BUCKET) != 0) {
+		add_text(out, "bucket", fields->bucket);
+		add_number(out, "incarnation", fields->incarnation);
+	}
+	if ((form & FORM_ATTEMPT) != 0)
+		add_number(out, "attempt", fields->attempt);
+	if ((form & FORM_HOME) != 0)
+		buf_printf(out, ",\"home\":%s",
+		    fields->home ? "true" : "false");
+	if ((form & FORM_KEY) != 0)
+		add_text(out, "key", fields->key);
+	if ((form & FORM_UPLOAD) != 0)
+		add_id(out, "uploadId", fields->upload_id);
+	if ((form & FORM_NUMBER) != 0)
+		add_number(out, "partNumber", fields->part_number);
+}
+
+static void
+add_json(struct buf *out, const char *name, struct bytes json)
+{
+	buf_printf(out, ",\"%s\":", name);
+	if (json.n == 0)
+		buf_addstr(out, "{}");
+	else
+		buf_add(out, json.p, json.n);
+}
+
+static void
+add_members(struct buf *out, const struct record *fields, uint32_t form)
+{
+	add_names(out, fields, form);
+	if ((form & FORM_BLOB) != 0)
+		add_blob(out, &fields->blob, fields->etag);
+	else if ((form & FORM_ETAG) != 0)
+		add_text(out, "etag", fields->etag);
+	if ((form & FORM_OWNER) != 0)
+		add_text(out, "owner", fields->owner);
+	if ((form & FORM_HEADERS) != 0) {
+		add_json(out, "headers", fields->headers);
+		add_json(out, "meta", fields->meta);
+	}
+	if ((form & FORM_PARTS) != 0)
+		add_parts(out, fields);
+	if ((form & FORM_IF_MATCH) != 0 && fields->if_match.p != NULL)
+		add_text(out, "ifMatch", fields->if_match);
+	if ((form & FORM_IF_NONE_MATCH) != 0 && fields->if_none_match)
+		buf_addstr(out, ",\"ifNoneMatch\":\"*\"");
+	if ((form & FORM_GENESIS) != 0)
+		add_genesis(out, fields);
+	if ((form & FORM_BLOB) != 0 && fields->blob.is_inline)
+		add_text(out, "inline", fields->blob.inline_base64);
+}
+
+/* headers and meta go into the line as they are, so they are looked at. */
+static int
+check_json(const char *name, struct bytes text, struct error *err)
+{
+	json_t *json = NULL;
+	const char *key;
+	json_t *value;
+	int rc;
+
+	if (text.n == 0)
+		return 0;
+	rc = jsontext_load(&json, text, RECORD_JSON_MAX, 1, err);
+	if (rc == -ERRC_NOMEM)
+		return rc;
+	if (rc < 0 || !json_is_object(json) ||
+	    memchr(text.p, '\n', text.n) != NULL) {
+		json_decref(json);
+		return error_set(err, ERRC_USAGE,
+		    "record: %s: not a JSON object on one line", name);
+	}
+	json_object_foreach(json, key, value)
+	{
+		if (!json_is_string(value))
+			rc = error_set(err, ERRC_USAGE,
+			    "record: %s: \"%s\" is not a string", name, key);
+	}
+	json_decref(json);
+	return rc;
+}
+
+/* A full or sloppy inline text would only be found by who reads it. */
+static int
+check_inline(const struct record *fields, struct error *err)
+{
+	struct bytes text = fields->blob.inline_base64;
+
+	if (text.n != BASE64_BYTES(fields->blob.size) - 1)
+		return error_set(err, ERRC_USAGE,
+		    "record: inline: %zu digits for %llu bytes", text.n,
+		    (unsigned long long)fields->blob.size);
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '"' || text.p[i] == '\\' || text.p[i] < 0x20)
+			return error_set(err, ERRC_USAGE,
+			    "record: inline: not base64");
+	}
+	return 0;
+}
+
+static int
+check_fields(const struct record *fields, struct error *err)
+{
+	uint32_t form = record_form[fields->type];
+	const char *wrong = record_check(fields);
+	int rc = 0;
+
+	if (wrong != NULL)
+		return error_set(err, ERRC_USAGE, "record: %s: %s",
+		    record_type_name(fields->type), wrong);
+	if ((form & FORM_HEADERS) != 0) {
+		rc = check_json("headers", fields->headers, err);
+		if (rc == 0)
+			rc = check_json("meta", fields->meta, err);
+	}
+	if (rc == 0 && (form & FORM_BLOB) != 0 && fields->blob.is_inline)
+		rc = check_inline(fields, err);
+	return rc;
+}
+
+int
+record_build(struct buf *out, const struct record *fields, struct error *err)
+{
+	uint32_t form = record_form[fields->type];
+	size_t start = out->n;
+	struct bytes part[2];
+	int rc;
+
+	rc = check_fields(fields, err);
+	if (rc < 0)
+		return rc;
+	if (form == FORM_ABORT)
+		form |= (fields->bucket.n > 0 ? FORM_BUCKET | FORM_KEY : 0) |
+		    (fields->has_upload ? FORM_UPLOAD : 0);
+
+	buf_printf(out, "{\"v\":%d,\"type\":\"%s\",\"cluster\":\"%s\"",
+	    RECORD_VERSION, record_type_name(fields->type), fields->cluster);
+	add_number(out, "epoch", fields->epoch);
+	add_id(out, "requestId", fields->request_id);
+	add_text(out, "sender", fields->sender);
+	add_members(out, fields, form);
+	buf_addstr(out, RECORD_TAIL "00000000\"}");
+	if (buf_failed(out) || out->n - start > RECORD_BYTES_MAX)
+		return error_set(err, ERRC_USAGE,
+		    "record: %s: longer than %u bytes",
+		    record_type_name(fields->type), RECORD_BYTES_MAX);
+
+	/* The line is complete but for the digits: now see what they cover. */
+	if (!record_covered(bytes_of(out->p + start, out->n - start), part))
+		return error_set(err, ERRC_CORRUPT, "record: bad end");
+	snprintf(out->p + out->n - 10, 9, "%08x", record_crc(part));
+	memcpy(out->p + out->n - 2, "\"}", 2);
+	return 0;
+}
