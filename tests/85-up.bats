@@ -1,0 +1,107 @@
+#!/usr/bin/env bats
+# koop-up(1): a whole cluster on this machine, supervised.
+
+load helpers
+
+@test "up: a small cluster serves, tells its state, and goes down without a trace" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	grep -q "^koop-up: serves S3 on $GW, data in $DATA\$" up.log
+	run -0 koop status --data "$DATA" --wait full
+	[ "$(grep -c '^node-1\.[0-2] .* running .* votes 32/32  behind 0  repairs 0$' \
+		<<<"$output")" -eq 3 ]
+	[ "$(grep -c '^gateway-0 .* running ' <<<"$output")" -eq 1 ]
+	curl -sS -f "$GW/health"
+	run -0 koop down --data "$DATA"
+	[ -z "$(leftovers "$DATA")" ]
+	[ ! -e "$DATA/up.sock" ]
+	run -1 --separate-stderr koop status --data "$DATA"
+	[ "$output" = "" ]
+	[ "$stderr" = "koop-up: no cluster runs in $DATA; start it with: koop up --data $DATA" ]
+	run -1 --separate-stderr koop down --data "$DATA"
+}
+
+@test "up: what was stored is there after down and up" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1 --durability full
+	curl -sS -f -X PUT "$GW/kept"
+	object 300000 film 1
+	curl -sS -f -T film "$GW/kept/film"
+	koop down --data "$DATA"
+	koop up --detach --data "$DATA" 3>&- >up.log
+	[ "$(conf gateway)" = "$GW" ]
+	curl -sS -f -o back "$GW/kept/film"
+	cmp film back
+}
+
+@test "up: a second one in the same folder is refused, and harms nothing" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	run -75 --separate-stderr koop up --data "$DATA" 3>&-
+	[ "$stderr" = "koop-up: a cluster runs in $DATA already; stop it with: koop down --data $DATA" ]
+	run -75 --separate-stderr koop up --detach --data "$DATA" 3>&-
+	run -0 koop status --data "$DATA" --wait ready
+}
+
+@test "up: another shape than the folder's is a usage error" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	koop down --data "$DATA"
+	run -64 --separate-stderr koop up --data "$DATA" --nodes 9 3>&-
+	[[ "$stderr" == "koop-up: the cluster in $DATA has --nodes 3, fixed"* ]]
+	run -64 --separate-stderr koop up --data new --nodes 8 3>&-
+	[[ "$stderr" == "koop-up: "* ]]
+}
+
+@test "up: a stopped node stays stopped until it is started" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	koop up --data "$DATA" --stop-node 1
+	koop status --data "$DATA" | grep '^node-1\.1 .* stopped'
+	run -64 --separate-stderr koop up --data "$DATA" --stop-node 3
+	[ "$stderr" = "koop-up: there is no such node; koop status lists them, numbered from 0" ]
+	run -75 --separate-stderr koop status --data "$DATA" --wait full --timeout 1s
+	koop up --data "$DATA" --start-node 1
+	run -0 koop status --data "$DATA" --wait full
+}
+
+@test "up: env survives any folder name" {
+	mkdir "it's a \$folder"
+	run -0 koop env --data "it's a \$folder"
+	eval "$output"
+	[ "$KOOP_CONFIG" = "$BATS_TEST_TMPDIR/it's a \$folder/koop.conf" ]
+}
+
+@test "up: commands in the same folder find the cluster without any flag" {
+	koop up --detach --nodes 3 --data-shards 2 --parity-shards 1 --port 0 \
+		--node-port 0 --durability os 3>&- >up.log
+	DATA=$BATS_TEST_TMPDIR/koop-data
+	GW=$(sed -n 's/^gateway *= *//p' koop-data/koop.conf)
+	curl -sS -f -X PUT "$GW/videos"
+	object 200000 film 1
+	koop-encode -k 2 -m 1 <film | koop-shard-put videos/film | koop-commit
+	koop-shard-get videos/film | koop-decode | cmp - film
+}
+
+@test "up: a lost node folder is not filled without being told" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	koop down --data "$DATA"
+	rm -rf "$DATA/node-1.2"
+	koop up --detach --data "$DATA" --durability os 3>&- >up.log
+	[ ! -e "$DATA/node-1.2/superblock" ]
+	run -1 koop status --data "$DATA"
+	grep -q 'replace' "$DATA/log/node-1.2.log"
+	koop down --data "$DATA"
+	koop up --detach --data "$DATA" --durability os --replace-node 2 3>&- >up.log
+	koop status --data "$DATA" --wait full
+}
+
+@test "up: Ctrl-C in the foreground stops all of it" {
+	koop up --nodes 3 --data-shards 2 --parity-shards 1 --port 0 \
+		--node-port 0 --durability os 3>&- >out 2>&1 &
+	pid=$!
+	until grep -q '^koop-up: serves' out; do
+		kill -0 "$pid"
+		read -r -t 0.05 <> <(:) || true
+	done
+	kill -INT "$pid"
+	wait "$pid"
+	DATA=$BATS_TEST_TMPDIR/koop-data
+	[ -z "$(leftovers "$DATA")" ]
+	grep -q '^node-1.0 .* stopped$' out
+}
