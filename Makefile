@@ -62,7 +62,7 @@ UNIT_HELP = $(filter-out tests/unit/test-%,$(UNIT_SRC))
 FUZZ_SRC  = $(wildcard tests/fuzz/fuzz-*.c)
 PAGES     = $(wildcard man/*.[1578])
 # Every shell script of the tree, found by its first line.
-SCRIPTS   = $(shell grep -lE '^\#!.*(/sh|bash|bats)' -r .ci tests examples \
+SCRIPTS   = tests/helpers.bash $(shell grep -lE '^.!/.*(/sh|bash|bats)$$' -r .ci tests examples \
 	--include='*' 2>/dev/null | sort)
 
 LIB  = $(BUILD)/libkoop.a
@@ -163,18 +163,40 @@ bench: deps		## measure throughput and latency (tests/bench/run)
 	$(MAKE) all
 	PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" tests/bench/run
 
+# All of them, so that one run tells everything.
 lint:			## layers, sizes, banned words, pages, shell, format
-	tests/lint/check-layers $(LAYERS)
-	tests/lint/check-sizes
-	tests/lint/check-banned
-	tests/lint/check-headers '$(CC)' $(CPPFLAGS_ALL)
-	$(if $(PAGES),mandoc -T lint -W warning $(PAGES))
-	$(if $(SCRIPTS),shellcheck -S warning -e SC2154,SC2238 $(SCRIPTS))
-	$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
-	$(CLANG) -fsyntax-only $(CPPFLAGS_ALL) $(WARN) $(BANNED) $(SRC) \
+	$(MAKE) -k --no-print-directory $(LINTS)
+
+LINTS = lint-layers lint-sizes lint-banned lint-headers lint-pages \
+	lint-shell lint-format lint-clang lint-tidy
+
+lint-layers:
+	@tests/lint/check-layers $(LAYERS)
+lint-sizes:
+	@tests/lint/check-sizes
+lint-banned:
+	@tests/lint/check-banned
+
+lint-headers:
+	@tests/lint/check-headers $(CC) $(CPPFLAGS_ALL)
+
+lint-pages:
+	@$(if $(PAGES),mandoc -T lint -W warning $(PAGES))
+
+lint-shell:
+	@$(if $(SCRIPTS),shellcheck -S warning -e SC2154 -e SC2238 $(SCRIPTS))
+
+lint-format:
+	@$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
+
+lint-clang:
+	@$(CLANG) -fsyntax-only $(CPPFLAGS_ALL) $(WARN) $(BANNED) $(SRC) \
 	    $(wildcard cmd/*.c)
-	$(CLANG) -fsyntax-only $(CPPFLAGS_ALL) $(WARN) $(UNIT_SRC) $(FUZZ_SRC)
-	tests/lint/tidy-changed $(CLANG_TIDY) $(CPPFLAGS_ALL)
+	@$(CLANG) -fsyntax-only $(CPPFLAGS_ALL) $(WARN) $(UNIT_SRC) \
+	    $(FUZZ_SRC)
+
+lint-tidy:
+	@tests/lint/tidy-changed $(CLANG_TIDY) $(CPPFLAGS_ALL)
 
 C_FILES = $(SRC) $(HEADERS) $(wildcard cmd/*.c) $(UNIT_SRC) \
 	$(wildcard tests/unit/*.h) $(FUZZ_SRC)
@@ -243,7 +265,7 @@ help:			## print this
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .PHONY: all units fuzzers faults up demo test check asan ubsan tsan fuzz-smoke
-.PHONY: bench lint format tidy completions install uninstall deps clean help
+.PHONY: $(LINTS) bench lint format tidy completions install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:

@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef error_set
+#undef error_errno
+#undef error_wrap
+
 struct code {
 	const char *name;
 	int exit_status;

@@ -56,6 +56,16 @@ int error_errno(struct error *err, enum errc code, const char *fmt, ...)
  * -err->code.  With err NULL returns -ERRC_IO. */
 int error_wrap(struct error *err, const char *fmt, ...) KOOP_PRINTF(2, 3);
 
+/* The analyser sees one file at a time; this tells it that failing is never
+ * 0.  A compiler would warn about results that are not used. */
+#ifdef __clang_analyzer__
+#define error_set(err, code, ...) \
+	(error_set(err, code, __VA_ARGS__), -(int)(code))
+#define error_errno(err, code, ...) \
+	(error_errno(err, code, __VA_ARGS__), -(int)(code))
+#define error_wrap(err, ...) (error_wrap(err, __VA_ARGS__), -(int)ERRC_IO)
+#endif
+
 /* Exit status, HTTP status and short name ("UNAVAILABLE") of a code. */
 int error_exit_status(enum errc code);
 int error_http_status(enum errc code);
