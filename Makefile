@@ -59,6 +59,7 @@ SRC       = $(sort $(foreach d,$(LAYERS),$(wildcard lib/$d/*.c)))
 HEADERS   = $(sort $(foreach d,$(LAYERS),$(wildcard lib/$d/*.h)))
 UNIT_SRC  = $(wildcard tests/unit/*.c)
 UNIT_HELP = $(filter-out tests/unit/test-%,$(UNIT_SRC))
+BENCH_SRC = $(wildcard tests/bench/*.c)
 FUZZ_SRC  = $(wildcard tests/fuzz/fuzz-*.c)
 PAGES     = $(wildcard man/*.[1578])
 # Every shell script of the tree, found by its first line.
@@ -113,6 +114,11 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_HELP:%.c=$(BUILD)/%.o) $(LIB)
 	$(SAY)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(shell pkg-config --libs $(PKG_all)) \
 	    -lpthread
 
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(SAY)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(shell pkg-config --libs \
+	    $(PKG_all)) -lm -lpthread
+
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(SAY)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ \
@@ -159,9 +165,15 @@ fuzz-smoke:		## run each fuzzer for ten seconds on its corpus
 	    -fno-sanitize-recover=undefined"
 	BUILD=build/fuzz tests/fuzz/run $(FUZZ_SECONDS)
 
-bench: deps		## measure throughput and latency (tests/bench/run)
-	$(MAKE) all
-	PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" tests/bench/run
+# The load generators of the benchmark.
+benchers: $(BENCH_SRC:tests/bench/%.c=$(BUILD)/bench/%)
+
+bench: deps		## measure against named peers (tests/bench)
+	$(MAKE) all benchers
+	@for b in $(filter-out %.c,$(wildcard tests/bench/*)); do \
+	    echo "# $$b"; \
+	    PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" BENCH="$(BUILD)/bench" $$b || \
+	    exit 1; done
 
 # All of them, so that one run tells everything.
 lint:			## layers, sizes, banned words, pages, shell, format
@@ -193,13 +205,13 @@ lint-clang:
 	@$(CLANG) -fsyntax-only $(CPPFLAGS_ALL) $(WARN) $(BANNED) $(SRC) \
 	    $(wildcard cmd/*.c)
 	@$(CLANG) -fsyntax-only $(CPPFLAGS_ALL) $(WARN) $(UNIT_SRC) \
-	    $(FUZZ_SRC)
+	    $(FUZZ_SRC) $(BENCH_SRC)
 
 lint-tidy:
 	@tests/lint/tidy-changed $(CLANG_TIDY) $(CPPFLAGS_ALL)
 
 C_FILES = $(SRC) $(HEADERS) $(wildcard cmd/*.c) $(UNIT_SRC) \
-	$(wildcard tests/unit/*.h) $(FUZZ_SRC)
+	$(wildcard tests/unit/*.h) $(FUZZ_SRC) $(BENCH_SRC)
 
 format:			## clang-format the whole tree in place
 	$(CLANG_FORMAT) -i $(C_FILES)
@@ -265,7 +277,7 @@ help:			## print this
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .PHONY: all units fuzzers faults up demo test check asan ubsan tsan fuzz-smoke
-.PHONY: $(LINTS) bench lint format tidy completions install uninstall deps clean help
+.PHONY: $(LINTS) bench benchers lint format tidy completions install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
