@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * DeleteObject and DeleteObjects.  The latter appends all its records in one
+ * go, so that a thousand keys cost about as much as one.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "cluster/placement.h"
+#include "commit/record.h"
+#include "node/buckets.h"
+#include "node/committer.h"
+#include "node/nodeclient.h"
+#include "s3/s3put.h"
+#include "s3/s3req.h"
+
+#define DELETES_MAX 1000
+
+/* The outcome of deleting one key; what was not there is deleted, too,
+ * unless a condition asked for it. */
+static enum s3error
+deleted(enum outcome outcome, bool conditional)
+{
+	if (outcome == OUTCOME_NO_SUCH_KEY && !conditional)
+		return S3E_NONE;
+	return s3error_from_outcome(outcome);
+}
+
+static bool
+version_exists(struct s3req *r)
+{
+	const char *version = s3req_param(r, "versionId");
+
+	if (!version || strcmp(version, "null") == 0)
+		return true;
+	s3req_fail(r, S3E_NO_SUCH_VERSION);
+	return false;
+}
+
+static void
+object_end(struct s3req *r)
+{
+	struct s3put_attributes cond = { 0 };
+	struct placement place =
+	    placement_of(nodeclient_topology(r->gw->nc), s3req_bucket(r),
+	        s3req_key(r));
+	struct record record = {
+		.type = RECORD_DELETE,
+		.request_id = r->id,
+		.bucket = s3req_bucket(r),
+		.key = s3req_key(r),
+	};
+	enum outcome outcome;
+	struct error err;
+	uint64_t seq;
+	enum s3error e = s3put_conditions(r, &cond);
+	int rc;
+
+	if (e == S3E_NONE && cond.if_none_match)
+		e = S3E_NOT_IMPLEMENTED;
+	if (e != S3E_NONE) {
+		s3req_fail(r, e);
+		return;
+	}
+	if (!version_exists(r))
+		return;
+	if (cond.if_match[0] != '\0')
+		record.if_match = bytes_str(cond.if_match);
+	rc = bucket_ensure(r->gw->nc, &place, record.bucket,
+	    &record.incarnation, s3req_read_by(r), &err);
+	if (rc == 0)
+		rc = bucket_commit(r->gw->nc, &place, &record, &outcome, &seq,
+		    s3req_write_by(r), &err);
+	if (rc == -ERRC_MISMATCH) {
+		s3req_fail(r, S3E_OPERATION_ABORTED);
+		return;
+	}
+	if (rc < 0) {
+		s3req_fail_errc(r, rc, &err, S3E_NO_SUCH_BUCKET);
+		return;
+	}
+	e = deleted(outcome, record.if_match.n > 0);
+	if (e != S3E_NONE)
+		s3req_fail(r, e);
+	else
+		s3req_reply(r, 204);
+}
+
+/* One key of a DeleteObjects. */
+struct target {
+	char *key;
+	size_t key_n;
+	bool other_version; /* not the null version */
+	bool versioned;     /* a VersionId was given */
+	enum s3error error;
+};
+
+struct deletes {
+	struct target *targets; /* DELETES_MAX */
+	size_t count;
+	struct target now; /* the element being read */
+	bool quiet, root;
+	struct committer_item *items;
+	struct record *records;
+	size_t *target_of; /* index of an item's target */
+	size_t item_count;
+};
+
+static int
+element_key(struct deletes *d, struct bytes text)
+{
+	if (d->now.key)
+		return -1;
+	d->now.key = malloc(text.n + 1);
+	if (!d->now.key)
+		return -1;
+	memcpy(d->now.key, text.p, text.n);
+	d->now.key[text.n] = '\0';
+	d->now.key_n = text.n;
+	if (text.n > S3NAME_KEY_MAX)
+		d->now.error = S3E_KEY_TOO_LONG;
+	else if (!s3name_key_valid(text))
+		return -1;
+	return 0;
+}
+
+static int
+element(void *arg, const char *path, struct bytes text)
+{
+	struct deletes *d = arg;
+
+	if (strcmp(path, "Delete/Object/Key") == 0)
+		return element_key(d, text);
+	if (strcmp(path, "Delete/Object/VersionId") == 0) {
+		d->now.versioned = text.n > 0;
+		d->now.other_version =
+		    d->now.versioned && !bytes_is(text, "null");
+		return 0;
+	}
+	if (strcmp(path, "Delete/Object") == 0) {
+		if (!d->now.key || d->count == DELETES_MAX)
+			return -1;
+		if (d->now.other_version && d->now.error == S3E_NONE)
+			d->now.error = S3E_NO_SUCH_VERSION;
+		d->targets[d->count++] = d->now;
+		d->now = (struct target){ 0 };
+		return 0;
+	}
+	if (strcmp(path, "Delete/Quiet") == 0)
+		d->quiet = bytes_is(text, "true");
+	else if (strcmp(path, "Delete") == 0)
+		d->root = true;
+	return 0;
+}
+
+static void
+deletes_drop(struct s3req *r)
+{
+	struct deletes *d = r->state;
+
+	if (!d)
+		return;
+	for (size_t i = 0; d->targets && i < d->count; i++)
+		free(d->targets[i].key);
+	free(d->now.key);
+	free(d->targets);
+	free(d->items);
+	free(d->records);
+	free(d->target_of);
+	free(d);
+}
+
+static struct deletes *
+deletes_new(struct s3req *r)
+{
+	struct deletes *d = calloc(1, sizeof(*d));
+
+	r->state = d;
+	if (d) {
+		d->targets = calloc(DELETES_MAX, sizeof(*d->targets));
+		d->items = calloc(DELETES_MAX, sizeof(*d->items));
+		d->records = calloc(DELETES_MAX, sizeof(*d->records));
+		d->target_of = calloc(DELETES_MAX, sizeof(*d->target_of));
+	}
+	if (!d || !d->targets || !d->items || !d->records || !d->target_of) {
+		s3req_fail(r, S3E_SLOW_DOWN);
+		return NULL;
+	}
+	return d;
+}
+
+/* One record for each key.  Its partition must hold the bucket: a lookup in
+ * the cache, but for the first key of each partition. */
+static int
+prepare(struct s3req *r, struct deletes *d, struct error *err)
+{
+	const struct topology *topology = nodeclient_topology(r->gw->nc);
+	uint64_t deadline = s3req_read_by(r);
+
+	for (size_t i = 0; i < d->count; i++) {
+		struct target *t = &d->targets[i];
+		struct bytes key = bytes_of(t->key, t->key_n);
+		struct record *record = &d->records[d->item_count];
+		struct placement place;
+		int rc;
+
+		if (t->error != S3E_NONE)
+			continue;
+		place = placement_of(topology, s3req_bucket(r), key);
+		*record = (struct record){
+			.type = RECORD_DELETE,
+			.request_id = reqid_new(nodeclient_clock(r->gw->nc),
+			    nodeclient_random(r->gw->nc)),
+			.bucket = s3req_bucket(r),
+			.key = key,
+		};
+		rc = bucket_ensure(r->gw->nc, &place, record->bucket,
+		    &record->incarnation, deadline, err);
+		if (rc < 0)
+			return rc;
+		d->items[d->item_count].partition = place.partition;
+		d->items[d->item_count].record = record;
+		d->target_of[d->item_count++] = i;
+	}
+	return 0;
+}
+
+static void
+print_target(struct s3xml *x, const struct deletes *d, const struct target *t)
+{
+	bool good = t->error == S3E_NONE;
+
+	if (good && d->quiet)
+		return;
+	s3xml_open(x, good ? "Deleted" : "Error");
+	s3xml_text(x, "Key", bytes_of(t->key, t->key_n));
+	if (t->versioned && !t->other_version)
+		s3xml_str(x, "VersionId", "null");
+	if (!good) {
+		s3xml_str(x, "Code", s3error_code(t->error));
+		s3xml_str(x, "Message", s3error_message(t->error));
+	}
+	s3xml_close(x);
+}
+
+static void
+deletes_reply(struct s3req *r, struct deletes *d)
+{
+	struct buf xml = buf_make(S3REQ_XML_MAX);
+	struct s3xml x;
+
+	for (size_t i = 0; i < d->item_count; i++) {
+		struct committer_item *item = &d->items[i];
+
+		d->targets[d->target_of[i]].error =
+		    deleted(item->outcome, false);
+		if (item->outcome != OUTCOME_DONE)
+			bucket_forget(r->gw->nc, item->partition,
+			    s3req_bucket(r));
+	}
+	s3xml_begin(&x, &xml, "DeleteResult", true);
+	for (size_t i = 0; i < d->count; i++)
+		print_target(&x, d, &d->targets[i]);
+	s3xml_end(&x);
+	s3req_reply_xml(r, &xml);
+	buf_fini(&xml);
+}
+
+static void
+objects_end(struct s3req *r)
+{
+	struct deletes *d = deletes_new(r);
+	struct error err;
+	int rc;
+
+	if (!d)
+		return;
+	if (!s3xml_read(buf_bytes(&r->body), element, d) || !d->root ||
+	    d->count == 0) {
+		s3req_fail(r, S3E_MALFORMED_XML);
+		return;
+	}
+	rc = prepare(r, d, &err);
+	if (rc == 0 && d->item_count > 0)
+		rc = committer_commit_all(r->gw->nc, d->items, d->item_count,
+		    s3req_write_by(r), &err);
+	if (rc == -ERRC_MISMATCH)
+		s3req_fail(r, S3E_OPERATION_ABORTED);
+	else if (rc < 0)
+		s3req_fail_errc(r, rc, &err, S3E_NO_SUCH_BUCKET);
+	else
+		deletes_reply(r, d);
+}
+
+const struct s3handler s3delete_object = { .end = object_end };
+const struct s3handler s3delete_objects = { .end = objects_end,
+	.drop = deletes_drop,
+	.document = true };

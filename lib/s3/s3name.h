@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_S3_S3NAME_H
+#define KOOP_S3_S3NAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/bytes.h"
+
+/*
+ * Names of buckets and objects, out of the raw request target.
+ *
+ * The path is decoded once; '+' is a plus there.  What follows the second
+ * slash is the key, whatever it holds: slashes, dots, control characters.
+ * Keys are 1 to 1024 bytes of UTF-8 without NUL.
+ */
+
+#define S3NAME_BUCKET_MAX 63
+#define S3NAME_KEY_MAX 1024
+
+struct s3name {
+	char bucket[S3NAME_BUCKET_MAX + 1]; /* "" for the service itself */
+	size_t bucket_n;
+	char key[S3NAME_KEY_MAX + 1]; /* "" for the bucket itself */
+	size_t key_n;
+};
+
+enum s3name_result {
+	S3NAME_OK,
+	S3NAME_BAD_URI,    /* an escape, a NUL, or no UTF-8 */
+	S3NAME_BAD_BUCKET, /* the rules for bucket names */
+	S3NAME_LONG_KEY,
+};
+
+/* 3 to 63 of [a-z0-9.-], ends alphanumeric, no "..", no IPv4 address, and
+ * neither "health" nor "metrics", which are paths of the gateway itself. */
+bool s3name_bucket_valid(struct bytes name);
+
+/* 1 to S3NAME_KEY_MAX bytes of UTF-8 without NUL. */
+bool s3name_key_valid(struct bytes key);
+
+/* path is the raw path of the target, before any '?'. */
+KOOP_MUST enum s3name_result s3name_parse(struct s3name *out,
+    const char *path);
+
+#endif

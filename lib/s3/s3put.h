@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_S3_S3PUT_H
+#define KOOP_S3_S3PUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/random.h"
+#include "s3/s3error.h"
+#include "s3/s3store.h"
+
+/*
+ * What the operations that write have in common: the attributes of an object
+ * out of the request's headers (shared by PutObject, CopyObject and
+ * CreateMultipartUpload), and the parameters of a part.
+ */
+
+#define S3PUT_PARTS_MAX 10000
+#define S3PUT_PART_MIN_BYTES (5ull << 20) /* of every part but the last */
+
+struct s3req;
+
+struct s3put_attributes {
+	char *headers, *meta; /* JSON texts */
+	char if_match[40];    /* "" for none */
+	bool if_none_match;
+};
+
+/* Refuses headers that ask for what is not implemented; reads the conditions
+ * and, if keep_headers, what is kept with the object. */
+KOOP_MUST enum s3error s3put_attributes_init(struct s3req *r,
+    struct s3put_attributes *out, bool keep_headers);
+void s3put_attributes_fini(struct s3put_attributes *a);
+/* If-Match and If-None-Match of a write, alone. */
+KOOP_MUST enum s3error s3put_conditions(struct s3req *r,
+    struct s3put_attributes *out);
+/* For an object of the request's name, size and id. */
+struct s3store_options s3put_options(const struct s3req *r,
+    const struct s3put_attributes *a);
+
+/* ?uploadId= and ?partNumber=; number may be NULL. */
+KOOP_MUST enum s3error s3put_part_params(const struct s3req *r,
+    struct reqid *upload, uint32_t *number);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "s3/s3req.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "http/httpd.h"
+#include "node/nodeclient.h"
+
+const char *
+s3req_header(struct s3req *r, const char *name)
+{
+	return httpd_header(r->http, name);
+}
+
+const char *
+s3req_param(const struct s3req *r, const char *name)
+{
+	return httpreq_query_get(&r->query, name);
+}
+
+uint64_t
+s3req_read_by(const struct s3req *r)
+{
+	return nodeclient_now(r->gw->nc) + NODECLIENT_READ_MS;
+}
+
+uint64_t
+s3req_write_by(const struct s3req *r)
+{
+	return nodeclient_now(r->gw->nc) + NODECLIENT_WRITE_MS;
+}
+
+bool
+s3req_replied(const struct s3req *r)
+{
+	return r->status != 0;
+}
+
+void
+s3req_common(struct s3req *r, int status)
+{
+	r->status = status;
+	httpd_reply_header(r->http, "x-amz-request-id", r->id_text);
+}
+
+void
+s3req_header_etag(struct s3req *r, const char *etag)
+{
+	char quoted[80];
+
+	snprintf(quoted, sizeof(quoted), "\"%s\"", etag);
+	httpd_reply_header(r->http, "ETag", quoted);
+}
+
+void
+s3req_reply(struct s3req *r, int status)
+{
+	if (s3req_replied(r))
+		return;
+	s3req_common(r, status);
+	httpd_reply(r->http, status, "", 0);
+}
+
+void
+s3req_reply_xml(struct s3req *r, struct buf *xml)
+{
+	if (s3req_replied(r))
+		return;
+	if (buf_failed(xml)) {
+		s3req_fail(r, S3E_SLOW_DOWN);
+		return;
+	}
+	s3req_common(r, 200);
+	r->sent = xml->n;
+	httpd_reply_header(r->http, "Content-Type", "application/xml");
+	httpd_reply(r->http, 200, xml->p, xml->n);
+}
+
+/* All failures end here.  A HEAD has no body, whatever there is to say. */
+static void
+fail(struct s3req *r, enum s3error e, const char *why,
+    const char *const *more)
+{
+	struct s3error_detail detail = {
+		.message = why,
+		.resource = httpd_path(r->http),
+		.request_id = r->id_text,
+		.bucket = r->name.bucket_n > 0 ? r->name.bucket : NULL,
+		.key = r->name.key_n > 0 ? r->name.key : NULL,
+		.more = more,
+	};
+	struct buf xml = buf_make(64 * 1024);
+	int status = s3error_status(e);
+
+	if (s3req_replied(r))
+		return;
+	s3req_common(r, status);
+	if (status == 503)
+		httpd_reply_header(r->http, "Retry-After", "1");
+	if (r->head) {
+		httpd_reply(r->http, status, "", 0);
+		return;
+	}
+	s3error_print(&xml, e, &detail);
+	httpd_reply_header(r->http, "Content-Type", "application/xml");
+	httpd_reply(r->http, status, xml.p, xml.n);
+	buf_fini(&xml);
+}
+
+void
+s3req_fail(struct s3req *r, enum s3error e)
+{
+	fail(r, e, NULL, NULL);
+}
+
+void
+s3req_fail_why(struct s3req *r, enum s3error e, const char *why)
+{
+	fail(r, e, why, NULL);
+}
+
+void
+s3req_fail_more(struct s3req *r, enum s3error e, const char *const *more)
+{
+	fail(r, e, NULL, more);
+}
+
+void
+s3req_fail_errc(struct s3req *r, int rc, const struct error *err,
+    enum s3error notfound)
+{
+	enum s3error e = s3error_from_errc(rc, notfound);
+
+	/* What went wrong among the nodes is for the operator; a client gets
+	 * the code, and the request id that finds this line. */
+	if (s3error_status(e) >= 500 && !s3req_replied(r))
+		log_warn("s3", "%s: %s request=%s", s3route_name(r->op),
+		    err->text, r->id_text);
+	fail(r, e, NULL, NULL);
+}
