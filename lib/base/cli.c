@@ -14,14 +14,13 @@
 #include "base/cli_parts.h"
 #include "base/error.h"
 
-/* "KOOP_" and the longest option name there may be. */
-#define ENV_NAME_BYTES 64
-#define ORIGIN_BYTES 600
+/* Longer paths in messages are cut. */
+#define WHERE_BYTES 600
 
 /* One run of cli_parse(): where each value came from. */
 struct parse {
 	const struct cli *cli;
-	char *origin[CLI_OPTIONS_MAX];
+	struct cli_origin origin[CLI_OPTIONS_MAX];
 	const char *config; /* --config or KOOP_CONFIG */
 	bool print_config;
 };
@@ -187,15 +186,14 @@ static void
 take_option(struct parse *p, int id)
 {
 	const struct cli_option *o = option_of_id(p->cli, id);
-	char what[ENV_NAME_BYTES + 2];
+	char what[CLI_ENV_NAME_BYTES + 2];
 	struct error err;
 
 	assert(o != NULL);
 	snprintf(what, sizeof(what), "--%s", o->name);
 	if (cli_value_set(o, what, optarg, &err) < 0)
 		exit(cli_usage(p->cli, "%s", err.text));
-	if (p->origin[o - p->cli->options] == NULL)
-		p->origin[o - p->cli->options] = strdup(what);
+	p->origin[o - p->cli->options].from = CLI_FROM_FLAG;
 }
 
 static void
@@ -244,20 +242,6 @@ get_env(const char *name)
 	return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
-static void
-env_name(char out[static ENV_NAME_BYTES], const char *option)
-{
-	size_t n = (size_t)snprintf(out, ENV_NAME_BYTES, "KOOP_%s", option);
-
-	assert(n < ENV_NAME_BYTES);
-	for (char *c = out; *c != '\0'; c++) {
-		if (*c == '-')
-			*c = '_';
-		else if (*c >= 'a' && *c <= 'z')
-			*c = (char)(*c - 'a' + 'A');
-	}
-}
-
 KOOP_NORETURN static void
 fail_config(const struct cli *cli, struct error *err)
 {
@@ -273,14 +257,21 @@ set_words(const struct cli_option *o, const char *name, const char *text,
 	char *words = strdup(text);
 	char *rest = words;
 	char *word;
+	bool kept = false;
 	int rc = 0;
 
 	if (words == NULL)
 		return error_set(err, ERRC_NOMEM, "%s: out of memory", name);
-	while (rc == 0 && (word = strsep(&rest, " ")) != NULL)
-		if (word[0] != '\0')
-			rc = cli_value_set(o, name, word, err);
-	return rc;
+	while (rc == 0 && (word = strsep(&rest, " ")) != NULL) {
+		if (word[0] == '\0')
+			continue;
+		rc = cli_value_set(o, name, word, err);
+		kept = true;
+	}
+	if (!kept)
+		free(words);
+	/* Otherwise the list points into it. */
+	return rc; /* NOLINT(clang-analyzer-unix.Malloc) */
 }
 
 static void
@@ -291,13 +282,14 @@ take_environment(struct parse *p)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct cli_option *o = &p->cli->options[i];
-		char made[ENV_NAME_BYTES];
+		char made[CLI_ENV_NAME_BYTES];
 		const char *name = made;
 		const char *text;
 		int rc;
 
-		env_name(made, o->name);
-		if (p->origin[i] != NULL || (o->source & CLI_ENV) == 0)
+		cli_env_name(made, o->name);
+		if (p->origin[i].from != CLI_FROM_DEFAULT ||
+		    (o->source & CLI_ENV) == 0)
 			continue;
 		text = get_env(name);
 		if (text == NULL && o->env_alias != NULL) {
@@ -312,7 +304,8 @@ take_environment(struct parse *p)
 			rc = cli_value_set(o, name, text, &err);
 		if (rc < 0)
 			fail_config(p->cli, &err);
-		p->origin[i] = strdup(name);
+		p->origin[i].from = name == made ? CLI_FROM_ENV :
+						   CLI_FROM_ALIAS;
 	}
 }
 
@@ -321,8 +314,7 @@ static void
 take_entries(struct parse *p, size_t index)
 {
 	const struct cli_option *o = &p->cli->options[index];
-	char where[ORIGIN_BYTES];
-	char what[ORIGIN_BYTES + ENV_NAME_BYTES];
+	char what[WHERE_BYTES];
 	struct error err;
 	size_t n = 0;
 	const struct cli_entry *entries = cli_config_entries(&n);
@@ -332,9 +324,8 @@ take_entries(struct parse *p, size_t index)
 
 		if (strcmp(entries[i].key, o->name) != 0)
 			continue;
-		snprintf(where, sizeof(where), "%s:%u", cli_config_file(),
-		    entries[i].line);
-		snprintf(what, sizeof(what), "%s: %s", where, o->name);
+		snprintf(what, sizeof(what), "%.500s:%u: %s", cli_config_file(),
+		    entries[i].line, o->name);
 		text = cli_config_resolve(o->type, entries[i].value);
 		if (text == NULL) {
 			(void)error_set(&err, ERRC_NOMEM, "out of memory");
@@ -342,8 +333,9 @@ take_entries(struct parse *p, size_t index)
 		}
 		if (cli_value_set(o, what, text, &err) < 0)
 			fail_config(p->cli, &err);
-		if (p->origin[index] == NULL)
-			p->origin[index] = strdup(where);
+		if (p->origin[index].from == CLI_FROM_DEFAULT)
+			p->origin[index] = (struct cli_origin){ CLI_FROM_CONF,
+				entries[i].line };
 	}
 }
 
@@ -363,7 +355,7 @@ take_config(struct parse *p)
 	if (cli_config_read(p->cli, p->config, &err) < 0)
 		fail_config(p->cli, &err);
 	for (size_t i = 0; i < n; i++)
-		if (p->origin[i] == NULL &&
+		if (p->origin[i].from == CLI_FROM_DEFAULT &&
 		    (p->cli->options[i].source & CLI_CONF) != 0)
 			take_entries(p, i);
 }
@@ -388,7 +380,5 @@ cli_parse(const struct cli *cli, int argc, char *argv[])
 		cli_print_config(cli, p.origin);
 		exit(cli_finish(cli));
 	}
-	for (size_t i = 0; i < CLI_OPTIONS_MAX; i++)
-		free(p.origin[i]);
 	return optind;
 }

@@ -111,20 +111,47 @@ cli_dump_options(const struct cli *cli)
 	}
 }
 
+static void
+print_origin(const struct cli_option *o, const struct cli_origin *origin)
+{
+	char name[CLI_ENV_NAME_BYTES];
+
+	switch (origin->from) {
+	case CLI_FROM_DEFAULT:
+		printf("default");
+		break;
+	case CLI_FROM_FLAG:
+		printf("--%s", o->name);
+		break;
+	case CLI_FROM_ENV:
+		cli_env_name(name, o->name);
+		printf("%s", name);
+		break;
+	case CLI_FROM_ALIAS:
+		printf("%s", o->env_alias);
+		break;
+	case CLI_FROM_CONF:
+		printf("%s:%u", cli_config_file(), origin->line);
+		break;
+	}
+}
+
 void
-cli_print_config(const struct cli *cli, char *const origin[])
+cli_print_config(const struct cli *cli, const struct cli_origin origin[])
 {
 	char text[8192];
-	size_t i = 0;
 
-	for (const struct cli_option *o = cli->options; o->name != NULL;
-	     o++, i++) {
+	for (size_t i = 0; cli->options[i].name != NULL; i++) {
+		const struct cli_option *o = &cli->options[i];
+
 		if (o->source == CLI_FLAG_ONLY)
 			continue;
-		if (!cli_value_print(o, text, sizeof(text)))
+		if (!cli_value_print(o, text, sizeof(text))) {
 			printf("# %s is not set\n", o->name);
-		else
-			printf("%s = %s  # %s\n", o->name, text,
-			    origin[i] != NULL ? origin[i] : "default");
+			continue;
+		}
+		printf("%s = %s  # ", o->name, text);
+		print_origin(o, &origin[i]);
+		putchar('\n');
 	}
 }

@@ -27,6 +27,23 @@ enum cli_id {
 
 size_t cli_option_count(const struct cli *cli);
 
+/* Where the value of an option comes from. */
+enum cli_from {
+	CLI_FROM_DEFAULT,
+	CLI_FROM_FLAG,
+	CLI_FROM_ENV,
+	CLI_FROM_ALIAS,
+	CLI_FROM_CONF
+};
+
+struct cli_origin {
+	enum cli_from from;
+	unsigned line; /* of koop.conf */
+};
+
+/* "KOOP_" and the longest option name there may be. */
+#define CLI_ENV_NAME_BYTES 64
+
 /* cli_value.c */
 
 /* Set the option's value, or fail with ERRC_USAGE and a message that begins
@@ -36,6 +53,8 @@ KOOP_MUST int cli_value_set(const struct cli_option *option, const char *what,
 /* The present value as --print-config shows it; false when there is none. */
 bool cli_value_print(const struct cli_option *option, char *out, size_t room);
 const char *cli_type_name(enum cli_type type);
+/* "cell-size" to "KOOP_CELL_SIZE". */
+void cli_env_name(char out[static CLI_ENV_NAME_BYTES], const char *option);
 
 /* cli_config.c */
 
@@ -68,7 +87,7 @@ bool cli_config_known(const char *key);
 
 void cli_help(const struct cli *cli);
 void cli_dump_options(const struct cli *cli);
-/* origin[i] is where option i has its value from; NULL is the default. */
-void cli_print_config(const struct cli *cli, char *const origin[]);
+/* origin[i] is that of option i. */
+void cli_print_config(const struct cli *cli, const struct cli_origin origin[]);
 
 #endif

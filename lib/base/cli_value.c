@@ -183,3 +183,17 @@ cli_type_name(enum cli_type type)
 	assert((size_t)type < nitems(names));
 	return names[type];
 }
+
+void
+cli_env_name(char out[static CLI_ENV_NAME_BYTES], const char *option)
+{
+	size_t n = (size_t)snprintf(out, CLI_ENV_NAME_BYTES, "KOOP_%s", option);
+
+	assert(n < CLI_ENV_NAME_BYTES);
+	for (char *c = out; *c != '\0'; c++) {
+		if (*c == '-')
+			*c = '_';
+		else if (*c >= 'a' && *c <= 'z')
+			*c = (char)(*c - 'a' + 'A');
+	}
+}

@@ -38,7 +38,7 @@ publish_write(const struct file_ops *ops, int fd, const void *p, size_t n)
 	off_t at = 0;
 
 	while (n > 0) {
-		struct iovec iov = { (void *)(uintptr_t)from, n };
+		struct iovec iov = { (void *)from, n };
 		ssize_t put = ops->pwritev(fd, &iov, 1, at);
 
 		if (put < 0 && errno == EINTR)
@@ -64,13 +64,13 @@ file_publish(const struct file_ops *ops, int dirfd, const char *name,
 	char tmp[NAME_MAX + 1];
 	bool made = false;
 	int fd = -1;
-	int rc;
+	int rc = 0;
+	int len;
 
 	assert(name[0] != '\0');
-	rc = snprintf(tmp, sizeof(tmp), "%s.tmp", name);
-	if (rc < 0 || (size_t)rc >= sizeof(tmp))
+	len = snprintf(tmp, sizeof(tmp), "%s.tmp", name);
+	if (len < 0 || (size_t)len >= sizeof(tmp))
 		return error_set(err, ERRC_USAGE, "%s: name too long", name);
-	rc = 0;
 	fd = ops->openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
 	    0644);
 	if (fd == -1)

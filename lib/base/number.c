@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/number.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -119,21 +118,21 @@ number_print_size(char out[static 16], uint64_t bytes)
 {
 	static const char suffixes[] = "KMGTPE";
 	unsigned shift = 0;
-	uint64_t whole;
-	uint64_t tenth;
+	unsigned whole;
+	unsigned tenth;
 
 	while (shift < 60 && bytes >> shift >= 1024)
 		shift += 10;
+	/* Below 1024 by now; the mask shows it to the compiler. */
+	whole = (unsigned)(bytes >> shift & 1023);
 	if (shift == 0) {
-		snprintf(out, 16, "%" PRIu64, bytes);
+		snprintf(out, 16, "%u", whole);
 		return;
 	}
-	whole = bytes >> shift;
-	tenth = ((bytes >> (shift - 10)) & 1023) * 10 / 1024;
+	tenth = (unsigned)(bytes >> (shift - 10) & 1023) * 10 / 1024;
 	if (tenth == 0)
-		snprintf(out, 16, "%" PRIu64 "%c", whole,
-		    suffixes[shift / 10 - 1]);
+		snprintf(out, 16, "%u%c", whole, suffixes[shift / 10 - 1]);
 	else
-		snprintf(out, 16, "%" PRIu64 ".%" PRIu64 "%c", whole, tenth,
+		snprintf(out, 16, "%u.%u%c", whole, tenth,
 		    suffixes[shift / 10 - 1]);
 }
