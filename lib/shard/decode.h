@@ -24,8 +24,8 @@ struct decode_options {
 
 /* An interleaved stream, or several, part=1/k to k/k.  ERRC_CORRUPT naming
  * the stripe that cannot be rebuilt, or what else is wrong; ERRC_IO. */
-KOOP_MUST int decode_stream(
-    int in, int out, const struct decode_options *options, struct error *err);
+KOOP_MUST int decode_stream(int in, int out,
+    const struct decode_options *options, struct error *err);
 
 #define DECODE_FILES_MAX 64
 

@@ -40,9 +40,9 @@ bool decoder_check_cell(const struct reqid *id, uint8_t shard, uint64_t stripe,
  * of have and want.  ERRC_CORRUPT, naming the stripe and how many cells are
  * good, when there are fewer than data_shards.
  */
-KOOP_MUST int
-decoder_stripe(struct decoder *dec, uint64_t stripe, uint32_t cell_bytes,
-    uint8_t *const cell[], uint32_t have, uint32_t want, struct error *err);
+KOOP_MUST int decoder_stripe(struct decoder *dec, uint64_t stripe,
+    uint32_t cell_bytes, uint8_t *const cell[], uint32_t have, uint32_t want,
+    struct error *err);
 
 /* Contents of a whole object, in order; not the padding. */
 void decoder_content(struct decoder *dec, const void *p, size_t n);

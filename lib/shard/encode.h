@@ -25,8 +25,8 @@ struct encode_options {
 };
 
 /* All shards interleaved.  ERRC_USAGE, ERRC_IO, ERRC_NOMEM. */
-KOOP_MUST int encode_stream(
-    int in, int out, const struct encode_options *options, struct error *err);
+KOOP_MUST int encode_stream(int in, int out,
+    const struct encode_options *options, struct error *err);
 
 /*
  * One file a shard: pattern with its one %d replaced by the shard's number.

@@ -73,9 +73,9 @@ struct blob_totals {
  * ERRC_CORRUPT, and checks magic, kind, zeros, length and header CRC. */
 void frame_encode(uint8_t out[static FRAME_HEADER_BYTES],
     const struct frame *frame, const struct reqid *id);
-KOOP_MUST int
-frame_decode(struct frame *out, const uint8_t in[static FRAME_HEADER_BYTES],
-    const struct reqid *id, struct error *err);
+KOOP_MUST int frame_decode(struct frame *out,
+    const uint8_t in[static FRAME_HEADER_BYTES], const struct reqid *id,
+    struct error *err);
 bool frame_payload_good(const struct frame *frame, const void *payload);
 
 /* Whole BEGIN and END frames: the header comes with them. */
@@ -89,8 +89,13 @@ KOOP_MUST int frame_end_decode(struct blob_totals *out, uint8_t *shard,
     const uint8_t in[static FRAME_END_BYTES], const struct reqid *id,
     struct error *err);
 
-/* The text of a payload whose CRC was checked.  The geometry is checked, the
+/* The text alone: print it, and parse that of a payload whose CRC was
+ * checked.  The geometry is checked, the
  * totals are checked against themselves only. */
+void frame_begin_print(uint8_t out[static FRAME_BEGIN_PAYLOAD],
+    const struct frame_begin *begin);
+void frame_end_print(uint8_t out[static FRAME_END_PAYLOAD],
+    const struct blob_totals *totals);
 KOOP_MUST int frame_begin_parse(struct frame_begin *out,
     const uint8_t payload[static FRAME_BEGIN_PAYLOAD], struct error *err);
 KOOP_MUST int frame_end_parse(struct blob_totals *out,
@@ -99,7 +104,7 @@ KOOP_MUST int frame_end_parse(struct blob_totals *out,
 /* Do the totals fit the geometry (stripes, number of shards)? */
 KOOP_MUST int frame_totals_check(const struct blob_totals *totals,
     const struct geometry *g, struct error *err);
-bool
-frame_totals_equal(const struct blob_totals *a, const struct blob_totals *b);
+bool frame_totals_equal(const struct blob_totals *a,
+    const struct blob_totals *b);
 
 #endif

@@ -71,14 +71,14 @@ struct receipt {
 
 /* Write the line with its LF and a NUL; returns its length without the NUL.
  * Cannot fail for values within the limits above. */
-size_t receipt_print_shard(
-    char out[static RECEIPT_LINE_MAX], const struct receipt_shard *shard);
-size_t receipt_print_end(
-    char out[static RECEIPT_LINE_MAX], const struct receipt_end *end);
+size_t receipt_print_shard(char out[static RECEIPT_LINE_MAX],
+    const struct receipt_shard *shard);
+size_t receipt_print_end(char out[static RECEIPT_LINE_MAX],
+    const struct receipt_end *end);
 
 /* Parse one line without its LF.  ERRC_CORRUPT for an unknown word or
  * version, a key that is missing, twice or wrong; unknown keys are ignored. */
-KOOP_MUST int
-receipt_parse(struct receipt *out, struct bytes line, struct error *err);
+KOOP_MUST int receipt_parse(struct receipt *out, struct bytes line,
+    struct error *err);
 
 #endif

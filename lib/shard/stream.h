@@ -24,8 +24,8 @@ struct error;
 struct stream_reader;
 
 /* ERRC_NOMEM.  Pipes are asked for a 1 MiB buffer. */
-KOOP_MUST int
-stream_reader_new(struct stream_reader **out, int fd, struct error *err);
+KOOP_MUST int stream_reader_new(struct stream_reader **out, int fd,
+    struct error *err);
 void stream_reader_free(struct stream_reader *r);
 
 /*
@@ -39,25 +39,28 @@ KOOP_MUST int stream_reader_begin(struct stream_reader *r,
  * The next CELL or END header that is good.  Returns 1; 0 at the end of the
  * file; else ERRC_IO.  What is left of the frame before is skipped.
  */
-KOOP_MUST int stream_reader_next(
-    struct stream_reader *r, struct frame *out, struct error *err);
+KOOP_MUST int stream_reader_next(struct stream_reader *r, struct frame *out,
+    struct error *err);
 /* Its 32 bytes, as they came. */
 const uint8_t *stream_reader_header(const struct stream_reader *r);
 
 /* Read the CELL's payload, frame.length bytes.  Returns 1 when its CRC is
  * right, 0 when it is not or the stream ends early, else ERRC_IO. */
-KOOP_MUST int
-stream_reader_payload(struct stream_reader *r, void *p, struct error *err);
+KOOP_MUST int stream_reader_payload(struct stream_reader *r, void *p,
+    struct error *err);
 /* Read END's payload: the totals, checked against the geometry. */
-KOOP_MUST int stream_reader_end(
-    struct stream_reader *r, struct blob_totals *out, struct error *err);
+KOOP_MUST int stream_reader_end(struct stream_reader *r,
+    struct blob_totals *out, struct error *err);
 
 /* Runs of bytes skipped because no good header was where one had to be, and
  * payloads with a bad CRC.  0 for an undamaged stream. */
 uint64_t stream_reader_damage(const struct stream_reader *r);
 
-/* Frames of one or more encoded stripes, in shard order. */
-KOOP_MUST int stream_write_stripe(int fd, const struct encoded_stripe *stripe,
-    uint32_t shards, struct error *err);
+/* The frames of some stripes, interleaved in shard order. */
+KOOP_MUST int stream_write_stripes(int fd, struct encoded_stripe *stripe,
+    size_t count, uint32_t shards, struct error *err);
+
+/* At most so many iovecs are handed to the kernel at once. */
+#define STREAM_IOV_MAX 256
 
 #endif

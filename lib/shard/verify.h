@@ -42,13 +42,13 @@ struct frame_verifier {
 	uint32_t last_cell;
 };
 
-void
-frame_verifier_init(struct frame_verifier *v, struct reqid id, uint8_t shard);
+void frame_verifier_init(struct frame_verifier *v, struct reqid id,
+    uint8_t shard);
 /* ERRC_CORRUPT, naming frame and reason, and again at every later call. */
-KOOP_MUST int frame_verifier_feed(
-    struct frame_verifier *v, const void *p, size_t n, struct error *err);
+KOOP_MUST int frame_verifier_feed(struct frame_verifier *v, const void *p,
+    size_t n, struct error *err);
 /* ERRC_CORRUPT unless END came and all was right. */
-KOOP_MUST int
-frame_verifier_finish(struct frame_verifier *v, struct error *err);
+KOOP_MUST int frame_verifier_finish(struct frame_verifier *v,
+    struct error *err);
 
 #endif

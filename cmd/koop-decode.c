@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+
+/* koop-decode(1): shard stream on stdin, or shard files; object on stdout. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cli.h"
+#include "base/error.h"
+#include "base/progress.h"
+#include "shard/decode.h"
+#include "shard/outfile.h"
+
+static const char *output;
+static bool show_progress;
+static bool quiet;
+static bool force;
+
+static const struct cli_option options[] = {
+	{ 'f', "force", CLI_SWITCH, &force, NULL, "read even from a terminal",
+	    0, 0, CLI_FLAG_ONLY, NULL },
+	{ 'o', "output", CLI_FILE, &output, "FILE",
+	    "write FILE, once all of it is right", 0, 0, CLI_FLAG_ONLY, NULL },
+	{ 0, "progress", CLI_SWITCH, &show_progress, NULL,
+	    "show progress on standard error", 0, 0, CLI_FLAG_ONLY, NULL },
+	{ 'q', "quiet", CLI_SWITCH, &quiet, NULL,
+	    "do not tell of shards that were rebuilt", 0, 0, CLI_FLAG_ONLY,
+	    NULL },
+	{ 0 },
+};
+
+static const struct cli cli = {
+	.name = "koop-decode",
+	.operands = "[shard-file...] <shards >object",
+	.summary = "decode a stream of shards, or shard files, to the object",
+	.options = options,
+	.operands_max = DECODE_FILES_MAX,
+};
+
+static void
+warn(void *arg, const char *text)
+{
+	(void)arg;
+	if (!quiet)
+		fprintf(stderr, "%s: %s\n", cli.name, text);
+}
+
+static int
+decode(char *const path[], size_t count, int out, struct error *err)
+{
+	struct progress progress;
+	struct decode_options opt = { .progress = &progress, .warn = warn };
+	int rc;
+
+	progress_start(&progress, "decode", show_progress, 0);
+	if (count == 0 || (count == 1 && strcmp(path[0], "-") == 0))
+		rc = decode_stream(STDIN_FILENO, out, &opt, err);
+	else
+		rc = decode_files(path, count, out, &opt, err);
+	progress_end(&progress);
+	return rc;
+}
+
+int
+main(int argc, char *argv[])
+{
+	int first = cli_parse(&cli, argc, argv);
+	size_t count = (size_t)(argc - first);
+	struct outfile file = { 0 };
+	int out = STDOUT_FILENO;
+	struct error err;
+	int rc = 0;
+
+	if (count == 0 && !force)
+		cli_refuse_tty(&cli, STDIN_FILENO, "standard input");
+	if (output != NULL && strcmp(output, "-") != 0) {
+		rc = outfile_open(&file, output, &err);
+		out = file.fd;
+	}
+	if (rc == 0)
+		rc = decode(argv + first, count, out, &err);
+	if (rc == 0 && file.open)
+		rc = outfile_publish(&file, &err);
+	outfile_close(&file);
+	return rc < 0 ? cli_fail(&cli, &err) : cli_finish(&cli);
+}

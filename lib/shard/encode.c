@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * One loop: read some stripes, encode them, write them.  MD5 reads a stripe
+ * beside the loop and is slower than it, so there are two buffers then; with
+ * one, which is warm, the loop alone is faster.
+ */
+
+#include "shard/encode.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/progress.h"
+#include "shard/encoder.h"
+#include "shard/frame.h"
+#include "shard/outfile.h"
+#include "shard/stream.h"
+
+#define PIPE_BYTES (1024 * 1024)
+/* Small stripes are read and written some at a time, up to these. */
+#define BLOCK_BYTES (256 * 1024)
+#define BLOCK_STRIPES 64
+
+/* A buffer of stripes, which MD5 may still be reading. */
+struct block {
+	uint8_t *data;
+	uint64_t ticket;
+};
+
+struct encode_run {
+	const struct encode_options *options;
+	struct encoder *encoder;
+	int in;
+	size_t stripe_bytes, parity_bytes, block_stripes;
+	struct block block[2];
+	unsigned blocks, turn;
+	uint8_t *parity;
+	struct encoded_stripe *stripe;
+};
+
+/* Takes the stripes of a block; the memory is its own until it returns. */
+typedef int sink_fn(void *arg, struct encoded_stripe *stripe, size_t count,
+    struct error *err);
+
+static void
+run_fini(struct encode_run *run)
+{
+	/* First: its thread may be reading the blocks. */
+	encoder_free(run->encoder);
+	free(run->block[0].data);
+	free(run->block[1].data);
+	free(run->parity);
+	free(run->stripe);
+}
+
+static int
+run_init(struct encode_run *run, int in, const struct encode_options *options,
+    struct error *err)
+{
+	const struct geometry *g = &options->geometry;
+	int rc;
+
+	*run = (struct encode_run){ .options = options, .in = in };
+	rc = encoder_new(&run->encoder, g, options->id,
+	    options->no_md5 ? 0 : ENCODER_MD5, err);
+	if (rc < 0)
+		return rc;
+	run->stripe_bytes = stripe_full_bytes(g);
+	run->parity_bytes = (size_t)g->parity_shards * g->cell_bytes;
+	run->block_stripes = KOOP_MIN((size_t)BLOCK_STRIPES,
+	    KOOP_MAX((size_t)1, BLOCK_BYTES / run->stripe_bytes));
+	run->blocks = options->no_md5 ? 1 : 2;
+	for (unsigned i = 0; i < run->blocks; i++)
+		run->block[i].data = malloc(
+		    run->block_stripes * run->stripe_bytes);
+	/* One byte more: there may be no parity at all. */
+	run->parity = malloc(run->block_stripes * run->parity_bytes + 1);
+	run->stripe = calloc(run->block_stripes, sizeof(run->stripe[0]));
+	if (run->block[0].data == NULL ||
+	    run->block[run->blocks - 1].data == NULL || run->parity == NULL ||
+	    run->stripe == NULL) {
+		run_fini(run);
+		return error_set(err, ERRC_NOMEM, "encode: out of memory");
+	}
+	io_pipe_size(in, PIPE_BYTES);
+	(void)posix_fadvise(in, 0, 0, POSIX_FADV_SEQUENTIAL);
+	return 0;
+}
+
+/* Encode what was read into the block. */
+static size_t
+encode_block(struct encode_run *run, struct block *block, size_t len)
+{
+	size_t count = 0;
+
+	for (size_t at = 0; at < len; at += run->stripe_bytes) {
+		encoder_stripe(run->encoder, block->data + at,
+		    KOOP_MIN(len - at, run->stripe_bytes),
+		    run->parity + count * run->parity_bytes,
+		    &run->stripe[count]);
+		count++;
+	}
+	return count;
+}
+
+static int
+run_stripes(struct encode_run *run, sink_fn *sink, void *arg, struct error *err)
+{
+	const size_t full = run->block_stripes * run->stripe_bytes;
+	ssize_t got;
+
+	do {
+		struct block *block = &run->block[run->turn++ % run->blocks];
+		size_t count;
+		int rc;
+
+		encoder_wait(run->encoder, block->ticket);
+		got = io_read_full(run->in, block->data, full, err);
+		if (got < 0)
+			return (int)got;
+		count = encode_block(run, block, (size_t)got);
+		if (count == 0)
+			break;
+		block->ticket = run->stripe[count - 1].ticket;
+		rc = sink(arg, run->stripe, count, err);
+		if (rc < 0)
+			return rc;
+		if (run->options->progress != NULL)
+			progress_add(run->options->progress, (uint64_t)got);
+	} while ((size_t)got == full);
+	return 0;
+}
+
+struct stream_sink {
+	int fd;
+	uint32_t shards;
+};
+
+static int
+stream_stripes(void *arg, struct encoded_stripe *stripe, size_t count,
+    struct error *err)
+{
+	struct stream_sink *sink = arg;
+
+	return stream_write_stripes(sink->fd, stripe, count, sink->shards, err);
+}
+
+int
+encode_stream(int in, int out, const struct encode_options *options,
+    struct error *err)
+{
+	struct stream_sink sink = { out, geometry_shards(&options->geometry) };
+	uint8_t text[FRAME_END_BYTES];
+	struct blob_totals totals;
+	struct encode_run run;
+	int rc = run_init(&run, in, options, err);
+
+	if (rc < 0)
+		return rc;
+	io_pipe_size(out, PIPE_BYTES);
+	encoder_begin(run.encoder, FRAME_INTERLEAVED, text);
+	rc = io_write_full(out, text, FRAME_BEGIN_BYTES, err);
+	if (rc == 0)
+		rc = run_stripes(&run, stream_stripes, &sink, err);
+	if (rc == 0) {
+		encoder_totals(run.encoder, &totals);
+		encoder_end(run.encoder, FRAME_INTERLEAVED, text);
+		rc = io_write_full(out, text, FRAME_END_BYTES, err);
+	}
+	run_fini(&run);
+	return rc;
+}
+
+/*
+ * One file a shard.
+ */
+
+struct split {
+	uint32_t shards;
+	char *path[STRIPE_SHARDS_MAX];
+	struct outfile file[STRIPE_SHARDS_MAX];
+};
+
+static void
+split_fini(struct split *split, bool keep)
+{
+	for (uint32_t j = 0; j < split->shards; j++) {
+		if (keep)
+			outfile_close(&split->file[j]);
+		else
+			outfile_discard(&split->file[j]);
+		free(split->path[j]);
+	}
+}
+
+/* The pattern comes from outside: it is never a format. */
+static int
+split_init(struct split *split, const char *pattern, uint32_t shards,
+    struct error *err)
+{
+	const char *where = strstr(pattern, "%d");
+	int rc = 0;
+
+	if (where == NULL || strchr(pattern, '%') != where ||
+	    strchr(where + 1, '%') != NULL)
+		return error_set(err, ERRC_USAGE,
+		    "--split %s: want exactly one %%d, as in film.%%d.shard",
+		    pattern);
+	*split = (struct split){ 0 };
+	for (uint32_t j = 0; j < shards && rc == 0; j++) {
+		split->shards = j + 1;
+		if (asprintf(&split->path[j], "%.*s%u%s",
+			(int)(where - pattern), pattern, j, where + 2) < 0) {
+			split->path[j] = NULL;
+			rc = error_set(err, ERRC_NOMEM,
+			    "encode: out of memory");
+		} else {
+			rc = outfile_open(&split->file[j], split->path[j], err);
+		}
+	}
+	if (rc < 0)
+		split_fini(split, false);
+	return rc;
+}
+
+static int
+split_stripes(void *arg, struct encoded_stripe *stripe, size_t count,
+    struct error *err)
+{
+	struct split *split = arg;
+	struct iovec iov[2 * BLOCK_STRIPES];
+
+	assert(count <= BLOCK_STRIPES);
+	for (uint32_t j = 0; j < split->shards; j++) {
+		int n = 0;
+		int rc;
+
+		for (size_t i = 0; i < count; i++) {
+			iov[n++] = (struct iovec){ stripe[i].header[j],
+				FRAME_HEADER_BYTES };
+			iov[n++] = (struct iovec){ stripe[i].cell[j],
+				stripe[i].cell_bytes };
+		}
+		rc = io_writev_full(split->file[j].fd, iov, n, err);
+		if (rc < 0)
+			return error_wrap(err, "%s", split->path[j]);
+	}
+	return 0;
+}
+
+static int
+split_begin(struct split *split, const struct encode_run *run,
+    struct error *err)
+{
+	uint8_t text[FRAME_BEGIN_BYTES];
+
+	for (uint32_t j = 0; j < split->shards; j++) {
+		encoder_begin(run->encoder, (uint8_t)j, text);
+		if (io_write_full(split->file[j].fd, text, sizeof(text), err) <
+		    0)
+			return error_wrap(err, "%s", split->path[j]);
+	}
+	return 0;
+}
+
+static int
+split_end(struct split *split, struct encode_run *run, struct error *err)
+{
+	uint8_t text[FRAME_END_BYTES];
+	struct blob_totals totals;
+	int rc = 0;
+
+	encoder_totals(run->encoder, &totals);
+	for (uint32_t j = 0; j < split->shards; j++) {
+		encoder_end(run->encoder, (uint8_t)j, text);
+		if (io_write_full(split->file[j].fd, text, sizeof(text), err) <
+		    0)
+			return error_wrap(err, "%s", split->path[j]);
+	}
+	for (uint32_t j = 0; j < split->shards && rc == 0; j++)
+		rc = outfile_publish(&split->file[j], err);
+	return rc;
+}
+
+int
+encode_split(int in, const char *pattern, const struct encode_options *options,
+    struct error *err)
+{
+	struct encode_run run;
+	struct split split;
+	int rc = run_init(&run, in, options, err);
+
+	if (rc < 0)
+		return rc;
+	rc = split_init(&split, pattern, geometry_shards(&options->geometry),
+	    err);
+	if (rc == 0) {
+		rc = split_begin(&split, &run, err);
+		if (rc == 0)
+			rc = run_stripes(&run, split_stripes, &split, err);
+		if (rc == 0)
+			rc = split_end(&split, &run, err);
+		split_fini(&split, rc == 0);
+	}
+	run_fini(&run);
+	return rc;
+}
