@@ -59,9 +59,9 @@ KOOP_MUST int httpc_pool_new(struct httpc_pool **out,
 void httpc_pool_free(struct httpc_pool *pool);
 /* Wait until an address has room for one more connection; ERRC_UNAVAILABLE
  * at the deadline. */
-KOOP_MUST int
-httpc_pool_wait(struct httpc_pool *pool, const struct httpc_addr *addr,
-    uint64_t deadline_mono_ms, struct error *err);
+KOOP_MUST int httpc_pool_wait(struct httpc_pool *pool,
+    const struct httpc_addr *addr, uint64_t deadline_mono_ms,
+    struct error *err);
 
 #define HTTPC_CHUNKED UINT64_MAX
 #define HTTPC_NO_BODY (UINT64_MAX - 1) /* 0 sends "Content-Length: 0" */
@@ -74,38 +74,34 @@ enum httpc_state {
 	HTTPC_FAILED,  /* httpc_error() says why */
 };
 
-/*
- * Start a request; never blocks.  Host, Content-Length and Transfer-Encoding
+/* Start a request; never blocks.  Host, Content-Length and Transfer-Encoding
  * are added here.  ERRC_RETRY: the address is at its cap of connections (see
- * httpc_pool_wait).  A connect that fails at once is told by the state.
- */
+ * httpc_pool_wait).  A connect that fails at once is told by the state. */
 KOOP_MUST int httpc_open(struct httpc_call **out, struct httpc_pool *pool,
     const struct httpc_addr *addr, const char *method, const char *target,
     const struct httpc_header *headers, size_t header_count,
     uint64_t body_length, struct error *err);
-/*
- * Queue bytes of the body, sent by httpc_poll; the memory stays the caller's
+/* Queue bytes of the body, sent by httpc_poll; the memory stays the caller's
  * and must not change until httpc_queued() is 0.  -ERRC_RETRY: no room for so
  * many iovecs now (see httpc_send_room); -ERRC_USAGE: more than body_length.
- * After an early answer, or a failure, the bytes are dropped.
- */
-KOOP_MUST int
-httpc_send(struct httpc_call *call, const struct iovec *iov, int count);
+ * After an early answer, or a failure, the bytes are dropped. */
+KOOP_MUST int httpc_send(struct httpc_call *call, const struct iovec *iov,
+    int count);
 int httpc_send_room(const struct httpc_call *call); /* iovecs */
 void httpc_finish(struct httpc_call *call); /* a chunked body ends here */
 size_t httpc_queued(const struct httpc_call *call); /* bytes not yet sent */
 
 /* Where the body goes.  When it is full, reading stops until more is given;
  * replaces what was given before.  May be called before the answer came. */
-void
-httpc_recv_into(struct httpc_call *call, const struct iovec *iov, int count);
+void httpc_recv_into(struct httpc_call *call, const struct iovec *iov,
+    int count);
 /* Bytes placed since the last httpc_recv_into. */
 size_t httpc_received(const struct httpc_call *call);
 
 enum httpc_state httpc_state(const struct httpc_call *call);
 int httpc_status(const struct httpc_call *call); /* 0 before HTTPC_BODY */
-const char *
-httpc_response_header(const struct httpc_call *call, const char *name);
+const char *httpc_response_header(const struct httpc_call *call,
+    const char *name);
 /* UINT64_MAX: chunked.  0 for HEAD, whatever the header says. */
 uint64_t httpc_body_length(const struct httpc_call *call);
 const struct error *httpc_error(const struct httpc_call *call);
@@ -123,12 +119,9 @@ struct httpc_wake {
 	int event_fd;  /* -1: none */
 };
 
-/*
- * Move bytes of all calls (NULLs are skipped) until one progressed.  Calls that
+/* Move bytes of all calls (NULLs are skipped) until one progressed.  Calls that
  * want nothing (done, failed, no room to receive, nothing to send) are not
- * waited for.  wake may be NULL.  Negative: poll(2) itself failed, or n is
- * over 256.
- */
+ * waited for.  wake may be NULL.  Negative: poll(2) failed, or n > 256. */
 KOOP_MUST int httpc_poll(struct httpc_call *calls[], size_t n,
     const struct httpc_wake *wake, uint64_t deadline_mono_ms);
 
@@ -145,13 +138,13 @@ struct httpc_response {
 
 /* Fails with ERRC_UNAVAILABLE at the deadline, with ERRC_PROTOCOL if the
  * answer's body has more than body_max bytes. */
-KOOP_MUST int
-httpc_request(struct httpc_pool *pool, const struct httpc_addr *addr,
-    const char *method, const char *target, const struct httpc_header *headers,
-    size_t header_count, struct bytes body, struct httpc_response *out,
-    size_t body_max, uint64_t deadline_mono_ms, struct error *err);
-const char *
-httpc_response_get(const struct httpc_response *response, const char *name);
+KOOP_MUST int httpc_request(struct httpc_pool *pool,
+    const struct httpc_addr *addr, const char *method, const char *target,
+    const struct httpc_header *headers, size_t header_count, struct bytes body,
+    struct httpc_response *out, size_t body_max, uint64_t deadline_mono_ms,
+    struct error *err);
+const char *httpc_response_get(const struct httpc_response *response,
+    const char *name);
 void httpc_response_fini(struct httpc_response *response);
 
 #endif

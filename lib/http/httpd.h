@@ -40,8 +40,8 @@ struct httpd_service {
 	 * request: a reply given by httpd_reply() just before is sent, and the
 	 * connection closes.  Only httpd_reply() may be used here.
 	 */
-	int (*body)(
-	    void *ctx, struct httpd_request *req, const uint8_t *p, size_t n);
+	int (*body)(void *ctx, struct httpd_request *req, const uint8_t *p,
+	    size_t n);
 	/* The whole body came; must reply (otherwise the answer is a 500). */
 	void (*end)(void *ctx, struct httpd_request *req);
 	/* The last call, for each begin(): completed says whether the whole
@@ -70,9 +70,9 @@ struct httpd_options {
 	const char *server;         /* [none] the Server header */
 };
 
-KOOP_MUST int
-httpd_start(struct httpd **out, const struct httpd_options *options,
-    const struct httpd_service *service, struct error *err);
+KOOP_MUST int httpd_start(struct httpd **out,
+    const struct httpd_options *options, const struct httpd_service *service,
+    struct error *err);
 uint16_t httpd_port(const struct httpd *httpd);
 /* Connections open now. */
 unsigned httpd_connections(struct httpd *httpd);
@@ -110,24 +110,24 @@ void *httpd_user(const struct httpd_request *req);
  * with a value free of control bytes; these are asserted, so check what comes
  * from outside.  Content-Length is made by the server.
  */
-void httpd_reply_header(
-    struct httpd_request *req, const char *name, const char *value);
+void httpd_reply_header(struct httpd_request *req, const char *name,
+    const char *value);
 void httpd_reply_close(struct httpd_request *req); /* close afterwards */
 /* Bytes that the reader of a stream is given room for [256 KiB]. */
 void httpd_reply_block(struct httpd_request *req, size_t bytes);
 bool httpd_replied(const struct httpd_request *req);
 
 /* The bytes are copied. */
-void
-httpd_reply(struct httpd_request *req, int status, const void *p, size_t n);
+void httpd_reply(struct httpd_request *req, int status, const void *p,
+    size_t n);
 /* Part of a file by sendfile; the descriptor is taken. */
 void httpd_reply_fd(struct httpd_request *req, int status, int fd,
     uint64_t offset, uint64_t length);
 
 /* Give 1 to max bytes of the body from pos on; 0 at the end of a body of
  * unknown length; negative cuts the connection.  May block. */
-typedef ssize_t
-httpd_reader_fn(void *arg, uint64_t pos, uint8_t *p, size_t max);
+typedef ssize_t httpd_reader_fn(void *arg, uint64_t pos, uint8_t *p,
+    size_t max);
 #define HTTPD_CHUNKED UINT64_MAX
 /* free_fn (may be NULL) is called once, whatever happens.  For HEAD the
  * length is told and the reader never called. */

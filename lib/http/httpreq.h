@@ -53,12 +53,12 @@ struct httpreq_body {
  * unknown methods and versions, targets with NUL, space, control bytes, bad
  * escapes or %00, and whatever exceeds the limits above.
  */
-KOOP_MUST int httpreq_gate(
-    const struct httpreq *req, struct httpreq_body *body, const char **reason);
+KOOP_MUST int httpreq_gate(const struct httpreq *req, struct httpreq_body *body,
+    const char **reason);
 
 /* Split at the first '?': both parts borrow from target. */
-void
-httpreq_split(struct bytes target, struct bytes *path, struct bytes *query);
+void httpreq_split(struct bytes target, struct bytes *path,
+    struct bytes *query);
 
 /*
  * Decode percent escapes once into fresh memory (free()), NUL-ended.  Fails
@@ -83,12 +83,12 @@ struct httpreq_query {
 
 /* '+' is a space.  Empty pieces ("a&&b") are skipped.  ERRC_USAGE on a bad
  * escape, %00, or more than HTTPREQ_PARAMS_MAX parameters. */
-KOOP_MUST int httpreq_query_parse(
-    struct httpreq_query *out, struct bytes raw, struct error *err);
+KOOP_MUST int httpreq_query_parse(struct httpreq_query *out, struct bytes raw,
+    struct error *err);
 void httpreq_query_fini(struct httpreq_query *query);
 /* Value of the first parameter of that name, or NULL. */
-const char *
-httpreq_query_get(const struct httpreq_query *query, const char *name);
+const char *httpreq_query_get(const struct httpreq_query *query,
+    const char *name);
 
 /* Is it a token of RFC 9110 5.6.2: what header names are made of? */
 bool httpreq_is_token(struct bytes text);

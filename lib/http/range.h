@@ -27,7 +27,7 @@ struct range {
 };
 
 /* value may be NULL: no header.  *out is written for RANGE_OK only. */
-KOOP_MUST enum range_kind
-range_parse(struct range *out, const char *value, uint64_t size);
+KOOP_MUST enum range_kind range_parse(struct range *out, const char *value,
+    uint64_t size);
 
 #endif
