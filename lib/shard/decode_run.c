@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/progress.h"
+#include "shard/encoder.h"
 
 #define PIPE_BYTES (1024 * 1024)
 
@@ -25,7 +26,7 @@ decode_run_init(struct decode_run *run, const struct frame_begin *begin,
 	rc = decoder_new(&run->decoder, &begin->geometry, begin->id, err);
 	if (rc < 0)
 		return rc;
-	run->memory = malloc((size_t)geometry_shards(&begin->geometry) *
+	run->memory = encoder_memory((size_t)geometry_shards(&begin->geometry) *
 	    begin->geometry.cell_bytes);
 	if (run->memory == NULL) {
 		decode_run_fini(run);

@@ -78,10 +78,9 @@ run_init(struct encode_run *run, int in, const struct encode_options *options,
 	    KOOP_MAX((size_t)1, BLOCK_BYTES / run->stripe_bytes));
 	run->blocks = options->no_md5 ? 1 : 2;
 	for (unsigned i = 0; i < run->blocks; i++)
-		run->block[i].data = malloc(
+		run->block[i].data = encoder_memory(
 		    run->block_stripes * run->stripe_bytes);
-	/* One byte more: there may be no parity at all. */
-	run->parity = malloc(run->block_stripes * run->parity_bytes + 1);
+	run->parity = encoder_memory(run->block_stripes * run->parity_bytes);
 	run->stripe = calloc(run->block_stripes, sizeof(run->stripe[0]));
 	if (run->block[0].data == NULL ||
 	    run->block[run->blocks - 1].data == NULL || run->parity == NULL ||

@@ -34,6 +34,17 @@ struct encoder {
 	uint32_t cell_crc[STRIPE_SHARDS_MAX]; /* of the stripe at hand */
 };
 
+void *
+encoder_memory(size_t bytes)
+{
+	const size_t page = 4096;
+
+	/* Never of no size, for which NULL would be right. */
+	if (bytes > SIZE_MAX / 2)
+		return NULL;
+	return aligned_alloc(page, (bytes / page + 1) * page);
+}
+
 int
 encoder_new(struct encoder **out, const struct geometry *g, struct reqid id,
     unsigned flags, struct error *err)
