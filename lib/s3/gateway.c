@@ -15,7 +15,7 @@
 #include "codec/stripe.h"
 #include "http/httpd.h"
 #include "node/nodeclient.h"
-#include "s3/s3req.h"
+#include "s3/s3ops.h"
 #include "session/session.h"
 
 static const struct s3handler *const handlers[S3OP_MAX] = {
@@ -116,8 +116,7 @@ body_data(void *arg, const uint8_t *p, size_t n)
 	}
 	if (r->got <= S3REQ_STRAY_BODY_MAX)
 		return 0;
-	s3req_fail_why(r, S3E_INVALID_REQUEST,
-	    "This operation takes no body");
+	s3req_fail_why(r, S3E_INVALID_REQUEST, "This operation takes no body");
 	return -1;
 }
 
@@ -165,8 +164,7 @@ begin_body(struct s3req *r)
 	if (!r->framed && length >= 0)
 		r->length = (uint64_t)length;
 	if (r->framed && decoded &&
-	    !number_parse(&r->length, decoded, strlen(decoded), 0,
-	        INT64_MAX)) {
+	    !number_parse(&r->length, decoded, strlen(decoded), 0, INT64_MAX)) {
 		s3req_fail_why(r, S3E_INVALID_ARGUMENT,
 		    "x-amz-decoded-content-length is no number");
 		return;
@@ -200,9 +198,9 @@ parse_target(struct s3req *r)
 		s3req_fail(r, S3E_INVALID_URI);
 		return false;
 	}
-	level = r->name.key_n > 0  ? S3LEVEL_OBJECT
-	    : r->name.bucket_n > 0 ? S3LEVEL_BUCKET
-	                           : S3LEVEL_SERVICE;
+	level = r->name.key_n > 0 ? S3LEVEL_OBJECT :
+	    r->name.bucket_n > 0  ? S3LEVEL_BUCKET :
+				    S3LEVEL_SERVICE;
 	r->op = s3route(httpd_method(r->http), level, &r->query,
 	    s3req_header(r, "x-amz-copy-source") != NULL);
 	return true;
@@ -251,8 +249,8 @@ on_begin(void *ctx, struct httpd_request *http)
 	r->handler = handlers[r->op];
 	if (!r->handler) {
 		s3req_fail(r,
-		    r->op == S3OP_METHOD_NOT_ALLOWED ? S3E_METHOD_NOT_ALLOWED
-		                                     : S3E_NOT_IMPLEMENTED);
+		    r->op == S3OP_METHOD_NOT_ALLOWED ? S3E_METHOD_NOT_ALLOWED :
+						       S3E_NOT_IMPLEMENTED);
 		return;
 	}
 	begin_body(r);
@@ -301,8 +299,8 @@ on_end(void *ctx, struct httpd_request *http)
 		return;
 	}
 	if (r->handler->document) {
-		enum s3error e =
-		    s3sum_check_bytes(&r->sum, buf_bytes(&r->body));
+		enum s3error e = s3sum_check_bytes(&r->sum,
+		    buf_bytes(&r->body));
 
 		if (e != S3E_NONE) {
 			s3req_fail(r, e);
@@ -336,8 +334,9 @@ on_done(void *ctx, struct httpd_request *http, bool completed)
 	if (!r)
 		return;
 	count(r, completed);
-	log_debug("s3", "%s %s %s status=%d%s in=%" PRIu64 " out=%" PRIu64
-	    " ms=%" PRIu64 " request=%s",
+	log_debug("s3",
+	    "%s %s %s status=%d%s in=%" PRIu64 " out=%" PRIu64 " ms=%" PRIu64
+	    " request=%s",
 	    httpd_peer(http), httpd_method(http), s3route_name(r->op),
 	    r->status, completed ? "" : " cut", r->got, r->sent,
 	    nodeclient_now(r->gw->nc) - r->started_ms, r->id_text);
@@ -353,8 +352,7 @@ on_done(void *ctx, struct httpd_request *http, bool completed)
 
 /* What the HTTP layer refuses never becomes a request of ours. */
 static void
-on_reject(void *ctx, struct httpd_request *http, int status,
-    const char *reason)
+on_reject(void *ctx, struct httpd_request *http, int status, const char *reason)
 {
 	struct gateway *gw = ctx;
 	struct s3error_detail detail = { .message = reason };
@@ -494,7 +492,8 @@ gateway_log_status(struct gateway *gw)
 	struct metric *m = gw->metrics;
 
 	log_info("s3", "status connections=%u 2xx=%lld 4xx=%lld 5xx=%lld",
-	    gw->httpd ? httpd_connections(gw->httpd) : 0, (long long)metric_get(&m[S3METRIC_2XX]),
+	    gw->httpd ? httpd_connections(gw->httpd) : 0,
+	    (long long)metric_get(&m[S3METRIC_2XX]),
 	    (long long)metric_get(&m[S3METRIC_4XX]),
 	    (long long)metric_get(&m[S3METRIC_5XX]));
 }

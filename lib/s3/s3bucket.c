@@ -8,8 +8,8 @@
 #include "http/httpd.h"
 #include "node/buckets.h"
 #include "node/metaread.h"
+#include "s3/s3ops.h"
 #include "s3/s3owner.h"
-#include "s3/s3req.h"
 
 #define US_EAST_1 "us-east-1"
 
@@ -91,8 +91,7 @@ location_holds(struct s3req *r)
 static void
 create_begin(struct s3req *r)
 {
-	const char *lock =
-	    s3req_header(r, "x-amz-bucket-object-lock-enabled");
+	const char *lock = s3req_header(r, "x-amz-bucket-object-lock-enabled");
 
 	if (lock && strcmp(lock, "false") != 0)
 		s3req_fail(r, S3E_NOT_IMPLEMENTED);

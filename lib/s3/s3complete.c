@@ -19,8 +19,8 @@
 #include "node/buckets.h"
 #include "node/metaread.h"
 #include "node/nodeclient.h"
+#include "s3/s3ops.h"
 #include "s3/s3put.h"
-#include "s3/s3req.h"
 #include "session/session.h"
 
 #define PAGE 1000
@@ -53,8 +53,8 @@ element_etag(struct complete *c, struct bytes text)
 	    (text.p[text.n - 1] == '"' || text.p[text.n - 1] <= ' '))
 		text.n--;
 	c->has_etag = true;
-	c->bad_etag =
-	    !hex_decode(c->md5, sizeof(c->md5), (const char *)text.p, text.n);
+	c->bad_etag = !hex_decode(c->md5, sizeof(c->md5), (const char *)text.p,
+	    text.n);
 }
 
 static int
@@ -92,7 +92,7 @@ element(void *arg, const char *path, struct bytes text)
 	} else if (strcmp(rest, "/PartNumber") == 0) {
 		if (c->has_number ||
 		    !number_parse(&c->number, (const char *)text.p, text.n, 0,
-		        INT32_MAX))
+			INT32_MAX))
 			return -1;
 		c->has_number = true;
 		if (c->error == S3E_NONE &&
@@ -117,8 +117,7 @@ check_part(void *arg, const struct part_entry *part)
 	hex_encode(md5, want->md5, sizeof(want->md5));
 	if (part->number > want->number || strcmp(md5, part->etag) != 0)
 		c->error = S3E_INVALID_PART;
-	else if (c->matched + 1 < c->count &&
-	    part->size < S3PUT_PART_MIN_BYTES)
+	else if (c->matched + 1 < c->count && part->size < S3PUT_PART_MIN_BYTES)
 		c->error = S3E_ENTITY_TOO_SMALL;
 	else if (part->size > S3REQ_OBJECT_MAX - c->total)
 		c->error = S3E_ENTITY_TOO_LARGE;
@@ -137,8 +136,7 @@ check_parts(struct s3req *r, struct complete *c)
 	struct error err;
 	uint64_t n;
 
-	while (end.truncated && c->matched < c->count &&
-	    c->error == S3E_NONE) {
+	while (end.truncated && c->matched < c->count && c->error == S3E_NONE) {
 		int rc = metaread_parts(r->gw->nc, s3req_bucket(r),
 		    s3req_key(r), c->upload, end.next, PAGE, check_part, c,
 		    &end, s3req_read_by(r), &err);
@@ -159,7 +157,7 @@ check_parts(struct s3req *r, struct complete *c)
 		c->error = S3E_INVALID_PART;
 	if (c->error == S3E_NONE && size &&
 	    (!number_parse(&n, size, strlen(size), 0, INT64_MAX) ||
-	        n != c->total))
+		n != c->total))
 		c->error = S3E_INVALID_REQUEST;
 	if (c->error != S3E_NONE)
 		s3req_fail(r, c->error);
@@ -191,9 +189,8 @@ static int
 commit(struct s3req *r, struct complete *c, enum outcome *outcome,
     struct error *err)
 {
-	struct placement place =
-	    placement_of(nodeclient_topology(r->gw->nc), s3req_bucket(r),
-	        s3req_key(r));
+	struct placement place = placement_of(nodeclient_topology(r->gw->nc),
+	    s3req_bucket(r), s3req_key(r));
 	struct record record = {
 		.type = RECORD_COMPLETE,
 		.request_id = r->id,
@@ -265,7 +262,7 @@ read_request(struct s3req *r, struct complete *c)
 		e = S3E_SLOW_DOWN;
 	if (e == S3E_NONE &&
 	    (!s3xml_read(buf_bytes(&r->body), element, c) || !c->root ||
-	        c->count == 0))
+		c->count == 0))
 		e = S3E_MALFORMED_XML;
 	if (e == S3E_NONE)
 		e = c->error;

@@ -14,8 +14,8 @@
 #include "http/range.h"
 #include "node/nodeclient.h"
 #include "s3/s3cond.h"
+#include "s3/s3ops.h"
 #include "s3/s3put.h"
-#include "s3/s3req.h"
 #include "s3/s3source.h"
 #include "s3/s3store.h"
 
@@ -44,9 +44,9 @@ parse_source(struct s3req *r, struct copy *c)
 	char *path;
 
 	if (query && strcmp(query, "?versionId=null") != 0)
-		return strncmp(query, "?versionId=", 11) == 0
-		    ? S3E_NO_SUCH_VERSION
-		    : S3E_INVALID_ARGUMENT;
+		return strncmp(query, "?versionId=", 11) == 0 ?
+		    S3E_NO_SUCH_VERSION :
+		    S3E_INVALID_ARGUMENT;
 	path = malloc(n + 2);
 	if (!path)
 		return S3E_SLOW_DOWN;
@@ -129,12 +129,12 @@ check_source(struct s3req *r, struct copy *c)
 	const struct object_info *info = s3source_info(c->source);
 	struct s3cond cond = {
 		.if_match = s3req_header(r, "x-amz-copy-source-if-match"),
-		.if_none_match =
-		    s3req_header(r, "x-amz-copy-source-if-none-match"),
-		.if_modified_since =
-		    s3req_header(r, "x-amz-copy-source-if-modified-since"),
-		.if_unmodified_since =
-		    s3req_header(r, "x-amz-copy-source-if-unmodified-since"),
+		.if_none_match = s3req_header(r,
+		    "x-amz-copy-source-if-none-match"),
+		.if_modified_since = s3req_header(r,
+		    "x-amz-copy-source-if-modified-since"),
+		.if_unmodified_since = s3req_header(r,
+		    "x-amz-copy-source-if-unmodified-since"),
 	};
 	enum s3error e;
 
@@ -206,8 +206,8 @@ static int
 move(struct copy *c, struct error *err)
 {
 	for (;;) {
-		ssize_t n =
-		    s3source_read(c->source, c->buffer, COPY_BYTES, err);
+		ssize_t n = s3source_read(c->source, c->buffer, COPY_BYTES,
+		    err);
 		int rc;
 
 		if (n < 0)

@@ -15,8 +15,8 @@
 #include "node/buckets.h"
 #include "node/committer.h"
 #include "node/nodeclient.h"
+#include "s3/s3ops.h"
 #include "s3/s3put.h"
-#include "s3/s3req.h"
 
 #define DELETES_MAX 1000
 
@@ -45,9 +45,8 @@ static void
 object_end(struct s3req *r)
 {
 	struct s3put_attributes cond = { 0 };
-	struct placement place =
-	    placement_of(nodeclient_topology(r->gw->nc), s3req_bucket(r),
-	        s3req_key(r));
+	struct placement place = placement_of(nodeclient_topology(r->gw->nc),
+	    s3req_bucket(r), s3req_key(r));
 	struct record record = {
 		.type = RECORD_DELETE,
 		.request_id = r->id,
@@ -137,8 +136,8 @@ element(void *arg, const char *path, struct bytes text)
 		return element_key(d, text);
 	if (strcmp(path, "Delete/Object/VersionId") == 0) {
 		d->now.versioned = text.n > 0;
-		d->now.other_version =
-		    d->now.versioned && !bytes_is(text, "null");
+		d->now.other_version = d->now.versioned &&
+		    !bytes_is(text, "null");
 		return 0;
 	}
 	if (strcmp(path, "Delete/Object") == 0) {
@@ -256,8 +255,8 @@ deletes_reply(struct s3req *r, struct deletes *d)
 	for (size_t i = 0; i < d->item_count; i++) {
 		struct committer_item *item = &d->items[i];
 
-		d->targets[d->target_of[i]].error =
-		    deleted(item->outcome, false);
+		d->targets[d->target_of[i]].error = deleted(item->outcome,
+		    false);
 		if (item->outcome != OUTCOME_DONE)
 			bucket_forget(r->gw->nc, item->partition,
 			    s3req_bucket(r));

@@ -15,8 +15,7 @@ struct row {
 	int status;
 };
 
-static const struct row rows[S3E_MAX] = {
-	[S3E_NONE] = { "", "", 200 },
+static const struct row rows[S3E_MAX] = { [S3E_NONE] = { "", "", 200 },
 #define X(name, code, http, text) [S3E_##name] = { code, text, http },
 	S3ERROR_MAP(X)
 #undef X

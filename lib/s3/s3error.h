@@ -20,7 +20,7 @@ enum s3error {
 #define X(name, code, http, text) S3E_##name,
 	S3ERROR_MAP(X)
 #undef X
-	S3E_MAX,
+	    S3E_MAX,
 };
 
 const char *s3error_code(enum s3error e);

@@ -19,7 +19,7 @@
 #include "http/range.h"
 #include "s3/s3cond.h"
 #include "s3/s3meta.h"
-#include "s3/s3req.h"
+#include "s3/s3ops.h"
 #include "s3/s3source.h"
 
 /* Room for a reply block when the client takes all it can get. */
@@ -99,8 +99,7 @@ put_headers(struct s3req *r, const struct object_info *info, bool whole)
 		const char *value = s3req_param(r, overrides[i].param);
 
 		if (value)
-			httpd_reply_header(r->http, overrides[i].header,
-			    value);
+			httpd_reply_header(r->http, overrides[i].header, value);
 	}
 	if (whole)
 		put_checksum(r, info);
@@ -156,8 +155,8 @@ answer(struct s3req *r, struct s3source *s, const struct range *range)
 	int rc;
 
 	if (!r->head) {
-		rc = s3source_range(s, first, length,
-		    httpd_client_fd(r->http), &err);
+		rc = s3source_range(s, first, length, httpd_client_fd(r->http),
+		    &err);
 		if (rc < 0) {
 			s3req_fail_errc(r, rc, &err, S3E_SERVICE_UNAVAILABLE);
 			return;
@@ -251,8 +250,7 @@ look_up(struct s3req *r, bool bytes)
 	r->state = s;
 	if (rc == 0)
 		return true;
-	if (rc == -ERRC_NOTFOUND &&
-	    s3source_info(s)->bucket == NODEPROTO_NONE)
+	if (rc == -ERRC_NOTFOUND && s3source_info(s)->bucket == NODEPROTO_NONE)
 		s3req_fail(r, S3E_NO_SUCH_BUCKET);
 	else
 		s3req_fail_errc(r, rc, &err, S3E_NO_SUCH_KEY);
@@ -298,5 +296,4 @@ tagging_end(struct s3req *r)
 }
 
 const struct s3handler s3get_object = { .end = get_end, .drop = get_drop };
-const struct s3handler s3get_tagging = { .end = tagging_end,
-	.drop = get_drop };
+const struct s3handler s3get_tagging = { .end = tagging_end, .drop = get_drop };

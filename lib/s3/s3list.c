@@ -11,9 +11,9 @@
 
 #include "base/error.h"
 #include "node/metaread.h"
+#include "s3/s3ops.h"
 #include "s3/s3owner.h"
 #include "s3/s3page.h"
-#include "s3/s3req.h"
 
 struct listing {
 	struct s3req *r;
@@ -196,8 +196,7 @@ print_versions(struct listing *l)
 	s3xml_name(&l->x, "KeyMarker", p->marker, p->url);
 	s3xml_str(&l->x, "VersionIdMarker", "");
 	if (l->truncated) {
-		s3xml_name(&l->x, "NextKeyMarker", buf_bytes(&l->next),
-		    p->url);
+		s3xml_name(&l->x, "NextKeyMarker", buf_bytes(&l->next), p->url);
 		s3xml_str(&l->x, "NextVersionIdMarker", "null");
 	}
 }
@@ -210,8 +209,7 @@ print_uploads(struct listing *l)
 	s3xml_name(&l->x, "KeyMarker", p->marker, p->url);
 	s3xml_text(&l->x, "UploadIdMarker", p->upload_marker);
 	if (l->truncated) {
-		s3xml_name(&l->x, "NextKeyMarker", buf_bytes(&l->next),
-		    p->url);
+		s3xml_name(&l->x, "NextKeyMarker", buf_bytes(&l->next), p->url);
 		s3xml_text(&l->x, "NextUploadIdMarker",
 		    buf_bytes(&l->next_upload));
 	}
@@ -279,9 +277,9 @@ static void
 objects_end(struct s3req *r)
 {
 	list(r,
-	    r->op == S3OP_LIST_OBJECTS_V2        ? S3PAGE_V2
-	        : r->op == S3OP_LIST_OBJECTS     ? S3PAGE_V1
-	                                         : S3PAGE_VERSIONS,
+	    r->op == S3OP_LIST_OBJECTS_V2  ? S3PAGE_V2 :
+		r->op == S3OP_LIST_OBJECTS ? S3PAGE_V1 :
+					     S3PAGE_VERSIONS,
 	    add_object);
 }
 

@@ -29,8 +29,7 @@ static const char *const kept[] = {
 void
 s3meta_init(struct s3meta *m)
 {
-	*m = (struct s3meta){ .headers = json_object(),
-		.meta = json_object() };
+	*m = (struct s3meta){ .headers = json_object(), .meta = json_object() };
 	if (!m->headers || !m->meta)
 		m->error = S3E_SLOW_DOWN;
 }
@@ -68,11 +67,12 @@ strip_aws_chunked(const char *value)
 
 		value += strspn(value, " \t,");
 		len = strcspn(value, ",");
-		while (len > 0 && (value[len - 1] == ' ' ||
-		                      value[len - 1] == '\t'))
+		while (len > 0 &&
+		    (value[len - 1] == ' ' || value[len - 1] == '\t'))
 			len--;
-		if (len > 0 && !(len == 11 &&
-		                   strncasecmp(value, "aws-chunked", 11) == 0)) {
+		if (len > 0 &&
+		    !(len == 11 &&
+			strncasecmp(value, "aws-chunked", 11) == 0)) {
 			if (n > 0)
 				out[n++] = ',';
 			memcpy(out + n, value, len);
@@ -202,18 +202,21 @@ s3meta_each(const char *headers, const char *meta, s3meta_fn *fn, void *arg)
 	const char *name;
 	json_t *item;
 
-	json_object_foreach(h, name, item) {
+	/* The loop goes on from name: it must stay the object's own. */
+	json_object_foreach(h, name, item)
+	{
 		const char *value = json_string_value(item);
+		const char *header = kept_name(name);
 
-		name = kept_name(name);
-		if (!name || !value || !s3meta_value_safe(value))
+		if (!header || !value || !s3meta_value_safe(value))
 			continue;
-		typed = typed || strcmp(name, "Content-Type") == 0;
-		fn(arg, name, value);
+		typed = typed || strcmp(header, "Content-Type") == 0;
+		fn(arg, header, value);
 	}
 	if (!typed)
 		fn(arg, "Content-Type", DEFAULT_TYPE);
-	json_object_foreach(u, name, item) {
+	json_object_foreach(u, name, item)
+	{
 		const char *value = json_string_value(item);
 		char full[256 + USER_PREFIX_N];
 

@@ -18,7 +18,7 @@
  * come in, and again before they go out as headers.
  */
 
-#define S3META_USER_MAX 2048  /* names and values of x-amz-meta-* */
+#define S3META_USER_MAX 2048 /* names and values of x-amz-meta-* */
 #define S3META_SYSTEM_MAX 8192
 
 struct s3meta {

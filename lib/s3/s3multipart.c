@@ -15,10 +15,10 @@
 #include "node/buckets.h"
 #include "node/metaread.h"
 #include "node/nodeclient.h"
+#include "s3/s3ops.h"
 #include "s3/s3owner.h"
 #include "s3/s3page.h"
 #include "s3/s3put.h"
-#include "s3/s3req.h"
 #include "session/session.h"
 
 /* The cache may forget an upload: it is a hint only. */
@@ -28,9 +28,8 @@
 static bool
 commit(struct s3req *r, struct record *record)
 {
-	struct placement place =
-	    placement_of(nodeclient_topology(r->gw->nc), s3req_bucket(r),
-	        s3req_key(r));
+	struct placement place = placement_of(nodeclient_topology(r->gw->nc),
+	    s3req_bucket(r), s3req_key(r));
 	enum outcome outcome;
 	struct error err;
 	uint64_t seq;
@@ -60,7 +59,7 @@ remember(struct s3req *r)
 
 	if (r->gw->session &&
 	    session_put(r->gw->session, r->id_text, s3req_bucket(r),
-	        SESSION_TTL_MS, &err) < 0)
+		SESSION_TTL_MS, &err) < 0)
 		log_warn("s3", "session cache: %s", err.text);
 }
 

@@ -40,7 +40,6 @@ bool s3name_bucket_valid(struct bytes name);
 bool s3name_key_valid(struct bytes key);
 
 /* path is the raw path of the target, before any '?'. */
-KOOP_MUST enum s3name_result s3name_parse(struct s3name *out,
-    const char *path);
+KOOP_MUST enum s3name_result s3name_parse(struct s3name *out, const char *path);
 
 #endif

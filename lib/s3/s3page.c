@@ -23,8 +23,7 @@ text_param(struct bytes *out, const struct httpreq_query *query,
 
 /* "" counts as absent; what is above S3PAGE_MAX is cut to it. */
 static bool
-count_param(uint32_t *out, const struct httpreq_query *query,
-    const char *name)
+count_param(uint32_t *out, const struct httpreq_query *query, const char *name)
 {
 	const char *value = httpreq_query_get(query, name);
 	uint64_t n = S3PAGE_MAX;
@@ -47,7 +46,7 @@ token_decode(struct s3page *p)
 	    n > sizeof(p->after_memory))
 		return false;
 	if (!hex_decode(p->after_memory, n, (const char *)p->token.p + 1,
-	        2 * n) ||
+		2 * n) ||
 	    !utf8_valid(p->after_memory, n))
 		return false;
 	p->after = bytes_of(p->after_memory, n);
@@ -55,8 +54,7 @@ token_decode(struct s3page *p)
 }
 
 static enum s3error
-parse_v2(struct s3page *p, const struct httpreq_query *query,
-    const char **why)
+parse_v2(struct s3page *p, const struct httpreq_query *query, const char **why)
 {
 	const char *token = httpreq_query_get(query, "continuation-token");
 	const char *owner = httpreq_query_get(query, "fetch-owner");

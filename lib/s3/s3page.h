@@ -38,8 +38,8 @@ struct s3page {
 	bool has_token, has_start_after, has_marker;
 	struct bytes upload_marker; /* upload-id-marker */
 	uint32_t part_marker;
-	uint32_t max;  /* 0 to S3PAGE_MAX */
-	bool url;      /* encoding-type=url */
+	uint32_t max; /* 0 to S3PAGE_MAX */
+	bool url;     /* encoding-type=url */
 	bool fetch_owner;
 	/* Where the page starts: after this. */
 	struct bytes after;

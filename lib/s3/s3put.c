@@ -16,7 +16,7 @@
 #include "http/httpd.h"
 #include "node/metaread.h"
 #include "s3/s3meta.h"
-#include "s3/s3req.h"
+#include "s3/s3ops.h"
 #include "s3/s3store.h"
 #include "session/session.h"
 #include "shard/frame.h"
@@ -135,15 +135,14 @@ s3put_options(const struct s3req *r, const struct s3put_attributes *a)
 		.client_fd = httpd_client_fd(r->http),
 		.headers = a->headers,
 		.meta = a->meta,
-		.if_match = a->if_match[0] ? bytes_str(a->if_match)
-		                           : BYTES_NONE,
+		.if_match = a->if_match[0] ? bytes_str(a->if_match) :
+					     BYTES_NONE,
 		.if_none_match = a->if_none_match,
 	};
 }
 
 enum s3error
-s3put_part_params(const struct s3req *r, struct reqid *upload,
-    uint32_t *number)
+s3put_part_params(const struct s3req *r, struct reqid *upload, uint32_t *number)
 {
 	const char *id = s3req_param(r, "uploadId");
 	const char *text = s3req_param(r, "partNumber");
@@ -153,8 +152,7 @@ s3put_part_params(const struct s3req *r, struct reqid *upload,
 		return S3E_NO_SUCH_UPLOAD;
 	if (!number)
 		return S3E_NONE;
-	if (!text ||
-	    !number_parse(&n, text, strlen(text), 1, S3PUT_PARTS_MAX))
+	if (!text || !number_parse(&n, text, strlen(text), 1, S3PUT_PARTS_MAX))
 		return S3E_INVALID_ARGUMENT;
 	*number = (uint32_t)n;
 	return S3E_NONE;
@@ -231,8 +229,8 @@ upload_exists(struct s3req *r, struct reqid upload)
 	buf_fini(&value);
 	if (rc == 0)
 		return true;
-	rc = metaread_parts(r->gw->nc, s3req_bucket(r), s3req_key(r), upload,
-	    0, 1, no_part, NULL, &end, s3req_read_by(r), &err);
+	rc = metaread_parts(r->gw->nc, s3req_bucket(r), s3req_key(r), upload, 0,
+	    1, no_part, NULL, &end, s3req_read_by(r), &err);
 	if (rc == 0 && end.state == UPLOAD_OPEN)
 		return true;
 	if (rc == 0)

@@ -82,8 +82,7 @@ s3req_reply_xml(struct s3req *r, struct buf *xml)
 
 /* All failures end here.  A HEAD has no body, whatever there is to say. */
 static void
-fail(struct s3req *r, enum s3error e, const char *why,
-    const char *const *more)
+fail(struct s3req *r, enum s3error e, const char *why, const char *const *more)
 {
 	struct s3error_detail detail = {
 		.message = why,

@@ -57,7 +57,7 @@ enum s3metric {
 /* Everything but metrics is set when the gateway opens and stays. */
 struct gateway {
 	struct nodeclient *nc;
-	struct session *session; /* may be NULL */
+	struct session *session;     /* may be NULL */
 	struct httpd *_Atomic httpd; /* NULL until it listens */
 	char *region;
 	size_t inline_limit;
@@ -127,8 +127,7 @@ void s3req_fail(struct s3req *r, enum s3error e);
 /* With another message; NULL for the usual one. */
 void s3req_fail_why(struct s3req *r, enum s3error e, const char *why);
 /* With more members in the document: name, value, ..., NULL. */
-void s3req_fail_more(struct s3req *r, enum s3error e,
-    const char *const *more);
+void s3req_fail_more(struct s3req *r, enum s3error e, const char *const *more);
 /* A function of ours failed; notfound is what ERRC_NOTFOUND means here. */
 void s3req_fail_errc(struct s3req *r, int rc, const struct error *err,
     enum s3error notfound);
@@ -140,19 +139,5 @@ void s3req_header_etag(struct s3req *r, const char *etag);
 void s3req_reply(struct s3req *r, int status);
 /* A document; fails by itself if the buf failed. */
 void s3req_reply_xml(struct s3req *r, struct buf *xml);
-
-/* The handlers: one file for each family. */
-extern const struct s3handler s3bucket_list, s3bucket_create, s3bucket_head,
-    s3bucket_delete, s3bucket_location, s3bucket_setting, s3bucket_acl;
-extern const struct s3handler s3list_objects, s3list_uploads;
-extern const struct s3handler s3get_object, s3get_tagging;
-extern const struct s3handler s3put_object, s3put_part;
-extern const struct s3handler s3copy_object, s3copy_part;
-extern const struct s3handler s3delete_object, s3delete_objects;
-extern const struct s3handler s3multipart_create, s3multipart_abort,
-    s3multipart_parts;
-extern const struct s3handler s3complete_upload;
-/* /health and /metrics. */
-void s3status_reply(struct s3req *r, const char *path);
 
 #endif

@@ -40,10 +40,8 @@ static const struct route routes[] = {
 	{ "GET", S3LEVEL_BUCKET, "encryption", S3OP_GET_BUCKET_SETTING },
 	{ "GET", S3LEVEL_BUCKET, "object-lock", S3OP_GET_BUCKET_SETTING },
 	{ "GET", S3LEVEL_BUCKET, "replication", S3OP_GET_BUCKET_SETTING },
-	{ "GET", S3LEVEL_BUCKET, "publicAccessBlock",
-	    S3OP_GET_BUCKET_SETTING },
-	{ "GET", S3LEVEL_BUCKET, "ownershipControls",
-	    S3OP_GET_BUCKET_SETTING },
+	{ "GET", S3LEVEL_BUCKET, "publicAccessBlock", S3OP_GET_BUCKET_SETTING },
+	{ "GET", S3LEVEL_BUCKET, "ownershipControls", S3OP_GET_BUCKET_SETTING },
 	{ "GET", S3LEVEL_OBJECT, "", S3OP_GET_OBJECT },
 	{ "HEAD", S3LEVEL_OBJECT, "", S3OP_HEAD_OBJECT },
 	{ "PUT", S3LEVEL_OBJECT, "", S3OP_PUT_OBJECT },
@@ -64,14 +62,43 @@ static const struct route routes[] = {
  * when it comes with uploadId, and is a read of one part without.
  */
 static const char *const subresources[] = {
-	"accelerate", "acl", "analytics", "append", "attributes", "cors",
-	"delete", "encryption", "intelligent-tiering", "inventory",
-	"legal-hold", "lifecycle", "location", "logging",
-	"metadataConfiguration", "metadataTable", "metrics", "notification",
-	"object-lock", "ownershipControls", "policy", "policyStatus",
-	"publicAccessBlock", "renameObject", "replication", "requestPayment",
-	"restore", "retention", "select", "session", "tagging", "torrent",
-	"uploadId", "uploads", "versioning", "versions", "website",
+	"accelerate",
+	"acl",
+	"analytics",
+	"append",
+	"attributes",
+	"cors",
+	"delete",
+	"encryption",
+	"intelligent-tiering",
+	"inventory",
+	"legal-hold",
+	"lifecycle",
+	"location",
+	"logging",
+	"metadataConfiguration",
+	"metadataTable",
+	"metrics",
+	"notification",
+	"object-lock",
+	"ownershipControls",
+	"policy",
+	"policyStatus",
+	"publicAccessBlock",
+	"renameObject",
+	"replication",
+	"requestPayment",
+	"restore",
+	"retention",
+	"select",
+	"session",
+	"tagging",
+	"torrent",
+	"uploadId",
+	"uploads",
+	"versioning",
+	"versions",
+	"website",
 };
 
 static const char *const names[S3OP_MAX] = {
@@ -156,11 +183,10 @@ refine(enum s3op op, const struct httpreq_query *query, bool copy)
 }
 
 enum s3op
-s3route(const char *method, enum s3level level, const struct httpreq_query *query,
-    bool copy)
+s3route(const char *method, enum s3level level,
+    const struct httpreq_query *query, bool copy)
 {
-	const char *sub =
-	    level == S3LEVEL_SERVICE ? "" : subresource_of(query);
+	const char *sub = level == S3LEVEL_SERVICE ? "" : subresource_of(query);
 	bool known = sub[0] == '\0';
 
 	for (size_t i = 0; i < nitems(routes); i++) {
@@ -174,7 +200,7 @@ s3route(const char *method, enum s3level level, const struct httpreq_query *quer
 	 * operations of S3 that are missing here, not mistakes. */
 	if (known && level != S3LEVEL_SERVICE &&
 	    (strcmp(method, "OPTIONS") == 0 ||
-	        (level == S3LEVEL_BUCKET && strcmp(method, "POST") == 0)))
+		(level == S3LEVEL_BUCKET && strcmp(method, "POST") == 0)))
 		return S3OP_NOT_IMPLEMENTED;
 	return known ? S3OP_METHOD_NOT_ALLOWED : S3OP_NOT_IMPLEMENTED;
 }

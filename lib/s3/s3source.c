@@ -96,8 +96,7 @@ piece_add(struct s3source *s, const struct piece *piece)
 {
 	if (s->piece_count == s->piece_room) {
 		size_t room = s->piece_room ? 4 * s->piece_room : 16;
-		struct piece *more =
-		    realloc(s->pieces, room * sizeof(*more));
+		struct piece *more = realloc(s->pieces, room * sizeof(*more));
 
 		if (!more)
 			return -ERRC_NOMEM;
@@ -145,8 +144,8 @@ find_pieces(struct s3source *s, struct error *err)
 		if (s->inline_bytes.n == info->size)
 			return 0;
 		return error_set(err, ERRC_UNAVAILABLE,
-		    "read: %zu of %llu inline bytes came",
-		    s->inline_bytes.n, (unsigned long long)info->size);
+		    "read: %zu of %llu inline bytes came", s->inline_bytes.n,
+		    (unsigned long long)info->size);
 	}
 	if (info->kind == NODEPROTO_BLOB) {
 		if (piece_add(s, &whole) < 0)

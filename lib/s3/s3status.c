@@ -7,7 +7,7 @@
 #include "cluster/placement.h"
 #include "http/httpd.h"
 #include "node/nodeclient.h"
-#include "s3/s3req.h"
+#include "s3/s3ops.h"
 
 static unsigned
 connections(struct gateway *gw)

@@ -43,8 +43,8 @@ store_new(struct gateway *gw, const struct s3store_options *options)
 	memcpy(s->key, options->key.p, options->key.n);
 	s->options.bucket = bytes_of(s->bucket, options->bucket.n);
 	s->options.key = bytes_of(s->key, options->key.n);
-	s->place = placement_of(nodeclient_topology(gw->nc),
-	    s->options.bucket, s->options.key);
+	s->place = placement_of(nodeclient_topology(gw->nc), s->options.bucket,
+	    s->options.key);
 	s->geometry = (struct geometry){
 		.data_shards = s->place.set->data_shards,
 		.parity_shards = s->place.set->n - s->place.set->data_shards,
@@ -64,8 +64,7 @@ s3store_open(struct s3store **out, struct gateway *gw,
 	if (!s)
 		return error_set(err, ERRC_NOMEM, "store: out of memory");
 	rc = bucket_ensure(gw->nc, &s->place, s->options.bucket,
-	    &s->incarnation, nodeclient_now(gw->nc) + NODECLIENT_READ_MS,
-	    err);
+	    &s->incarnation, nodeclient_now(gw->nc) + NODECLIENT_READ_MS, err);
 	if (rc < 0)
 		goto out;
 	bo = (struct blobwrite_options){

@@ -93,8 +93,7 @@ declare_payload(struct s3sum *s, const char *value, const char **why)
 	if (!value || strcmp(value, "UNSIGNED-PAYLOAD") == 0 ||
 	    strncmp(value, "STREAMING-", 10) == 0)
 		return S3E_NONE;
-	if (!hex_decode(s->payload, sizeof(s->payload), value,
-	        strlen(value))) {
+	if (!hex_decode(s->payload, sizeof(s->payload), value, strlen(value))) {
 		*why = "x-amz-content-sha256 is not a valid value";
 		return S3E_INVALID_ARGUMENT;
 	}
@@ -124,8 +123,8 @@ s3sum_init(struct s3sum *s, s3sum_get_fn *get, void *arg, const char **why)
 	    (s->kind == S3SUM_SHA1 || s->kind == S3SUM_SHA256)) {
 		s->has_sha = true;
 		if (digest_init(&s->sha,
-		        s->kind == S3SUM_SHA1 ? DIGEST_SHA1 : DIGEST_SHA256,
-		        NULL) < 0)
+			s->kind == S3SUM_SHA1 ? DIGEST_SHA1 : DIGEST_SHA256,
+			NULL) < 0)
 			e = S3E_SLOW_DOWN;
 	}
 	if (e != S3E_NONE)

@@ -46,8 +46,8 @@ struct s3sum {
 typedef const char *s3sum_get_fn(void *arg, const char *name);
 
 /* From the request's headers.  *why gets a text when it is not obvious. */
-KOOP_MUST enum s3error s3sum_init(struct s3sum *s, s3sum_get_fn *get,
-    void *arg, const char **why);
+KOOP_MUST enum s3error s3sum_init(struct s3sum *s, s3sum_get_fn *get, void *arg,
+    const char **why);
 void s3sum_fini(struct s3sum *s);
 
 void s3sum_update(struct s3sum *s, const void *p, size_t n);

@@ -257,7 +257,7 @@ s3xml_read(struct bytes doc, s3xml_element_fn *fn, void *arg)
 	XML_SetCharacterDataHandler(r.parser, element_text);
 	XML_SetStartDoctypeDeclHandler(r.parser, doctype);
 	good = XML_Parse(r.parser, (const char *)doc.p, (int)doc.n, 1) ==
-	        XML_STATUS_OK &&
+		XML_STATUS_OK &&
 	    !r.bad;
 out:
 	if (r.parser)
