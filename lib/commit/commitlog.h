@@ -70,8 +70,8 @@ struct commitlog_position {
 };
 
 /* ERRC_MISMATCH: there is a log already. */
-KOOP_MUST int
-commitlog_create(const char *url, const struct commitlog_genesis *genesis,
+KOOP_MUST int commitlog_create(const char *url,
+    const struct commitlog_genesis *genesis,
     const struct commitlog_options *options, struct error *err);
 /* ERRC_CONFIG: unknown scheme, no log there, a file system of another
  * machine.  options may be NULL. */
@@ -81,8 +81,8 @@ void commitlog_close(struct commitlog *log);
 
 const char *commitlog_cluster(const struct commitlog *log);
 /* The partitions, ascending; they never change. */
-const uint32_t *
-commitlog_partitions(const struct commitlog *log, size_t *count);
+const uint32_t *commitlog_partitions(const struct commitlog *log,
+    size_t *count);
 
 /*
  * Append all items or none; return once they will survive a crash.  Callers
@@ -90,24 +90,25 @@ commitlog_partitions(const struct commitlog *log, size_t *count);
  * the log (perhaps it is): ask commitlog_find() until the deadline, never
  * append the same again.  Anything else that fails is surely not in it.
  */
-KOOP_MUST int
-commitlog_append(struct commitlog *log, struct commitlog_item *items,
-    size_t count, uint64_t deadline_mono_ms, struct error *err);
+KOOP_MUST int commitlog_append(struct commitlog *log,
+    struct commitlog_item *items, size_t count, uint64_t deadline_mono_ms,
+    struct error *err);
 /* The first record of that id in the partition.  ERRC_NOTFOUND: not there. */
 KOOP_MUST int commitlog_find(struct commitlog *log, uint32_t partition,
     struct reqid request_id, uint64_t *seq, uint64_t *time_ms,
     struct error *err);
 /* One record; its line goes into line (cleared first), entry->line points
  * there.  ERRC_NOTFOUND: not there. */
-KOOP_MUST int
-commitlog_get(struct commitlog *log, uint32_t partition, uint64_t seq,
-    struct commitlog_entry *entry, struct buf *line, struct error *err);
+KOOP_MUST int commitlog_get(struct commitlog *log, uint32_t partition,
+    uint64_t seq, struct commitlog_entry *entry, struct buf *line,
+    struct error *err);
 /* First and last seq that the log itself holds (any pointer may be NULL).
  * What a node compares itself with before it votes. */
 KOOP_MUST int commitlog_stored(struct commitlog *log, uint32_t partition,
     uint64_t *first, uint64_t *last, struct error *err);
 
-/* A nonzero return stops: that record will be delivered again. */
+/* A nonzero return stops, and that record will be delivered again; a negative
+ * one is returned to the caller. */
 typedef int commitlog_entry_fn(void *arg, const struct commitlog_entry *entry);
 
 /*
@@ -120,19 +121,23 @@ KOOP_MUST int commitlog_reader_open(struct commitlog_reader **out,
     size_t count, struct error *err);
 /* Deliver at most max_records, and about max_bytes of lines.  Returns how
  * many (0: nothing new), or what fn returned, or -ERRC_x; ERRC_CORRUPT when
- * the log has a gap. */
-KOOP_MUST int
-commitlog_reader_next(struct commitlog_reader *reader, size_t max_records,
-    size_t max_bytes, commitlog_entry_fn *fn, void *arg, struct error *err);
+ * the log has a gap or damage there. */
+KOOP_MUST int commitlog_reader_next(struct commitlog_reader *reader,
+    size_t max_records, size_t max_bytes, commitlog_entry_fn *fn, void *arg,
+    struct error *err);
 void commitlog_reader_close(struct commitlog_reader *reader);
 
 /*
- * Sleep until something happened since the bell was read: a record, a node
+ * Sleep until something happened since the bell was read: a record, or a node
  * that applied one.  Wakes for nothing at least every second (a writer may
- * have died before it rang), so look again whatever woke you.
+ * have died before it rang), so look again whatever woke you.  The second
+ * pair is for who applies records: it does not wake for other nodes' applied.
  */
 uint32_t commitlog_bell(struct commitlog *log);
 void commitlog_wait(struct commitlog *log, uint32_t seen, int timeout_ms);
+uint32_t commitlog_record_bell(struct commitlog *log);
+void commitlog_record_wait(struct commitlog *log, uint32_t seen,
+    int timeout_ms);
 
 /* The end for readers: never below any node's applied. */
 KOOP_MUST int commitlog_end(struct commitlog *log, uint32_t partition,
@@ -143,8 +148,8 @@ bool commitlog_shared(const struct commitlog *log);
 /* Tell, and ask, how far a member has durably applied; 0 when not known. */
 void commitlog_publish(struct commitlog *log, uint32_t set, uint32_t machine,
     uint32_t partition, uint64_t applied);
-uint64_t commitlog_applied(
-    struct commitlog *log, uint32_t set, uint32_t machine, uint32_t partition);
+uint64_t commitlog_applied(struct commitlog *log, uint32_t set,
+    uint32_t machine, uint32_t partition);
 
 /* Who holds the log's lock, and for how long: for the supervisor.  False:
  * nobody, or not known. */

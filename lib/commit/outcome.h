@@ -13,21 +13,21 @@
  */
 
 /*      enum                 name on the wire */
-#define OUTCOME_MAP(X) \
-	X(DONE, "done") \
-	X(EXISTS, "exists") \
-	X(NO_SUCH_BUCKET, "no_such_bucket") \
-	X(SEALED, "sealed") \
-	X(SEALED_EMPTY, "sealed_empty") \
-	X(NOT_OWNER, "not_owner") \
+#define OUTCOME_MAP(X)                                \
+	X(DONE, "done")                               \
+	X(EXISTS, "exists")                           \
+	X(NO_SUCH_BUCKET, "no_such_bucket")           \
+	X(SEALED, "sealed")                           \
+	X(SEALED_EMPTY, "sealed_empty")               \
+	X(NOT_OWNER, "not_owner")                     \
 	X(PRECONDITION_FAILED, "precondition_failed") \
-	X(NO_SUCH_KEY, "no_such_key") \
-	X(NO_SUCH_UPLOAD, "no_such_upload") \
-	X(INVALID_PART, "invalid_part") \
-	X(ABORTED, "aborted") \
-	X(EXPIRED, "expired") \
-	X(STALE_EPOCH, "stale_epoch") \
-	X(NOT_YET_HERE, "not_yet_here") \
+	X(NO_SUCH_KEY, "no_such_key")                 \
+	X(NO_SUCH_UPLOAD, "no_such_upload")           \
+	X(INVALID_PART, "invalid_part")               \
+	X(ABORTED, "aborted")                         \
+	X(EXPIRED, "expired")                         \
+	X(STALE_EPOCH, "stale_epoch")                 \
+	X(NOT_YET_HERE, "not_yet_here")               \
 	X(IGNORED, "ignored")
 
 enum outcome {

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+#include "commit/commitlog_sqlite.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+/* A read transaction keeps the WAL from starting over, so none is long. */
+#define SCAN_STEPS_MAX 65536
+
+static const char *const scan_sql[SCAN_STATEMENTS] = {
+	[SCAN_BEGIN] = ("BEGIN"),
+	[SCAN_END] = ("COMMIT"),
+	[SCAN_FIND] = ("SELECT seq, time_ms FROM record"
+		       " WHERE request_id=?1 AND +partition=?2"
+		       " ORDER BY row LIMIT 1"),
+	[SCAN_GET] = ("SELECT row, partition, seq, time_ms, request_id, line"
+		      " FROM record WHERE partition=?1 AND seq=?2"),
+	[SCAN_ENDS] = ("SELECT"
+		       " (SELECT min(seq) FROM record WHERE partition=?1),"
+		       " (SELECT max(seq) FROM record WHERE partition=?1)"),
+	[SCAN_PLACE] = ("SELECT row FROM record WHERE partition=?1 AND seq>=?2"
+			" ORDER BY seq LIMIT 1"),
+	[SCAN_TOP] = ("SELECT max(row) FROM record"),
+	[SCAN_ROWS] = ("SELECT row, partition, seq, time_ms, request_id, line"
+		       " FROM record WHERE row>?1 ORDER BY row"),
+};
+
+static int
+failed(struct commitlog_scan *scan, struct error *err)
+{
+	return commitlog_schema_error(scan->db, scan->path, "read", err);
+}
+
+int
+commitlog_scan_open(struct commitlog_scan *scan, struct error *err)
+{
+	int rc;
+
+	pthread_mutex_init(&scan->lock, NULL);
+	rc = commitlog_schema_open(&scan->db, scan->path, true, err);
+	if (rc < 0)
+		return rc;
+	for (int i = 0; i < SCAN_STATEMENTS; i++) {
+		if (sqlite3_prepare_v3(scan->db, scan_sql[i], -1,
+			SQLITE_PREPARE_PERSISTENT, &scan->statement[i],
+			NULL) != SQLITE_OK)
+			return failed(scan, err);
+	}
+	return 0;
+}
+
+void
+commitlog_scan_close(struct commitlog_scan *scan)
+{
+	if (scan->path == NULL)
+		return;
+	for (int i = 0; i < SCAN_STATEMENTS; i++)
+		sqlite3_finalize(scan->statement[i]);
+	sqlite3_close(scan->db);
+	pthread_mutex_destroy(&scan->lock);
+}
+
+/* 1 a row, 0 none, or -ERRC_x.  The statement is reset but for a row. */
+static int
+step(struct commitlog_scan *scan, enum scan_statement which, struct error *err)
+{
+	int rc = sqlite3_step(scan->statement[which]);
+
+	if (rc == SQLITE_ROW)
+		return 1;
+	rc = rc == SQLITE_DONE ? 0 : failed(scan, err);
+	sqlite3_reset(scan->statement[which]);
+	return rc;
+}
+
+/* Reads the row that a statement stands on; nothing in it is believed. */
+static int
+take_row(struct commitlog_scan *scan, sqlite3_stmt *statement,
+    struct commitlog_row *row, struct error *err)
+{
+	int64_t partition = sqlite3_column_int64(statement, 1);
+	int64_t seq = sqlite3_column_int64(statement, 2);
+	int64_t time_ms = sqlite3_column_int64(statement, 3);
+	const void *id = sqlite3_column_blob(statement, 4);
+	const void *line = sqlite3_column_blob(statement, 5);
+	int line_bytes = sqlite3_column_bytes(statement, 5);
+	long index = -1;
+
+	row->row = sqlite3_column_int64(statement, 0);
+	if (partition >= 0 && partition <= UINT32_MAX)
+		index = commitlog_partition_index(scan->log,
+		    (uint32_t)partition);
+	if (index < 0 || seq < 0 || time_ms < 0 || id == NULL || line == NULL ||
+	    sqlite3_column_bytes(statement, 4) != REQID_BYTES ||
+	    line_bytes < 1 || line_bytes > (int)COMMITLOG_LINE_MAX)
+		return error_set(err, ERRC_CORRUPT,
+		    "commit log %s: row %lld is damaged", scan->path,
+		    (long long)row->row);
+	row->index = (size_t)index;
+	row->bytes = (size_t)line_bytes;
+	row->entry = (struct commitlog_entry){
+		.partition = (uint32_t)partition,
+		.seq = (uint64_t)seq,
+		.time_ms = (uint64_t)time_ms,
+		.line = bytes_of(line, (size_t)line_bytes),
+	};
+	memcpy(row->entry.request_id.b, id, REQID_BYTES);
+	return 0;
+}
+
+int
+commitlog_scan_find(struct commitlog_scan *scan, uint32_t partition,
+    struct reqid id, uint64_t *seq, uint64_t *time_ms, struct error *err)
+{
+	sqlite3_stmt *statement = scan->statement[SCAN_FIND];
+	int rc;
+
+	pthread_mutex_lock(&scan->lock);
+	if (sqlite3_bind_blob(statement, 1, id.b, REQID_BYTES, SQLITE_STATIC) !=
+		SQLITE_OK ||
+	    sqlite3_bind_int64(statement, 2, partition) != SQLITE_OK)
+		rc = failed(scan, err);
+	else
+		rc = step(scan, SCAN_FIND, err);
+	if (rc == 1) {
+		*seq = (uint64_t)sqlite3_column_int64(statement, 0);
+		*time_ms = (uint64_t)sqlite3_column_int64(statement, 1);
+		sqlite3_reset(statement);
+	}
+	pthread_mutex_unlock(&scan->lock);
+	if (rc < 0)
+		return rc;
+	return rc == 1 ?
+	    0 :
+	    error_set(err, ERRC_NOTFOUND,
+		"commit log: partition %u: no record of that request id",
+		partition);
+}
+
+int
+commitlog_scan_get(struct commitlog_scan *scan, uint32_t partition,
+    uint64_t seq, struct commitlog_entry *entry, struct buf *line,
+    struct error *err)
+{
+	sqlite3_stmt *statement = scan->statement[SCAN_GET];
+	struct commitlog_row row;
+	int rc;
+
+	pthread_mutex_lock(&scan->lock);
+	if (sqlite3_bind_int64(statement, 1, partition) != SQLITE_OK ||
+	    sqlite3_bind_int64(statement, 2, (int64_t)seq) != SQLITE_OK)
+		rc = failed(scan, err);
+	else
+		rc = step(scan, SCAN_GET, err);
+	if (rc == 0)
+		rc = error_set(err, ERRC_NOTFOUND,
+		    "commit log: partition %u: no record %llu", partition,
+		    (unsigned long long)seq);
+	if (rc == 1) {
+		rc = take_row(scan, statement, &row, err);
+		if (rc == 0) {
+			buf_add(line, row.entry.line.p, row.entry.line.n);
+			if (buf_failed(line))
+				rc = error_set(err, ERRC_NOMEM,
+				    "commit log: no room for a record of %zu "
+				    "bytes",
+				    row.bytes);
+		}
+		sqlite3_reset(statement);
+	}
+	pthread_mutex_unlock(&scan->lock);
+	if (rc == 0) {
+		*entry = row.entry;
+		entry->line = buf_bytes(line);
+	}
+	return rc;
+}
+
+static int
+stored_locked(struct commitlog_scan *scan, uint32_t partition, uint64_t *first,
+    uint64_t *last, struct error *err)
+{
+	sqlite3_stmt *statement = scan->statement[SCAN_ENDS];
+	int rc;
+
+	if (sqlite3_bind_int64(statement, 1, partition) != SQLITE_OK)
+		return failed(scan, err);
+	rc = step(scan, SCAN_ENDS, err);
+	if (rc != 1)
+		return rc < 0 ? rc : failed(scan, err);
+	rc = 0;
+	if (sqlite3_column_type(statement, 0) == SQLITE_NULL)
+		rc = error_set(err, ERRC_CORRUPT,
+		    "commit log %s: partition %u: has no genesis record",
+		    scan->path, partition);
+	*first = (uint64_t)sqlite3_column_int64(statement, 0);
+	*last = (uint64_t)sqlite3_column_int64(statement, 1);
+	sqlite3_reset(statement);
+	return rc;
+}
+
+int
+commitlog_scan_stored(struct commitlog_scan *scan, uint32_t partition,
+    uint64_t *first, uint64_t *last, struct error *err)
+{
+	int rc;
+
+	pthread_mutex_lock(&scan->lock);
+	rc = stored_locked(scan, partition, first, last, err);
+	pthread_mutex_unlock(&scan->lock);
+	return rc;
+}
+
+/* Lower *row to just before the first record wanted, if it is there. */
+static int
+place_locked(struct commitlog_scan *scan,
+    const struct commitlog_position *position, int64_t *row, struct error *err)
+{
+	sqlite3_stmt *statement = scan->statement[SCAN_PLACE];
+	uint64_t first, last;
+	int rc;
+
+	rc = stored_locked(scan, position->partition, &first, &last, err);
+	if (rc < 0)
+		return rc;
+	if (position->next_seq < first)
+		return error_set(err, ERRC_NOTFOUND,
+		    "commit log %s: partition %u: begins at %llu, after the "
+		    "%llu wanted",
+		    scan->path, position->partition, (unsigned long long)first,
+		    (unsigned long long)position->next_seq);
+	if (sqlite3_bind_int64(statement, 1, position->partition) !=
+		SQLITE_OK ||
+	    sqlite3_bind_int64(statement, 2, (int64_t)position->next_seq) !=
+		SQLITE_OK)
+		return failed(scan, err);
+	rc = step(scan, SCAN_PLACE, err);
+	if (rc == 1) {
+		int64_t found = sqlite3_column_int64(statement, 0);
+
+		*row = KOOP_MIN(*row, found - 1);
+		sqlite3_reset(statement);
+		rc = 0;
+	}
+	return rc;
+}
+
+int
+commitlog_scan_place(struct commitlog_scan *scan,
+    const struct commitlog_position *positions, size_t count, int64_t *row,
+    struct error *err)
+{
+	int64_t top = 0;
+	int rc;
+
+	pthread_mutex_lock(&scan->lock);
+	/* One view: a record appended between two looks would be missed. */
+	rc = step(scan, SCAN_BEGIN, err);
+	if (rc == 0) {
+		rc = step(scan, SCAN_TOP, err);
+		if (rc == 1) {
+			top = sqlite3_column_int64(scan->statement[SCAN_TOP],
+			    0);
+			sqlite3_reset(scan->statement[SCAN_TOP]);
+			rc = 0;
+		}
+		for (size_t i = 0; i < count && rc == 0; i++)
+			rc = place_locked(scan, &positions[i], &top, err);
+		if (step(scan, SCAN_END, NULL) < 0 && rc == 0)
+			rc = failed(scan, err);
+	}
+	pthread_mutex_unlock(&scan->lock);
+	if (rc == 0)
+		*row = top;
+	return rc;
+}
+
+/*
+ * Copies what is wanted, so that the callbacks run without the lock and
+ * without a read transaction.
+ */
+static int
+fetch_locked(struct commitlog_scan *scan, struct commitlog_fetch *fetch,
+    struct error *err)
+{
+	sqlite3_stmt *statement = scan->statement[SCAN_ROWS];
+	int rc;
+
+	if (sqlite3_bind_int64(statement, 1, fetch->row) != SQLITE_OK)
+		return failed(scan, err);
+	for (size_t steps = 0;; steps++) {
+		struct commitlog_row *row = &fetch->rows[fetch->count];
+
+		fetch->more = true;
+		if (fetch->count == fetch->max_rows ||
+		    (fetch->count > 0 && fetch->lines->n >= fetch->max_bytes) ||
+		    steps == SCAN_STEPS_MAX)
+			break;
+		rc = step(scan, SCAN_ROWS, err);
+		if (rc <= 0) {
+			fetch->more = false;
+			return rc;
+		}
+		rc = take_row(scan, statement, row, err);
+		if (rc < 0) {
+			sqlite3_reset(statement);
+			/* What stands before it is good. */
+			return fetch->count > 0 ? 0 : rc;
+		}
+		fetch->row = row->row;
+		if (fetch->next_seq[row->index] == UINT64_MAX ||
+		    row->entry.seq < fetch->next_seq[row->index])
+			continue;
+		row->at = fetch->lines->n;
+		buf_add(fetch->lines, row->entry.line.p, row->bytes);
+		if (buf_failed(fetch->lines)) {
+			sqlite3_reset(statement);
+			return error_set(err, ERRC_NOMEM,
+			    "commit log: no room for records");
+		}
+		fetch->count++;
+	}
+	sqlite3_reset(statement);
+	return 0;
+}
+
+int
+commitlog_scan_fetch(struct commitlog_scan *scan, struct commitlog_fetch *fetch,
+    struct error *err)
+{
+	int rc;
+
+	fetch->count = 0;
+	buf_clear(fetch->lines);
+	pthread_mutex_lock(&scan->lock);
+	rc = fetch_locked(scan, fetch, err);
+	pthread_mutex_unlock(&scan->lock);
+	return rc;
+}

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+#include "commit/commitlog_sqlite.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "commit/commitlog_lock.h"
+#include "commit/commitlog_page.h"
+
+/* How often a page may vanish under our hands before we give up. */
+#define SQLITE_PAGE_TRIES 5
+#define SQLITE_LINES_MAX (64u << 20)
+
+struct sqlite_log {
+	struct commitlog base;
+	char *path;
+	struct commitlog_page *page;
+	struct commitlog_writer writer;
+	struct commitlog_scan scan;
+};
+
+struct sqlite_reader {
+	struct commitlog_reader base;
+	int64_t row; /* delivered up to it */
+	struct commitlog_row *rows;
+	size_t rows_max;
+	struct buf lines;
+};
+
+static struct sqlite_log *
+sqlite_log(struct commitlog *log)
+{
+	assert(log->backend == &commitlog_sqlite);
+	return container_of(log, struct sqlite_log, base);
+}
+
+static int
+sqlite_create(const char *rest, const struct commitlog_genesis_lines *lines,
+    const struct commitlog_options *options, struct error *err)
+{
+	char *path = NULL;
+	int rc;
+
+	rc = commitlog_schema_path(&path, rest, "", err);
+	if (rc == 0)
+		rc = commitlog_schema_create(path, lines, options, err);
+	free(path);
+	return rc;
+}
+
+static void
+sqlite_close(struct commitlog *base)
+{
+	struct sqlite_log *log = sqlite_log(base);
+
+	commitlog_scan_close(&log->scan);
+	commitlog_writer_close(&log->writer);
+	sqlite3_close(log->writer.db);
+	commitlog_page_free(log->page);
+	free(log->path);
+	free(log);
+}
+
+static int
+open_page(struct sqlite_log *log, const uint8_t database_id[static 16],
+    struct error *err)
+{
+	struct commitlog_page_options options = {
+		.partitions = log->base.partitions,
+		.count = log->base.partition_count,
+	};
+	char *path = NULL;
+	int rc;
+
+	memcpy(options.database_id, database_id, 16);
+	rc = commitlog_schema_path(&path, log->path, ".page", err);
+	if (rc < 0)
+		return rc;
+	options.path = path;
+	rc = commitlog_page_new(&log->page, &options, err);
+	free(path);
+	return rc;
+}
+
+/* The writing connection first: it makes the WAL's index that the read-only
+ * one needs. */
+static int
+open_parts(struct sqlite_log *log, const struct commitlog_options *options,
+    struct error *err)
+{
+	uint8_t database_id[16];
+	int rc;
+
+	rc = commitlog_schema_open(&log->writer.db, log->path, false, err);
+	if (rc == 0)
+		rc = commitlog_schema_load(log->writer.db, log->path,
+		    &log->base, database_id, err);
+	if (rc == 0)
+		rc = open_page(log, database_id, err);
+	if (rc < 0)
+		return rc;
+	log->writer.log = &log->base;
+	log->writer.clock = log->base.clock;
+	log->writer.path = log->path;
+	log->writer.page = log->page;
+	rc = commitlog_writer_open(&log->writer, options->durability_os, err);
+	if (rc < 0)
+		return rc;
+	log->scan.log = &log->base;
+	log->scan.path = log->path;
+	rc = commitlog_scan_open(&log->scan, err);
+	return rc < 0 ? rc : commitlog_writer_page(&log->writer, err);
+}
+
+static int
+sqlite_open(struct commitlog **out, const char *rest,
+    const struct commitlog_options *options, struct error *err)
+{
+	struct sqlite_log *log = calloc(1, sizeof(*log));
+	int rc;
+
+	if (log == NULL)
+		return error_set(err, ERRC_NOMEM, "commit log: out of memory");
+	log->base.backend = &commitlog_sqlite;
+	log->base.clock = options->clock != NULL ? options->clock :
+						   &clock_system;
+	rc = commitlog_schema_path(&log->path, rest, "", err);
+	if (rc == 0)
+		rc = open_parts(log, options, err);
+	if (rc < 0) {
+		commitlog_close(&log->base);
+		return rc;
+	}
+	*out = &log->base;
+	return 0;
+}
+
+static int
+sqlite_append(struct commitlog *log, struct commitlog_item *items, size_t count,
+    uint64_t deadline_mono_ms, struct error *err)
+{
+	return commitlog_group_append(&sqlite_log(log)->writer.group, items,
+	    count, deadline_mono_ms, err);
+}
+
+static int
+sqlite_find(struct commitlog *log, uint32_t partition, struct reqid id,
+    uint64_t *seq, uint64_t *time_ms, struct error *err)
+{
+	return commitlog_scan_find(&sqlite_log(log)->scan, partition, id, seq,
+	    time_ms, err);
+}
+
+static int
+sqlite_get(struct commitlog *log, uint32_t partition, uint64_t seq,
+    struct commitlog_entry *entry, struct buf *line, struct error *err)
+{
+	return commitlog_scan_get(&sqlite_log(log)->scan, partition, seq, entry,
+	    line, err);
+}
+
+static int
+sqlite_stored(struct commitlog *log, uint32_t partition, uint64_t *first,
+    uint64_t *last, struct error *err)
+{
+	return commitlog_scan_stored(&sqlite_log(log)->scan, partition, first,
+	    last, err);
+}
+
+static int
+sqlite_reader_open(struct commitlog_reader **out, struct commitlog *log,
+    const struct commitlog_position *positions, size_t count, struct error *err)
+{
+	struct sqlite_reader *reader = calloc(1, sizeof(*reader));
+	int rc;
+
+	if (reader == NULL)
+		return error_set(err, ERRC_NOMEM, "commit log: out of memory");
+	reader->lines = buf_make(SQLITE_LINES_MAX);
+	rc = commitlog_scan_place(&sqlite_log(log)->scan, positions, count,
+	    &reader->row, err);
+	if (rc < 0) {
+		free(reader);
+		return rc;
+	}
+	*out = &reader->base;
+	return 0;
+}
+
+static void
+sqlite_reader_close(struct commitlog_reader *base)
+{
+	struct sqlite_reader *reader = container_of(base, struct sqlite_reader,
+	    base);
+
+	buf_fini(&reader->lines);
+	free(reader->rows);
+	free(reader);
+}
+
+/*
+ * What the page's invariant asks of who finds rows: raise end, look that the
+ * page is still the one that the others read, and only then tell of them.
+ */
+static int
+raise_ends(struct sqlite_log *log, const struct commitlog_row *rows,
+    size_t count, struct error *err)
+{
+	for (int tries = 0; tries < SQLITE_PAGE_TRIES; tries++) {
+		int rc;
+
+		for (size_t i = 0; i < count; i++)
+			commitlog_page_raise(log->page, rows[i].index,
+			    rows[i].entry.seq);
+		if (commitlog_page_current(log->page))
+			return 0;
+		rc = commitlog_writer_page(&log->writer, err);
+		if (rc < 0)
+			return rc;
+	}
+	return error_set(err, ERRC_IO, "%s.page: somebody keeps removing it",
+	    log->path);
+}
+
+/* Returns how many, or what fn or the check says. */
+static int
+deliver(struct sqlite_reader *reader, size_t count, commitlog_entry_fn *fn,
+    void *arg, struct error *err)
+{
+	int delivered = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct commitlog_row *row = &reader->rows[i];
+		uint64_t *next = &reader->base.next_seq[row->index];
+		int rc;
+
+		if (row->entry.seq < *next)
+			continue;
+		reader->row = row->row - 1;
+		if (row->entry.seq > *next && delivered > 0)
+			return delivered;
+		if (row->entry.seq > *next)
+			return error_set(err, ERRC_CORRUPT,
+			    "commit log: partition %u: %llu comes where %llu "
+			    "should: records are missing",
+			    row->entry.partition,
+			    (unsigned long long)row->entry.seq,
+			    (unsigned long long)*next);
+		row->entry.line = bytes_of(reader->lines.p + row->at,
+		    row->bytes);
+		rc = fn(arg, &row->entry);
+		if (rc != 0)
+			return rc < 0 ? rc : delivered;
+		(*next)++;
+		delivered++;
+		reader->row = row->row;
+	}
+	return delivered;
+}
+
+static int
+room_for(struct sqlite_reader *reader, size_t count, struct error *err)
+{
+	struct commitlog_row *rows;
+
+	if (reader->rows_max >= count)
+		return 0;
+	rows = realloc(reader->rows, count * sizeof(*rows));
+	if (rows == NULL)
+		return error_set(err, ERRC_NOMEM, "commit log: out of memory");
+	reader->rows = rows;
+	reader->rows_max = count;
+	return 0;
+}
+
+static int
+sqlite_reader_next(struct commitlog_reader *base, size_t max_records,
+    size_t max_bytes, commitlog_entry_fn *fn, void *arg, struct error *err)
+{
+	struct sqlite_reader *reader = container_of(base, struct sqlite_reader,
+	    base);
+	struct sqlite_log *log = sqlite_log(base->log);
+	struct commitlog_fetch fetch = {
+		.next_seq = base->next_seq,
+		.max_rows = max_records,
+		.max_bytes = KOOP_MIN(max_bytes,
+		    SQLITE_LINES_MAX - COMMITLOG_LINE_MAX),
+		.lines = &reader->lines,
+	};
+	int rc;
+
+	rc = room_for(reader, max_records + 1, err);
+	if (rc < 0)
+		return rc;
+	fetch.rows = reader->rows;
+	do {
+		fetch.row = reader->row;
+		rc = commitlog_scan_fetch(&log->scan, &fetch, err);
+		if (rc == 0 && fetch.count > 0)
+			rc = raise_ends(log, reader->rows, fetch.count, err);
+		if (rc == 0)
+			rc = deliver(reader, fetch.count, fn, arg, err);
+		if (rc < 0 || (size_t)rc < fetch.count)
+			return rc;
+		/* What came after the last delivered one was not for us. */
+		reader->row = fetch.row;
+	} while (rc == 0 && fetch.more);
+	return rc;
+}
+
+static uint32_t
+sqlite_bell(struct commitlog *log, bool records)
+{
+	return commitlog_page_bell(sqlite_log(log)->page, records);
+}
+
+static void
+sqlite_wait(struct commitlog *log, bool records, uint32_t seen, int timeout_ms)
+{
+	commitlog_page_sleep(sqlite_log(log)->page, records, seen, timeout_ms);
+}
+
+/*
+ * The end first, then the look whether that page is everybody's: a node that
+ * applied something before the look raised the end in this very page.
+ */
+static int
+sqlite_end(struct commitlog *base, size_t index, uint64_t *end,
+    struct error *err)
+{
+	struct sqlite_log *log = sqlite_log(base);
+
+	for (int tries = 0; tries < SQLITE_PAGE_TRIES; tries++) {
+		uint64_t seen = commitlog_page_end(log->page, index);
+		int rc;
+
+		if (commitlog_page_current(log->page)) {
+			*end = seen;
+			return 0;
+		}
+		rc = commitlog_writer_page(&log->writer, err);
+		if (rc < 0)
+			return rc;
+	}
+	return error_set(err, ERRC_IO, "%s.page: somebody keeps removing it",
+	    log->path);
+}
+
+/* Cannot fail for its caller: what is not told is only not known. */
+static void
+sqlite_publish(struct commitlog *base, uint32_t set, uint32_t machine,
+    size_t index, uint64_t applied)
+{
+	struct sqlite_log *log = sqlite_log(base);
+
+	for (int tries = 0; tries < SQLITE_PAGE_TRIES; tries++) {
+		commitlog_page_publish(log->page, index, set, machine, applied);
+		if (commitlog_page_current(log->page) ||
+		    commitlog_writer_page(&log->writer, NULL) < 0)
+			return;
+	}
+}
+
+static uint64_t
+sqlite_applied(struct commitlog *log, uint32_t set, uint32_t machine,
+    size_t index)
+{
+	return commitlog_page_applied(sqlite_log(log)->page, index, set,
+	    machine);
+}
+
+static bool
+sqlite_holder(const char *rest, int *pid, uint64_t *held_ms)
+{
+	char *path = NULL;
+	bool known;
+
+	if (commitlog_schema_path(&path, rest, ".lock", NULL) < 0)
+		return false;
+	known = commitlog_lock_holder(path, pid, held_ms);
+	free(path);
+	return known;
+}
+
+const struct commitlog_backend commitlog_sqlite = {
+	.scheme = "sqlite:",
+	.shared = true,
+	.create = sqlite_create,
+	.open = sqlite_open,
+	.close = sqlite_close,
+	.append = sqlite_append,
+	.find = sqlite_find,
+	.get = sqlite_get,
+	.stored = sqlite_stored,
+	.reader_open = sqlite_reader_open,
+	.reader_next = sqlite_reader_next,
+	.reader_close = sqlite_reader_close,
+	.bell = sqlite_bell,
+	.wait = sqlite_wait,
+	.end = sqlite_end,
+	.publish = sqlite_publish,
+	.applied = sqlite_applied,
+	.holder = sqlite_holder,
+};
