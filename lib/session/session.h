@@ -40,10 +40,10 @@ KOOP_MUST int session_put(struct session *session, const char *id,
 KOOP_MUST int session_get(struct session *session, const char *id,
     struct buf *out, struct error *err);
 /* Deleting what is not there is fine. */
-KOOP_MUST int
-session_delete(struct session *session, const char *id, struct error *err);
+KOOP_MUST int session_delete(struct session *session, const char *id,
+    struct error *err);
 /* Forget what is over; *count (may be NULL) says how many. */
-KOOP_MUST int
-session_expire(struct session *session, size_t *count, struct error *err);
+KOOP_MUST int session_expire(struct session *session, size_t *count,
+    struct error *err);
 
 #endif

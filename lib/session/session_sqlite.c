@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+#include "session/session_backend.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+/*
+ * One table.  A rollback journal, not a WAL: several programs write seldom,
+ * and none of them then has to care who checkpoints.
+ */
+
+#define SESSION_BUSY_MS 5000
+
+enum session_statement { PUT, GET, REMOVE, EXPIRE, STATEMENTS };
+
+static const char *const session_sql[STATEMENTS] = {
+	[PUT] = "INSERT OR REPLACE INTO session VALUES(?1,?2,?3)",
+	[GET] = "SELECT value FROM session WHERE id=?1 AND expires_ms>?2",
+	[REMOVE] = "DELETE FROM session WHERE id=?1",
+	[EXPIRE] = "DELETE FROM session WHERE expires_ms<=?1",
+};
+
+struct session_db {
+	struct session base;
+	char *path;
+	pthread_mutex_t lock; /* guards all below */
+	sqlite3 *db;
+	sqlite3_stmt *statement[STATEMENTS];
+};
+
+static struct session_db *
+session_db(struct session *session)
+{
+	return container_of(session, struct session_db, base);
+}
+
+static int
+failed(const struct session_db *s, struct error *err)
+{
+	int code = sqlite3_errcode(s->db) & 0xff;
+	enum errc errc = ERRC_IO;
+
+	if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
+		errc = ERRC_RETRY;
+	else if (code == SQLITE_NOMEM)
+		errc = ERRC_NOMEM;
+	else if (code == SQLITE_CANTOPEN || code == SQLITE_READONLY)
+		errc = ERRC_CONFIG;
+	else if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+		return error_set(err, ERRC_CORRUPT,
+		    "session cache %s: %s; remove it: nothing is lost with it",
+		    s->path, sqlite3_errmsg(s->db));
+	return error_set(err, errc, "session cache %s: %s", s->path,
+	    sqlite3_errmsg(s->db));
+}
+
+static void
+sqlite_close(struct session *session)
+{
+	struct session_db *s = session_db(session);
+
+	for (int i = 0; i < STATEMENTS; i++)
+		sqlite3_finalize(s->statement[i]);
+	sqlite3_close(s->db);
+	pthread_mutex_destroy(&s->lock);
+	free(s->path);
+	free(s);
+}
+
+static int
+prepare(struct session_db *s, struct error *err)
+{
+	if (sqlite3_open_v2(s->path, &s->db,
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+		    SQLITE_OPEN_NOMUTEX,
+		NULL) != SQLITE_OK ||
+	    sqlite3_busy_timeout(s->db, SESSION_BUSY_MS) != SQLITE_OK ||
+	    sqlite3_exec(s->db,
+		"PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=NORMAL;"
+		"CREATE TABLE IF NOT EXISTS session(id TEXT PRIMARY KEY,"
+		" value BLOB NOT NULL, expires_ms INTEGER NOT NULL)"
+		" WITHOUT ROWID;"
+		"CREATE INDEX IF NOT EXISTS session_expires"
+		" ON session(expires_ms);",
+		NULL, NULL, NULL) != SQLITE_OK)
+		return failed(s, err);
+	for (int i = 0; i < STATEMENTS; i++) {
+		if (sqlite3_prepare_v3(s->db, session_sql[i], -1,
+			SQLITE_PREPARE_PERSISTENT, &s->statement[i],
+			NULL) != SQLITE_OK)
+			return failed(s, err);
+	}
+	return 0;
+}
+
+static int
+sqlite_open(struct session **out, const char *rest, struct error *err)
+{
+	struct session_db *s;
+	int rc;
+
+	if (strncmp(rest, "///", 3) == 0)
+		rest += 2;
+	if (rest[0] == '\0' || rest[0] == ':')
+		return error_set(err, ERRC_CONFIG,
+		    "session cache sqlite:%s: give the path of a file", rest);
+	s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return error_set(err, ERRC_NOMEM, "%s: out of memory", rest);
+	pthread_mutex_init(&s->lock, NULL);
+	s->path = strdup(rest);
+	rc = s->path == NULL ?
+	    error_set(err, ERRC_NOMEM, "%s: out of memory", rest) :
+	    prepare(s, err);
+	if (rc < 0) {
+		sqlite_close(&s->base);
+		return rc;
+	}
+	*out = &s->base;
+	return 0;
+}
+
+/* Step once; a row is kept for keep_row's sake, all else is reset. */
+static int
+step_locked(struct session_db *s, enum session_statement which,
+    struct error *err)
+{
+	int step = sqlite3_step(s->statement[which]);
+	int rc;
+
+	if (step == SQLITE_ROW)
+		return 1;
+	rc = step == SQLITE_DONE ? 0 : failed(s, err);
+	sqlite3_reset(s->statement[which]);
+	return rc;
+}
+
+static int
+bind_id(struct session_db *s, enum session_statement which, const char *id)
+{
+	return sqlite3_bind_text(s->statement[which], 1, id, -1, SQLITE_STATIC);
+}
+
+static int
+sqlite_put(struct session *session, const char *id, struct bytes value,
+    uint64_t expires_ms, struct error *err)
+{
+	struct session_db *s = session_db(session);
+	const void *p = value.n > 0 ? (const void *)value.p : "";
+	int rc;
+
+	pthread_mutex_lock(&s->lock);
+	if (bind_id(s, PUT, id) != SQLITE_OK ||
+	    sqlite3_bind_blob(s->statement[PUT], 2, p, (int)value.n,
+		SQLITE_STATIC) != SQLITE_OK ||
+	    sqlite3_bind_int64(s->statement[PUT], 3, (int64_t)expires_ms) !=
+		SQLITE_OK)
+		rc = failed(s, err);
+	else
+		rc = step_locked(s, PUT, err);
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+static int
+sqlite_get(struct session *session, const char *id, uint64_t now_ms,
+    struct buf *out, struct error *err)
+{
+	struct session_db *s = session_db(session);
+	sqlite3_stmt *statement = s->statement[GET];
+	int rc;
+
+	pthread_mutex_lock(&s->lock);
+	if (bind_id(s, GET, id) != SQLITE_OK ||
+	    sqlite3_bind_int64(statement, 2, (int64_t)now_ms) != SQLITE_OK)
+		rc = failed(s, err);
+	else
+		rc = step_locked(s, GET, err);
+	if (rc == 1) {
+		const void *p = sqlite3_column_blob(statement, 0);
+		int n = sqlite3_column_bytes(statement, 0);
+
+		if (p != NULL && n > 0)
+			buf_add(out, p, (size_t)n);
+		sqlite3_reset(statement);
+	} else if (rc == 0) {
+		rc = error_set(err, ERRC_NOTFOUND, "session %s: unknown", id);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (rc == 1 && buf_failed(out))
+		return error_set(err, ERRC_NOMEM, "session %s: no room", id);
+	return rc == 1 ? 0 : rc;
+}
+
+static int
+sqlite_remove(struct session *session, const char *id, struct error *err)
+{
+	struct session_db *s = session_db(session);
+	int rc;
+
+	pthread_mutex_lock(&s->lock);
+	rc = bind_id(s, REMOVE, id) != SQLITE_OK ? failed(s, err) :
+						   step_locked(s, REMOVE, err);
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+static int
+sqlite_expire(struct session *session, uint64_t now_ms, size_t *count,
+    struct error *err)
+{
+	struct session_db *s = session_db(session);
+	int rc;
+
+	pthread_mutex_lock(&s->lock);
+	rc = sqlite3_bind_int64(s->statement[EXPIRE], 1, (int64_t)now_ms) !=
+		SQLITE_OK ?
+	    failed(s, err) :
+	    step_locked(s, EXPIRE, err);
+	if (rc == 0)
+		*count = (size_t)sqlite3_changes(s->db);
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+const struct session_backend session_sqlite = {
+	.scheme = "sqlite:",
+	.open = sqlite_open,
+	.close = sqlite_close,
+	.put = sqlite_put,
+	.get = sqlite_get,
+	.remove = sqlite_remove,
+	.expire = sqlite_expire,
+};
