@@ -374,19 +374,22 @@ httpc_poll(struct httpc_call *calls[], size_t n, const struct httpc_wake *wake,
     uint64_t deadline_mono_ms)
 {
 	int event = HTTPC_TIMEOUT;
+	bool moved;
 	int left;
 
 	if (n > CALLS_MAX)
 		return -ERRC_USAGE;
 	do {
 		push_all(calls, n);
-		if (any_changed(calls, n))
-			return HTTPC_PROGRESS;
-		left = clock_left_ms(&clock_system, deadline_mono_ms);
+		moved = any_changed(calls, n);
+		/* Look at the sockets even so: a server that refuses may
+		 * answer while it still takes all that we send. */
+		left = moved ? 0 :
+			       clock_left_ms(&clock_system, deadline_mono_ms);
 		event = wait_once(calls, n, wake, left);
 		if (event == HTTPC_CLIENT_GONE || event < 0)
 			return event;
-		if (any_changed(calls, n))
+		if (any_changed(calls, n) || moved)
 			return HTTPC_PROGRESS;
 	} while (event == HTTPC_TIMEOUT && left > 0);
 	return event;

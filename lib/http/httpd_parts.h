@@ -78,7 +78,8 @@ struct httpd_conn {
 	struct httpd_conn *prev;
 	int fd;
 	bool over_limit;
-	atomic_bool linger; /* unread bytes may follow the reply */
+	atomic_bool by_file; /* the reply goes out by sendfile */
+	atomic_bool linger;  /* unread bytes may follow the reply */
 
 	/* Written by the connection's thread, read by the watcher. */
 	_Atomic int phase;

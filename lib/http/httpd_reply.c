@@ -15,6 +15,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -170,10 +171,52 @@ httpd_reply_text(struct httpd_request *req, int status, const char *text)
 	httpd_reply(req, status, line, (size_t)n);
 }
 
+struct file_part {
+	int fd;
+	uint64_t offset;
+};
+
+static ssize_t
+file_read(void *arg, uint64_t pos, uint8_t *p, size_t max)
+{
+	struct file_part *part = arg;
+
+	return io_pread_full(part->fd, p, max, (off_t)(part->offset + pos),
+	    NULL);
+}
+
+static void
+file_free(void *arg)
+{
+	struct file_part *part = arg;
+
+	close(part->fd);
+	free(part);
+}
+
+/* A file that ends too early: read by us, as sendfile would wait for ever at
+ * its end, where our reader cuts the connection. */
+static void
+reply_short_file(struct httpd_request *req, int status, int fd, uint64_t offset,
+    uint64_t length)
+{
+	struct file_part *part = calloc(1, sizeof(*part));
+
+	if (part == NULL) {
+		close(fd);
+		req->replied = true;
+		return;
+	}
+	*part = (struct file_part){ fd, offset };
+	httpd_reply_stream(req, status, length, file_read, file_free, part);
+}
+
 void
 httpd_reply_fd(struct httpd_request *req, int status, int fd, uint64_t offset,
     uint64_t length)
 {
+	struct stat st;
+
 	assert(!req->replied && !req->reading);
 	assert(length <= INT64_MAX && offset <= INT64_MAX - length);
 	if (length == 0) {
@@ -181,8 +224,13 @@ httpd_reply_fd(struct httpd_request *req, int status, int fd, uint64_t offset,
 		httpd_reply(req, status, NULL, 0);
 		return;
 	}
+	if (fstat(fd, &st) == -1 || (uint64_t)st.st_size < offset + length) {
+		reply_short_file(req, status, fd, offset, length);
+		return;
+	}
 	req->replied = true;
 	req->status = status;
+	atomic_store(&req->conn->by_file, true);
 	req->response = MHD_create_response_from_fd_at_offset64(length, fd,
 	    offset);
 	if (req->response == NULL)

@@ -345,6 +345,7 @@ httpd_request_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
 	if (req->begun && service->done != NULL)
 		service->done(service->ctx, req, completed);
 	request_reset(req);
+	atomic_store(&req->conn->by_file, false);
 	httpd_phase_set(req->conn, HTTPD_PHASE_IDLE);
 	*con_cls = NULL;
 }

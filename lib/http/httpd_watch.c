@@ -94,7 +94,9 @@ body_too_slow(struct httpd_conn *conn, uint64_t age)
 }
 
 /* In windows of the idle timeout, which begin anew whenever the client has
- * taken all that we have sent: then it is us who are slow. */
+ * taken all that we have sent: then it is us who are slow.  But a file is
+ * always ready, unless it shrank, and sendfile would wait for it to grow again.
+ */
 static bool
 reply_too_slow(struct httpd_conn *conn, uint64_t now)
 {
@@ -106,7 +108,7 @@ reply_too_slow(struct httpd_conn *conn, uint64_t now)
 
 	tcp_counts(conn->fd, &received, &acked);
 	(void)ioctl(conn->fd, SIOCOUTQ, &queued);
-	if (queued == 0) {
+	if (queued == 0 && !atomic_load(&conn->by_file)) {
 		conn->mark_ms = now;
 		conn->mark_acked = acked;
 		return false;
