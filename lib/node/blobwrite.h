@@ -43,7 +43,7 @@ struct blobwrite_options {
 	struct bytes bucket, key; /* copied */
 	struct reqid id;
 	struct geometry geometry;
-	uint64_t size; /* BLOBWRITE_UNKNOWN: chunked */
+	uint64_t size;       /* BLOBWRITE_UNKNOWN: chunked */
 	size_t inline_limit; /* 0: never inline */
 	bool md5;
 	int client_fd; /* whose hang-up cancels; -1: none */
@@ -51,9 +51,9 @@ struct blobwrite_options {
 
 struct blobwrite_result {
 	struct blob_totals totals;
-	bool is_inline;    /* then bytes is the content, until close */
+	bool is_inline; /* then bytes is the content, until close */
 	struct bytes bytes;
-	uint32_t durable;  /* bit j: shard j is durable */
+	uint32_t durable; /* bit j: shard j is durable */
 };
 
 KOOP_MUST int blobwrite_open(struct blobwrite **out, struct nodeclient *nc,

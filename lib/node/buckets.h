@@ -28,8 +28,7 @@ struct record;
  * remaining partitions are rolled forward).  OUTCOME_NOT_OWNER: another's.
  */
 KOOP_MUST int bucket_create(struct nodeclient *nc, struct bytes name,
-    const char *owner, enum outcome *out, uint64_t deadline,
-    struct error *err);
+    const char *owner, enum outcome *out, uint64_t deadline, struct error *err);
 
 /*
  * OUTCOME_DONE: deleted.  OUTCOME_NO_SUCH_BUCKET.  OUTCOME_SEALED: not

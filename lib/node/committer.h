@@ -32,7 +32,8 @@ struct committer_item {
 	/* out */
 	enum outcome outcome;
 	uint64_t seq;
-	uint64_t time_ms; /* append time, given by the log */
+	uint64_t time_ms;  /* append time, given by the log */
+	uint64_t deadline; /* the committer's own */
 };
 
 /*
@@ -42,8 +43,8 @@ struct committer_item {
  * as outcomes: never make a 4xx of them; bucket_commit() cares for them.
  */
 KOOP_MUST int committer_commit(struct nodeclient *nc, uint32_t partition,
-    struct record *record, enum outcome *out, uint64_t *seq,
-    uint64_t deadline, struct error *err);
+    struct record *record, enum outcome *out, uint64_t *seq, uint64_t deadline,
+    struct error *err);
 
 /* Several records in one append: all or none is in the log; waits for all. */
 KOOP_MUST int committer_commit_all(struct nodeclient *nc,

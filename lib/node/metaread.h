@@ -74,9 +74,10 @@ typedef int metaread_list_fn(void *arg, const struct list_entry *entry);
 
 struct list_query {
 	struct bytes bucket, prefix, delimiter;
-	struct bytes start_after;    /* objects; key-marker of uploads */
-	struct bytes upload_after;   /* upload-id-marker, hex */
-	uint32_t max;                /* 1 to 1000 */
+	struct bytes start_after;  /* objects; key-marker of uploads */
+	struct bytes upload_after; /* upload-id-marker, hex */
+	uint32_t max;              /* 1 to 1000 */
+	uint64_t incarnation;      /* of the bucket; 0: whichever */
 };
 
 /* A page in bytewise order.  *next gets the last key or prefix (what

@@ -29,7 +29,7 @@
 /* Readers that may fetch large windows at the same time. */
 #define NODECLIENT_FAST_READERS 32
 /* "CLUSTER/SET/INDEX" */
-#define NODECLIENT_TO_BYTES 64
+#define NODECLIENT_TO_BYTES 80
 
 struct acks;
 struct bucketcache;
@@ -51,6 +51,7 @@ struct nodeclient_options {
 	struct random_source *random; /* NULL: random_system */
 	const char *tcp_congestion;   /* NULL: the system's */
 	bool ack_streams;             /* a gateway: many commits at once */
+	bool durability_os;           /* as in commit/commitlog.h */
 };
 
 KOOP_MUST int nodeclient_open(struct nodeclient **out,
