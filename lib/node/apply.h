@@ -106,8 +106,8 @@ struct apply_result {
 
 /*
  * Apply the entry within the rows' transaction.  seq must be the partition's
- * applied + 1 (ERRC_USAGE).  ERRC_CORRUPT: it contradicts the rows (a genesis
- * record of another chain); other errors are the rows' or an effect's.  After
+ * applied + 1 (ERRC_USAGE).  ERRC_CORRUPT: the rows contradict each other;
+ * other errors are the rows' or an effect's.  After
  * any failure roll back.
  */
 KOOP_MUST int apply_entry(struct rowset *rows,
@@ -123,9 +123,16 @@ KOOP_MUST int apply_entry(struct rowset *rows,
 KOOP_MUST int apply_halt(struct rowset *rows, uint32_t partition, uint64_t seq,
     struct error *err);
 
-/* The row of a partition before its first record, from the genesis record
- * (seq base_seq), which apply_entry() then applies. */
+/*
+ * Genesis.  It stands at base_seq and is not for apply_entry(): apply_genesis
+ * makes the row of a partition that has applied it (H is chain, T is time_ms);
+ * apply_regenesis takes a partition that is at base_seq of an older generation
+ * into the new one.  ERRC_MISMATCH: it is elsewhere and needs a snapshot;
+ * ERRC_CORRUPT: the log is older than the node.
+ */
 void apply_genesis(struct partition_row *out, const struct record *genesis,
-    uint32_t partition);
+    uint32_t partition, uint64_t time_ms);
+KOOP_MUST int apply_regenesis(struct rowset *rows, uint32_t partition,
+    const struct record *genesis, struct error *err);
 
 #endif

@@ -12,16 +12,11 @@
 #include "codec/stripe.h"
 
 /*
- * The rows of a node's metadata as plain values, and the set hash over them.
- * store/rowset.h says how they are read and changed.
+ * The rows of a node's metadata as plain values; store/rowset.h says
+ * how they are read and changed, store/rowhash.h what the set hash is.
  *
  * Strings are borrowed (struct bytes): whoever hands out a row says how long
  * they live.  A row belongs to one partition.
- *
- * The set hash D of a partition is the sum modulo 2^256 of the SHA-256 of
- * each replicated row's canonical bytes: buckets, objects, uploads, parts and
- * decided ids.  Tombstones are outside of it: when one goes away depends on
- * what this node knows of its peers, so it is no function of the log alone.
  */
 
 #define ROW_ETAG_MAX 63
@@ -29,7 +24,6 @@
 #define ROW_SHARDS_MAX 32
 #define ROW_PARTS_MAX 10000
 #define ROW_BLOB_BYTES (6 * 4 + 8 + ROW_SHARDS_MAX * 8)
-#define ROW_BYTES_MAX (256u << 10) /* canonical bytes of one row */
 
 struct partition_row {
 	uint32_t partition;
@@ -141,22 +135,6 @@ struct oplog_row {
 	uint8_t hash[ROW_HASH_BYTES]; /* H(seq) */
 	struct bytes line; /* without inline text; its CRC and H still hold */
 };
-
-/* SHA-256 of a row's canonical bytes, which are made in scratch. */
-struct buf;
-struct error;
-#define ROWS_HASH(kind)                                        \
-	KOOP_MUST int rows_hash_##kind(uint8_t out[static 32], \
-	    const struct kind##_row *row, struct buf *scratch, \
-	    struct error *err)
-ROWS_HASH(bucket);
-ROWS_HASH(object);
-ROWS_HASH(upload);
-ROWS_HASH(part);
-ROWS_HASH(decided);
-/* digest += or -= hash, modulo 2^256 (little-endian numbers). */
-void rows_digest_add(uint8_t digest[static 32], const uint8_t hash[static 32]);
-void rows_digest_sub(uint8_t digest[static 32], const uint8_t hash[static 32]);
 
 /* blob_info as stored: out has room for ROW_BLOB_BYTES; returns the length. */
 size_t rows_blob_pack(uint8_t *out, const struct blob_info *blob);

@@ -51,7 +51,7 @@ struct rowset_ops {
 	    const struct upload_row *old, struct error *err);
 	int (*upload_del)(struct rowset *rows, const struct upload_row *old,
 	    struct error *err);
-	/* The open upload of a bucket with the lowest key, then id. */
+	/* An open upload of a bucket; which one makes no difference. */
 	int (*upload_first_open)(struct rowset *rows, uint32_t partition,
 	    struct bytes bucket, struct upload_row *out, struct error *err);
 	/* The dying upload with the lowest id. */

@@ -2,6 +2,7 @@
 #ifndef KOOP_STORE_ROWSET_MEM_H
 #define KOOP_STORE_ROWSET_MEM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
@@ -26,12 +27,11 @@ struct rowset *rowset_mem_rows(struct rowset_mem *mem);
 KOOP_MUST int rowset_mem_add_partition(struct rowset_mem *mem,
     const struct partition_row *row, struct error *err);
 /* The digest, computed from the rows anew. */
-void rowset_mem_digest(uint8_t out[static 32], const struct rowset_mem *mem,
-    uint32_t partition);
-/* Rows of all tables but the oplog, and tombstones among them. */
+KOOP_MUST int rowset_mem_digest(uint8_t out[static 32], struct rowset_mem *mem,
+    uint32_t partition, struct error *err);
+/* Rows of all tables but the oplog, tombstones included. */
 size_t rowset_mem_count(const struct rowset_mem *mem);
-size_t rowset_mem_tombstones(const struct rowset_mem *mem);
-/* Forget tombstones, as a collector may at any time. */
-void rowset_mem_drop_tombstones(struct rowset_mem *mem);
+/* Forget tombstones, as a collector may at any time; how many there were. */
+size_t rowset_mem_drop_tombstones(struct rowset_mem *mem);
 
 #endif

@@ -16,7 +16,8 @@
  *
  * An upload is written by one thread.  Its bytes are kept back until they
  * make a large write, then go out with one pwritev(2).  Frames are verified
- * before a byte is written; finish syncs the file, then its directory, where
+ * as they come, and END never reaches a file in which anything was wrong;
+ * finish syncs the file, then its directory, where
  * one fsync serves everyone who waits for the same directory.
  *
  * Errors of uploads, for the server:

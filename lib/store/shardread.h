@@ -84,7 +84,7 @@ struct list_query {
 	struct bytes after; /* keys and prefixes at or below are left out */
 	struct reqid after_upload; /* uploads of the key after, above this id */
 	size_t max;
-	/* Only this incarnation; 0: each partition's own. */
+	/* Only this incarnation; 0: any. */
 	uint64_t incarnation;
 };
 struct list_end {

@@ -1,0 +1,802 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/rowset_mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "store/rowhash.h"
+
+/*
+ * All rows of all kinds are in one array.  What a getter hands out is a copy
+ * that is freed at the next call for its kind, so that a caller which keeps
+ * strings too long is seen by the address sanitizer, not in production.
+ */
+
+enum kind { BUCKET, OBJECT, UPLOAD, PART, DECIDED, KINDS };
+
+struct row {
+	enum kind kind;
+	union {
+		struct bucket_row bucket;
+		struct object_row object;
+		struct upload_row upload;
+		struct part_row part;
+		struct decided_row decided;
+	} u;
+	char *strings;
+};
+
+struct rowset_mem {
+	struct rowset rows; /* first: struct rowset * is this */
+	struct row **row;
+	size_t count, room;
+	struct partition_row *partition;
+	size_t partition_count;
+	struct row *held[KINDS];
+	struct buf scratch;
+};
+
+static struct rowset_mem *
+mem_of(struct rowset *rows)
+{
+	return container_of(rows, struct rowset_mem, rows);
+}
+
+static void
+row_free(struct row *row)
+{
+	if (row == NULL)
+		return;
+	free(row->strings);
+	free(row);
+}
+
+/* The strings of a row, in the order of its struct. */
+static unsigned
+row_strings(struct row *row, struct bytes *out[5])
+{
+	unsigned n = 0;
+
+	if (row->kind == BUCKET) {
+		out[n++] = &row->u.bucket.name;
+		out[n++] = &row->u.bucket.owner;
+	} else if (row->kind == OBJECT) {
+		out[n++] = &row->u.object.bucket;
+		out[n++] = &row->u.object.key;
+		out[n++] = &row->u.object.headers;
+		out[n++] = &row->u.object.meta;
+	} else if (row->kind == UPLOAD) {
+		out[n++] = &row->u.upload.bucket;
+		out[n++] = &row->u.upload.key;
+		out[n++] = &row->u.upload.owner;
+		out[n++] = &row->u.upload.headers;
+		out[n++] = &row->u.upload.meta;
+	}
+	return n;
+}
+
+static struct row *
+row_copy(const struct row *from, struct error *err)
+{
+	struct row *row = malloc(sizeof(*row));
+	struct bytes *string[5];
+	size_t total = 1;
+	size_t at = 0;
+	unsigned n;
+
+	if (row == NULL) {
+		error_set(err, ERRC_NOMEM, "rows: out of memory");
+		return NULL;
+	}
+	*row = *from;
+	n = row_strings(row, string);
+	for (unsigned i = 0; i < n; i++)
+		total += string[i]->n;
+	row->strings = malloc(total);
+	if (row->strings == NULL) {
+		free(row);
+		error_set(err, ERRC_NOMEM, "rows: out of memory");
+		return NULL;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (string[i]->n > 0)
+			memcpy(row->strings + at, string[i]->p, string[i]->n);
+		string[i]->p = (const uint8_t *)row->strings + at;
+		at += string[i]->n;
+	}
+	return row;
+}
+
+static uint32_t
+row_partition(const struct row *row)
+{
+	switch (row->kind) {
+	case BUCKET:
+		return row->u.bucket.partition;
+	case OBJECT:
+		return row->u.object.partition;
+	case UPLOAD:
+		return row->u.upload.partition;
+	case PART:
+		return row->u.part.partition;
+	case DECIDED:
+	case KINDS:
+		break;
+	}
+	return row->u.decided.partition;
+}
+
+static int
+id_compare(struct reqid a, struct reqid b)
+{
+	return memcmp(a.b, b.b, sizeof(a.b));
+}
+
+static int
+number_compare(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* Order of two rows of one kind: by partition, then by key. */
+static int
+row_compare(const struct row *a, const struct row *b)
+{
+	int c = number_compare(row_partition(a), row_partition(b));
+
+	assert(a->kind == b->kind);
+	if (c != 0)
+		return c;
+	switch (a->kind) {
+	case BUCKET:
+		return bytes_compare(a->u.bucket.name, b->u.bucket.name);
+	case OBJECT:
+		c = bytes_compare(a->u.object.bucket, b->u.object.bucket);
+		return c != 0 ? c :
+				bytes_compare(a->u.object.key, b->u.object.key);
+	case UPLOAD:
+		return id_compare(a->u.upload.id, b->u.upload.id);
+	case PART:
+		c = id_compare(a->u.part.upload, b->u.part.upload);
+		return c != 0 ?
+		    c :
+		    number_compare(a->u.part.number, b->u.part.number);
+	case DECIDED:
+	case KINDS:
+		break;
+	}
+	return id_compare(a->u.decided.id, b->u.decided.id);
+}
+
+static int
+row_hash(struct rowset_mem *mem, uint8_t out[static 32], const struct row *row,
+    struct error *err)
+{
+	switch (row->kind) {
+	case BUCKET:
+		return rowhash_bucket(out, &row->u.bucket, &mem->scratch, err);
+	case OBJECT:
+		return rowhash_object(out, &row->u.object, &mem->scratch, err);
+	case UPLOAD:
+		return rowhash_upload(out, &row->u.upload, &mem->scratch, err);
+	case PART:
+		return rowhash_part(out, &row->u.part, &mem->scratch, err);
+	case DECIDED:
+	case KINDS:
+		break;
+	}
+	return rowhash_decided(out, &row->u.decided, &mem->scratch, err);
+}
+
+static struct partition_row *
+partition_find(struct rowset_mem *mem, uint32_t partition)
+{
+	for (size_t i = 0; i < mem->partition_count; i++)
+		if (mem->partition[i].partition == partition)
+			return &mem->partition[i];
+	return NULL;
+}
+
+/* What a row adds to its partition, or takes away with it. */
+static int
+account(struct rowset_mem *mem, const struct row *row, bool add,
+    struct error *err)
+{
+	struct partition_row *partition;
+	uint8_t hash[32];
+	int rc;
+
+	if (row->kind == OBJECT && row->u.object.kind == OBJECT_TOMBSTONE)
+		return 0;
+	partition = partition_find(mem, row_partition(row));
+	assert(partition != NULL);
+	rc = row_hash(mem, hash, row, err);
+	if (rc < 0)
+		return rc;
+	if (row->kind == UPLOAD && row->u.upload.dying)
+		partition->dying += add ? 1 : UINT64_MAX;
+	if (add)
+		rowhash_add(partition->digest, hash);
+	else
+		rowhash_sub(partition->digest, hash);
+	return 0;
+}
+
+static size_t
+find(const struct rowset_mem *mem, const struct row *key)
+{
+	for (size_t i = 0; i < mem->count; i++)
+		if (mem->row[i]->kind == key->kind &&
+		    row_compare(mem->row[i], key) == 0)
+			return i;
+	return mem->count;
+}
+
+static int
+hold(struct rowset_mem *mem, const struct row *row, struct row **out,
+    struct error *err)
+{
+	struct row *copy = row_copy(row, err);
+
+	if (copy == NULL)
+		return -ERRC_NOMEM;
+	row_free(mem->held[row->kind]);
+	mem->held[row->kind] = copy;
+	*out = copy;
+	return 0;
+}
+
+static int
+get(struct rowset *rows, const struct row *key, struct row **out,
+    struct error *err)
+{
+	struct rowset_mem *mem = mem_of(rows);
+	size_t at = find(mem, key);
+
+	if (at == mem->count)
+		return -ERRC_NOTFOUND;
+	return hold(mem, mem->row[at], out, err);
+}
+
+/* The first row in order that pick accepts. */
+typedef bool pick_fn(const struct row *row, const struct row *arg);
+
+static int
+first(struct rowset *rows, const struct row *arg, pick_fn *pick,
+    struct row **out, struct error *err)
+{
+	struct rowset_mem *mem = mem_of(rows);
+	const struct row *best = NULL;
+
+	for (size_t i = 0; i < mem->count; i++) {
+		const struct row *row = mem->row[i];
+
+		if (row->kind != arg->kind ||
+		    row_partition(row) != row_partition(arg) || !pick(row, arg))
+			continue;
+		if (best == NULL || row_compare(row, best) < 0)
+			best = row;
+	}
+	return best == NULL ? -ERRC_NOTFOUND : hold(mem, best, out, err);
+}
+
+static int
+del(struct rowset *rows, const struct row *old, struct error *err)
+{
+	struct rowset_mem *mem = mem_of(rows);
+	size_t at = find(mem, old);
+	int rc;
+
+	assert(at < mem->count);
+	rc = account(mem, mem->row[at], false, err);
+	if (rc < 0)
+		return rc;
+	row_free(mem->row[at]);
+	mem->row[at] = mem->row[--mem->count];
+	return 0;
+}
+
+static int
+put(struct rowset *rows, const struct row *row, bool old, struct error *err)
+{
+	struct rowset_mem *mem = mem_of(rows);
+	struct row *copy = row_copy(row, err);
+	int rc = 0;
+
+	if (copy == NULL)
+		return -ERRC_NOMEM;
+	assert((find(mem, row) < mem->count) == old);
+	if (old)
+		rc = del(rows, row, err);
+	if (rc == 0)
+		rc = account(mem, copy, true, err);
+	if (rc == 0 && mem->count == mem->room) {
+		size_t room = mem->room * 2 + 16;
+		struct row **grown = realloc(mem->row,
+		    room * sizeof(struct row *));
+
+		if (grown == NULL)
+			rc = error_set(err, ERRC_NOMEM, "rows: out of memory");
+		else {
+			mem->row = grown;
+			mem->room = room;
+		}
+	}
+	if (rc < 0) {
+		row_free(copy);
+		return rc;
+	}
+	mem->row[mem->count++] = copy;
+	row_free(mem->held[row->kind]);
+	mem->held[row->kind] = NULL;
+	return 0;
+}
+
+static int
+mem_partition(struct rowset *rows, uint32_t partition,
+    struct partition_row **out, struct error *err)
+{
+	*out = partition_find(mem_of(rows), partition);
+	if (*out == NULL)
+		return error_set(err, ERRC_NOTFOUND, "partition %u: not here",
+		    partition);
+	return 0;
+}
+
+static int
+mem_bucket_get(struct rowset *rows, uint32_t partition, struct bytes name,
+    struct bucket_row *out, struct error *err)
+{
+	struct row key = { .kind = BUCKET };
+	struct row *found;
+	int rc;
+
+	key.u.bucket.partition = partition;
+	key.u.bucket.name = name;
+	rc = get(rows, &key, &found, err);
+	if (rc == 0)
+		*out = found->u.bucket;
+	return rc;
+}
+
+static int
+mem_bucket_put(struct rowset *rows, const struct bucket_row *row,
+    const struct bucket_row *old, struct error *err)
+{
+	struct row r = { .kind = BUCKET, .u.bucket = *row };
+
+	return put(rows, &r, old != NULL, err);
+}
+
+static int
+mem_object_get(struct rowset *rows, uint32_t partition, struct bytes bucket,
+    struct bytes name, struct object_row *out, struct error *err)
+{
+	struct row key = { .kind = OBJECT };
+	struct row *found;
+	int rc;
+
+	key.u.object.partition = partition;
+	key.u.object.bucket = bucket;
+	key.u.object.key = name;
+	rc = get(rows, &key, &found, err);
+	if (rc == 0)
+		*out = found->u.object;
+	return rc;
+}
+
+static int
+mem_object_put(struct rowset *rows, const struct object_row *row,
+    const struct object_row *old, struct error *err)
+{
+	struct row r = { .kind = OBJECT, .u.object = *row };
+
+	return put(rows, &r, old != NULL, err);
+}
+
+static int
+mem_object_any(struct rowset *rows, uint32_t partition, struct bytes bucket,
+    bool *any, struct error *err)
+{
+	struct rowset_mem *mem = mem_of(rows);
+
+	(void)err;
+	*any = false;
+	for (size_t i = 0; i < mem->count; i++) {
+		const struct row *row = mem->row[i];
+
+		if (row->kind == OBJECT &&
+		    row->u.object.partition == partition &&
+		    row->u.object.kind != OBJECT_TOMBSTONE &&
+		    bytes_equal(row->u.object.bucket, bucket))
+			*any = true;
+	}
+	return 0;
+}
+
+static int
+mem_upload_get(struct rowset *rows, uint32_t partition, struct reqid id,
+    struct upload_row *out, struct error *err)
+{
+	struct row key = { .kind = UPLOAD };
+	struct row *found;
+	int rc;
+
+	key.u.upload.partition = partition;
+	key.u.upload.id = id;
+	rc = get(rows, &key, &found, err);
+	if (rc == 0)
+		*out = found->u.upload;
+	return rc;
+}
+
+static int
+mem_upload_put(struct rowset *rows, const struct upload_row *row,
+    const struct upload_row *old, struct error *err)
+{
+	struct row r = { .kind = UPLOAD, .u.upload = *row };
+
+	return put(rows, &r, old != NULL, err);
+}
+
+static int
+mem_upload_del(struct rowset *rows, const struct upload_row *old,
+    struct error *err)
+{
+	struct row r = { .kind = UPLOAD, .u.upload = *old };
+
+	return del(rows, &r, err);
+}
+
+static bool
+pick_open(const struct row *row, const struct row *arg)
+{
+	return row->u.upload.state == UPLOAD_OPEN &&
+	    bytes_equal(row->u.upload.bucket, arg->u.upload.bucket);
+}
+
+static bool
+pick_dying(const struct row *row, const struct row *arg)
+{
+	(void)arg;
+	return row->u.upload.dying;
+}
+
+static int
+first_upload(struct rowset *rows, uint32_t partition, struct bytes bucket,
+    pick_fn *pick, struct upload_row *out, struct error *err)
+{
+	struct row arg = { .kind = UPLOAD };
+	struct row *found;
+	int rc;
+
+	arg.u.upload.partition = partition;
+	arg.u.upload.bucket = bucket;
+	rc = first(rows, &arg, pick, &found, err);
+	if (rc == 0)
+		*out = found->u.upload;
+	return rc;
+}
+
+/* Any order will do as long as every backend has the same: by id. */
+static int
+mem_upload_first_open(struct rowset *rows, uint32_t partition,
+    struct bytes bucket, struct upload_row *out, struct error *err)
+{
+	return first_upload(rows, partition, bucket, pick_open, out, err);
+}
+
+static int
+mem_upload_first_dying(struct rowset *rows, uint32_t partition,
+    struct upload_row *out, struct error *err)
+{
+	return first_upload(rows, partition, BYTES_NONE, pick_dying, out, err);
+}
+
+static int
+mem_upload_first_over(struct rowset *rows, uint32_t partition,
+    struct upload_row *out, struct error *err)
+{
+	struct rowset_mem *mem = mem_of(rows);
+	const struct row *best = NULL;
+	struct row *held;
+	int rc;
+
+	for (size_t i = 0; i < mem->count; i++) {
+		const struct row *row = mem->row[i];
+		int c;
+
+		if (row->kind != UPLOAD || row_partition(row) != partition ||
+		    row->u.upload.live || row->u.upload.dying)
+			continue;
+		c = best == NULL ? -1 :
+				   number_compare(row->u.upload.finished_ms,
+				       best->u.upload.finished_ms);
+		if (c < 0 || (c == 0 && row_compare(row, best) < 0))
+			best = row;
+	}
+	if (best == NULL)
+		return -ERRC_NOTFOUND;
+	rc = hold(mem, best, &held, err);
+	if (rc == 0)
+		*out = held->u.upload;
+	return rc;
+}
+
+static int
+mem_part_get(struct rowset *rows, uint32_t partition, struct reqid upload,
+    uint32_t number, struct part_row *out, struct error *err)
+{
+	struct row key = { .kind = PART };
+	struct row *found;
+	int rc;
+
+	key.u.part.partition = partition;
+	key.u.part.upload = upload;
+	key.u.part.number = number;
+	rc = get(rows, &key, &found, err);
+	if (rc == 0)
+		*out = found->u.part;
+	return rc;
+}
+
+static bool
+pick_after(const struct row *row, const struct row *arg)
+{
+	return reqid_equal(row->u.part.upload, arg->u.part.upload) &&
+	    row->u.part.number > arg->u.part.number;
+}
+
+static int
+mem_part_next(struct rowset *rows, uint32_t partition, struct reqid upload,
+    uint32_t after, struct part_row *out, struct error *err)
+{
+	struct row arg = { .kind = PART };
+	struct row *found;
+	int rc;
+
+	arg.u.part.partition = partition;
+	arg.u.part.upload = upload;
+	arg.u.part.number = after;
+	rc = first(rows, &arg, pick_after, &found, err);
+	if (rc == 0)
+		*out = found->u.part;
+	return rc;
+}
+
+static int
+mem_part_put(struct rowset *rows, const struct part_row *row,
+    const struct part_row *old, struct error *err)
+{
+	struct row r = { .kind = PART, .u.part = *row };
+
+	return put(rows, &r, old != NULL, err);
+}
+
+static int
+mem_part_del(struct rowset *rows, const struct part_row *old, struct error *err)
+{
+	struct row r = { .kind = PART, .u.part = *old };
+
+	return del(rows, &r, err);
+}
+
+static int
+mem_decided_get(struct rowset *rows, uint32_t partition, struct reqid id,
+    struct decided_row *out, struct error *err)
+{
+	struct row key = { .kind = DECIDED };
+	struct row *found;
+	int rc;
+
+	key.u.decided.partition = partition;
+	key.u.decided.id = id;
+	rc = get(rows, &key, &found, err);
+	if (rc == 0)
+		*out = found->u.decided;
+	return rc;
+}
+
+static int
+mem_decided_put(struct rowset *rows, const struct decided_row *row,
+    const struct decided_row *old, struct error *err)
+{
+	struct row r = { .kind = DECIDED, .u.decided = *row };
+
+	return put(rows, &r, old != NULL, err);
+}
+
+static int
+mem_decided_del(struct rowset *rows, const struct decided_row *old,
+    struct error *err)
+{
+	struct row r = { .kind = DECIDED, .u.decided = *old };
+
+	return del(rows, &r, err);
+}
+
+static bool
+pick_dead(const struct row *row, const struct row *arg)
+{
+	(void)arg;
+	return !row->u.decided.live;
+}
+
+static int
+mem_decided_first_dead(struct rowset *rows, uint32_t partition,
+    struct decided_row *out, struct error *err)
+{
+	struct row arg = { .kind = DECIDED };
+	struct row *found;
+	int rc;
+
+	arg.u.decided.partition = partition;
+	rc = first(rows, &arg, pick_dead, &found, err);
+	if (rc == 0)
+		*out = found->u.decided;
+	return rc;
+}
+
+static int
+mem_oplog_add(struct rowset *rows, const struct oplog_row *row,
+    struct error *err)
+{
+	(void)rows;
+	(void)row;
+	(void)err;
+	return 0;
+}
+
+static const struct rowset_ops mem_ops = {
+	.partition = mem_partition,
+	.bucket_get = mem_bucket_get,
+	.bucket_put = mem_bucket_put,
+	.object_get = mem_object_get,
+	.object_put = mem_object_put,
+	.object_any = mem_object_any,
+	.upload_get = mem_upload_get,
+	.upload_put = mem_upload_put,
+	.upload_del = mem_upload_del,
+	.upload_first_open = mem_upload_first_open,
+	.upload_first_dying = mem_upload_first_dying,
+	.upload_first_over = mem_upload_first_over,
+	.part_get = mem_part_get,
+	.part_next = mem_part_next,
+	.part_put = mem_part_put,
+	.part_del = mem_part_del,
+	.decided_get = mem_decided_get,
+	.decided_put = mem_decided_put,
+	.decided_del = mem_decided_del,
+	.decided_first_dead = mem_decided_first_dead,
+	.oplog_add = mem_oplog_add,
+};
+
+int
+rowset_mem_new(struct rowset_mem **out, struct error *err)
+{
+	struct rowset_mem *mem = calloc(1, sizeof(*mem));
+
+	if (mem == NULL)
+		return error_set(err, ERRC_NOMEM, "rows: out of memory");
+	mem->rows.ops = &mem_ops;
+	mem->scratch = buf_make(ROWHASH_ROW_MAX);
+	*out = mem;
+	return 0;
+}
+
+void
+rowset_mem_free(struct rowset_mem *mem)
+{
+	if (mem == NULL)
+		return;
+	for (size_t i = 0; i < mem->count; i++)
+		row_free(mem->row[i]);
+	for (unsigned i = 0; i < KINDS; i++)
+		row_free(mem->held[i]);
+	free(mem->row);
+	free(mem->partition);
+	buf_fini(&mem->scratch);
+	free(mem);
+}
+
+int
+rowset_mem_copy(struct rowset_mem **out, const struct rowset_mem *from,
+    struct error *err)
+{
+	struct rowset_mem *mem = NULL;
+	int rc = rowset_mem_new(&mem, err);
+
+	for (size_t i = 0; rc == 0 && i < from->partition_count; i++)
+		rc = rowset_mem_add_partition(mem, &from->partition[i], err);
+	if (rc == 0) {
+		mem->row = calloc(from->count + 1, sizeof(struct row *));
+		if (mem->row == NULL)
+			rc = error_set(err, ERRC_NOMEM, "rows: out of memory");
+	}
+	for (size_t i = 0; rc == 0 && i < from->count; i++) {
+		mem->row[i] = row_copy(from->row[i], err);
+		if (mem->row[i] == NULL)
+			rc = -ERRC_NOMEM;
+		else
+			mem->count++;
+	}
+	if (rc < 0) {
+		rowset_mem_free(mem);
+		return rc;
+	}
+	mem->room = from->count + 1;
+	*out = mem;
+	return 0;
+}
+
+struct rowset *
+rowset_mem_rows(struct rowset_mem *mem)
+{
+	return &mem->rows;
+}
+
+int
+rowset_mem_add_partition(struct rowset_mem *mem,
+    const struct partition_row *row, struct error *err)
+{
+	struct partition_row *grown;
+
+	if (partition_find(mem, row->partition) != NULL)
+		return 0;
+	grown = realloc(mem->partition,
+	    (mem->partition_count + 1) * sizeof(*grown));
+	if (grown == NULL)
+		return error_set(err, ERRC_NOMEM, "rows: out of memory");
+	mem->partition = grown;
+	mem->partition[mem->partition_count++] = *row;
+	return 0;
+}
+
+int
+rowset_mem_digest(uint8_t out[static 32], struct rowset_mem *mem,
+    uint32_t partition, struct error *err)
+{
+	uint8_t hash[32];
+	int rc;
+
+	memset(out, 0, 32);
+	for (size_t i = 0; i < mem->count; i++) {
+		const struct row *row = mem->row[i];
+
+		if (row_partition(row) != partition ||
+		    (row->kind == OBJECT &&
+			row->u.object.kind == OBJECT_TOMBSTONE))
+			continue;
+		if ((rc = row_hash(mem, hash, row, err)) < 0)
+			return rc;
+		rowhash_add(out, hash);
+	}
+	return 0;
+}
+
+size_t
+rowset_mem_count(const struct rowset_mem *mem)
+{
+	return mem->count;
+}
+
+size_t
+rowset_mem_drop_tombstones(struct rowset_mem *mem)
+{
+	size_t dropped = 0;
+
+	for (size_t i = 0; i < mem->count;) {
+		if (mem->row[i]->kind != OBJECT ||
+		    mem->row[i]->u.object.kind != OBJECT_TOMBSTONE) {
+			i++;
+			continue;
+		}
+		row_free(mem->row[i]);
+		mem->row[i] = mem->row[--mem->count];
+		dropped++;
+	}
+	return dropped;
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/shardfile.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "store/shardfile_in.h"
+#include "store/shardpath.h"
+
+/* The directories, the names in them, and whole shards in them. */
+
+static int
+open_dirs(struct shardfiles *f, struct error *err)
+{
+	char name[16];
+
+	f->quarantine = openat(f->dirfd, "quarantine",
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (f->quarantine == -1)
+		return error_errno(err, ERRC_IO, "open quarantine");
+	for (unsigned i = 0; i < SHARDPATH_FANOUT; i++) {
+		shardpath_dir(name, i);
+		f->dir[i].fd = openat(f->dirfd, name,
+		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (f->dir[i].fd == -1)
+			return error_errno(err, ERRC_IO, "open %s", name);
+	}
+	return 0;
+}
+
+int
+shardfiles_open(struct shardfiles **out, int dirfd,
+    const struct shardfile_options *options, struct error *err)
+{
+	struct shardfiles *f = calloc(1, sizeof(*f));
+	int rc;
+
+	if (f == NULL)
+		return error_set(err, ERRC_NOMEM, "shards: out of memory");
+	f->dirfd = dirfd;
+	f->ops = options->ops;
+	f->clock = options->clock;
+	f->no_sync = options->no_sync;
+	f->quarantine = -1;
+	pthread_mutex_init(&f->lock, NULL);
+	for (unsigned i = 0; i < SHARDPATH_FANOUT; i++) {
+		f->dir[i].fd = -1;
+		pthread_mutex_init(&f->dir[i].lock, NULL);
+		pthread_cond_init(&f->dir[i].done, NULL);
+	}
+	rc = open_dirs(f, err);
+	if (rc < 0) {
+		shardfiles_close(f);
+		return rc;
+	}
+	*out = f;
+	return 0;
+}
+
+void
+shardfiles_close(struct shardfiles *f)
+{
+	if (f == NULL)
+		return;
+	assert(f->uploads == NULL);
+	for (unsigned i = 0; i < SHARDPATH_FANOUT; i++) {
+		if (f->dir[i].fd != -1)
+			close(f->dir[i].fd);
+		pthread_mutex_destroy(&f->dir[i].lock);
+		pthread_cond_destroy(&f->dir[i].done);
+	}
+	if (f->quarantine != -1)
+		close(f->quarantine);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
+int
+shardfile_dirfd(struct shardfiles *f, struct reqid id)
+{
+	return f->dir[shardpath_fanout(id)].fd;
+}
+
+static ssize_t
+pread_full(const struct file_ops *ops, int fd, uint8_t *p, size_t n, off_t at)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t got = ops->pread(fd, p + done, n - done,
+		    at + (off_t)done);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		done += (size_t)got;
+	}
+	return (ssize_t)done;
+}
+
+int
+shardfile_compare(struct shardfiles *f, int fd, const uint8_t *p, size_t n,
+    uint64_t at, struct error *err)
+{
+	uint8_t here[16384];
+
+	while (n > 0) {
+		size_t piece = KOOP_MIN(n, sizeof(here));
+		ssize_t got = pread_full(f->ops, fd, here, piece, (off_t)at);
+
+		if (got < 0)
+			return error_errno(err, ERRC_IO, "read shard");
+		if ((size_t)got != piece || memcmp(here, p, piece) != 0)
+			return error_set(err, ERRC_MISMATCH,
+			    "a shard with other bytes is here already");
+		p += piece;
+		n -= piece;
+		at += piece;
+	}
+	return 0;
+}
+
+/* END is the commit mark.  Its header's CRC covers the request id, so that
+ * of another shard, or a tail that was cut, does not pass. */
+bool
+shardfile_has_end(struct shardfiles *f, int fd, struct reqid id, uint32_t shard,
+    uint64_t *bytes)
+{
+	uint8_t end[FRAME_END_BYTES];
+	struct blob_totals totals;
+	struct stat st;
+	uint8_t whose;
+
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+	    st.st_size < FRAME_BEGIN_BYTES + FRAME_END_BYTES)
+		return false;
+	if (pread_full(f->ops, fd, end, sizeof(end),
+		st.st_size - FRAME_END_BYTES) != sizeof(end))
+		return false;
+	if (frame_end_decode(&totals, &whose, end, &id, NULL) < 0 ||
+	    whose != shard)
+		return false;
+	*bytes = (uint64_t)st.st_size;
+	return true;
+}
+
+int
+shardfile_open(struct shardfiles *f, struct reqid id, uint32_t shard, int *fd,
+    uint64_t *bytes, struct error *err)
+{
+	char name[SHARDPATH_NAME_MAX + 1];
+	int opened;
+
+	shardpath_name(name, id, shard);
+	if (shardfile_is_written(f, id, shard))
+		return error_set(err, ERRC_NOTFOUND,
+		    "shard %s: its upload has not ended", name);
+	opened = f->ops->openat(shardfile_dirfd(f, id), name,
+	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+	if (opened == -1 && errno == ENOENT)
+		return error_set(err, ERRC_NOTFOUND, "shard %s: not here",
+		    name);
+	if (opened == -1)
+		return error_errno(err, ERRC_IO, "shard %s: open", name);
+	if (!shardfile_has_end(f, opened, id, shard, bytes)) {
+		close(opened);
+		return error_set(err, ERRC_NOTFOUND, "shard %s: has no END",
+		    name);
+	}
+	*fd = opened;
+	return 0;
+}
+
+bool
+shardfile_exists(struct shardfiles *f, struct reqid id, uint32_t shard)
+{
+	uint64_t bytes;
+	int fd;
+
+	if (shardfile_open(f, id, shard, &fd, &bytes, NULL) < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+int
+shardfile_unlink(struct shardfiles *f, struct reqid id, uint32_t shard,
+    struct error *err)
+{
+	char name[SHARDPATH_NAME_MAX + 1];
+
+	shardpath_name(name, id, shard);
+	if (f->ops->unlinkat(shardfile_dirfd(f, id), name, 0) == -1 &&
+	    errno != ENOENT)
+		return error_errno(err, ERRC_IO, "shard %s: unlink", name);
+	return 0;
+}
+
+/* A name that is free there: NAME, NAME.2, NAME.3 and so on. */
+static int
+quarantine_name(struct shardfiles *f, const char *name, char *out, size_t room,
+    struct error *err)
+{
+	for (unsigned i = 1; i <= 1000; i++) {
+		int n = i == 1 ? snprintf(out, room, "%s", name) :
+				 snprintf(out, room, "%s.%u", name, i);
+
+		if (n < 0 || (size_t)n >= room)
+			break;
+		if (faccessat(f->quarantine, out, F_OK, AT_SYMLINK_NOFOLLOW) ==
+			-1 &&
+		    errno == ENOENT)
+			return 0;
+	}
+	return error_set(err, ERRC_CANTCREATE, "quarantine/%s: no free name",
+	    name);
+}
+
+static int
+move_away(struct shardfiles *f, int dirfd, const char *name, struct error *err)
+{
+	char free_name[NAME_MAX + 1];
+	int rc = quarantine_name(f, name, free_name, sizeof(free_name), err);
+
+	if (rc < 0)
+		return rc;
+	if (f->ops->renameat(dirfd, name, f->quarantine, free_name) == -1) {
+		if (errno == ENOENT)
+			return error_set(err, ERRC_NOTFOUND,
+			    "shard %s: not here", name);
+		return error_errno(err, ERRC_IO, "quarantine %s", name);
+	}
+	if (!f->no_sync && f->ops->fsync(f->quarantine) == -1)
+		file_sync_failed("quarantine");
+	return 0;
+}
+
+int
+shardfile_quarantine(struct shardfiles *f, struct reqid id, uint32_t shard,
+    struct error *err)
+{
+	char name[SHARDPATH_NAME_MAX + 1];
+
+	shardpath_name(name, id, shard);
+	return move_away(f, shardfile_dirfd(f, id), name, err);
+}
+
+static DIR *
+list_dir(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+
+	if (dir == NULL && fd != -1)
+		close(fd);
+	return dir;
+}
+
+int
+shardfile_quarantined(struct shardfiles *f, uint64_t *count, struct error *err)
+{
+	DIR *dir = list_dir(f->quarantine);
+	const struct dirent *entry;
+
+	if (dir == NULL)
+		return error_errno(err, ERRC_IO, "quarantine");
+	*count = 0;
+	while ((entry = readdir(dir)) != NULL)
+		*count += entry->d_name[0] != '.';
+	closedir(dir);
+	return 0;
+}
+
+/* Fill in an entry; false when the file has gone meanwhile. */
+static bool
+look(struct shardfiles *f, int dirfd, const char *name,
+    struct shardfile_entry *entry)
+{
+	struct stat st;
+	int fd;
+
+	entry->uploading = shardfile_is_written(f, entry->id, entry->shard);
+	fd = f->ops->openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+	if (fd == -1)
+		return false;
+	entry->whole = !entry->uploading &&
+	    shardfile_has_end(f, fd, entry->id, entry->shard, &entry->bytes);
+	if (!entry->whole && fstat(fd, &st) == 0)
+		entry->bytes = (uint64_t)st.st_size;
+	close(fd);
+	return true;
+}
+
+int
+shardfile_scan(struct shardfiles *f, unsigned fanout, shardfile_fn *fn,
+    void *arg, uint64_t *strange, struct error *err)
+{
+	int dirfd = f->dir[fanout % SHARDPATH_FANOUT].fd;
+	DIR *dir = list_dir(dirfd);
+	const struct dirent *name;
+	int rc = 0;
+
+	if (dir == NULL)
+		return error_errno(err, ERRC_IO, "scan shards/%02x", fanout);
+	while (rc == 0 && (name = readdir(dir)) != NULL) {
+		struct shardfile_entry entry = { 0 };
+
+		if (strcmp(name->d_name, ".") == 0 ||
+		    strcmp(name->d_name, "..") == 0)
+			continue;
+		if (!shardpath_parse(&entry.id, &entry.shard, name->d_name) ||
+		    shardpath_fanout(entry.id) != fanout) {
+			(*strange)++;
+			rc = move_away(f, dirfd, name->d_name, err);
+			continue;
+		}
+		if (look(f, dirfd, name->d_name, &entry))
+			rc = fn(arg, &entry);
+	}
+	closedir(dir);
+	return rc;
+}
+
+int
+shardfile_counts(struct shardfiles *f, struct shardfile_counts *out,
+    struct error *err)
+{
+	struct shardfile_counts counts = { 0 };
+	struct statvfs fs;
+
+	if (fstatvfs(f->dirfd, &fs) == -1)
+		return error_errno(err, ERRC_IO, "data directory");
+	counts.free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	counts.total_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
+	shardfile_count_uploads(f, &counts);
+	*out = counts;
+	return 0;
+}
