@@ -191,9 +191,11 @@ stored_locked(struct commitlog_scan *scan, uint32_t partition, uint64_t *first,
 	if (rc != 1)
 		return rc < 0 ? rc : failed(scan, err);
 	rc = 0;
-	if (sqlite3_column_type(statement, 0) == SQLITE_NULL)
+	if (sqlite3_column_type(statement, 0) != SQLITE_INTEGER ||
+	    sqlite3_column_int64(statement, 0) < 0)
 		rc = error_set(err, ERRC_CORRUPT,
-		    "commit log %s: partition %u: has no genesis record",
+		    "commit log %s: partition %u: has no genesis record, or a "
+		    "damaged row",
 		    scan->path, partition);
 	*first = (uint64_t)sqlite3_column_int64(statement, 0);
 	*last = (uint64_t)sqlite3_column_int64(statement, 1);
