@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/applier.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "commit/commitlog.h"
+#include "commit/record.h"
+#include "node/lane.h"
+#include "node/apply.h"
+#include "node/holding.h"
+#include "node/nodecore.h"
+#include "node/touch.h"
+#include "node/watermark.h"
+#include "store/shardmeta.h"
+
+/* One batch: enough records that the fsync is shared, few enough that the
+ * write lock and the memory stay small. */
+#define BATCH_RECORDS 256
+#define BATCH_BYTES (1u << 20)
+#define BATCH_MEMORY (BATCH_BYTES + 2 * COMMITLOG_LINE_MAX)
+#define RETRY_MS 500
+#define SLEEP_MS 1000
+
+struct entry {
+	struct lane *lane;
+	uint64_t seq, time_ms;
+	size_t at, n; /* the line, in text */
+	struct watermark_event event;
+	bool has_event;
+};
+
+struct applier {
+	struct nodecore *core;
+	pthread_t thread;
+	pthread_mutex_t lock; /* guards the lanes' state against readers */
+	struct lane *lane;    /* in the order of the watermark's indices */
+	size_t count;
+	struct commitlog_reader *reader;
+	struct entry entry[BATCH_RECORDS];
+	size_t entries;
+	struct buf text;
+	/* Garbage wants to be told when, for its grace. */
+	struct apply_effects effects;
+};
+
+/* Effects. */
+
+static int
+effect_blob(void *ctx, const struct apply_blob *blob, struct error *err)
+{
+	struct applier *applier = ctx;
+
+	return holding_take(applier->core, blob, err);
+}
+
+static int
+effect_garbage(void *ctx, const struct garbage_row *row, struct error *err)
+{
+	struct applier *applier = ctx;
+	struct nodecore *core = applier->core;
+
+	/* A reader may have seen the version a moment ago. */
+	touch_read(core->touch, row->id, clock_boot_ms(core->clock));
+	return shardmeta_garbage_put(core->meta, row, err);
+}
+
+/* Reading the log. */
+
+static int
+take_entry(void *arg, const struct commitlog_entry *e)
+{
+	struct applier *applier = arg;
+	int index = watermark_index(applier->core->wm, e->partition);
+	struct entry *entry;
+
+	if (index < 0)
+		return 0;
+	if (applier->entries == BATCH_RECORDS ||
+	    applier->text.n + e->line.n > BATCH_MEMORY)
+		return 1;
+	entry = &applier->entry[applier->entries++];
+	*entry = (struct entry){
+		.lane = &applier->lane[index],
+		.seq = e->seq,
+		.time_ms = e->time_ms,
+		.at = applier->text.n,
+		.n = e->line.n,
+	};
+	buf_add(&applier->text, e->line.p, e->line.n);
+	return 0;
+}
+
+static void
+close_reader(struct applier *applier)
+{
+	commitlog_reader_close(applier->reader);
+	applier->reader = NULL;
+}
+
+/* The log did not answer: until it has been read again, no vote. */
+static void
+log_lost(struct applier *applier, const struct error *err)
+{
+	struct nodecore *core = applier->core;
+
+	if (atomic_exchange(&core->log_reachable, false))
+		log_error("node", "commit log out of reach: %s", err->text);
+	atomic_fetch_add(&core->counters.apply_failures, 1);
+	close_reader(applier);
+	pthread_mutex_lock(&applier->lock);
+	for (size_t i = 0; i < applier->count; i++)
+		lane_log_lost(&applier->lane[i]);
+	pthread_mutex_unlock(&applier->lock);
+}
+
+static int
+open_reader(struct applier *applier, struct error *err)
+{
+	struct nodecore *core = applier->core;
+	struct commitlog_position *at;
+	uint64_t now = clock_mono_ms(core->clock);
+	size_t n = 0;
+	int rc;
+
+	at = calloc(applier->count + 1, sizeof(*at));
+	if (at == NULL)
+		return error_set(err, ERRC_NOMEM, "applier: no memory");
+	for (size_t i = 0; i < applier->count; i++)
+		if (lane_wants(&applier->lane[i], now))
+			at[n++] = (struct commitlog_position){
+				.partition = applier->lane[i].partition,
+				.next_seq = applier->lane[i].applied + 1,
+			};
+	rc = commitlog_reader_open(&applier->reader, core->log, at, n, err);
+	free(at);
+	return rc;
+}
+
+/* Fill the batch; how many entries, or an error of the log. */
+static int
+read_batch(struct applier *applier, struct error *err)
+{
+	int rc;
+
+	applier->entries = 0;
+	buf_clear(&applier->text);
+	if (applier->reader == NULL) {
+		rc = open_reader(applier, err);
+		if (rc != 0)
+			return rc;
+	}
+	rc = commitlog_reader_next(applier->reader, BATCH_RECORDS, BATCH_BYTES,
+	    take_entry, applier, err);
+	if (rc < 0)
+		return rc;
+	if (buf_failed(&applier->text))
+		return error_set(err, ERRC_NOMEM, "applier: no memory");
+	return (int)applier->entries;
+}
+
+/* Applying. */
+
+static int
+apply_known(struct applier *applier, struct entry *entry,
+    enum record_verdict verdict, const struct record *record,
+    struct error *err)
+{
+	struct apply_input input = {
+		.partition = entry->lane->partition,
+		.seq = entry->seq,
+		.time_ms = entry->time_ms,
+		.line = bytes_of(applier->text.p + entry->at, entry->n),
+		.verdict = verdict,
+		.record = record,
+	};
+	struct apply_result result;
+	int rc;
+
+	if (FAULT(APPLY_RECORD))
+		return error_set(err, ERRC_IO, "apply: fault");
+	rc = apply_entry(shardmeta_rowset(applier->core->meta),
+	    &applier->effects, &input, &result, err);
+	if (rc != 0)
+		return rc;
+	lane_staged(entry->lane, result.applied);
+	if (verdict == RECORD_IGNORED)
+		atomic_fetch_add(&applier->core->counters.ignored, 1);
+	entry->has_event = verdict == RECORD_OK;
+	if (verdict == RECORD_OK)
+		entry->event = (struct watermark_event){
+			.partition = entry->lane->partition,
+			.outcome = result.outcome,
+			.seq = entry->seq,
+			.id = result.id,
+			.sender = watermark_sender(
+			    (const char *)record->sender.p, record->sender.n),
+		};
+	return 0;
+}
+
+static int
+halt_at(struct applier *applier, struct entry *entry, const struct error *why,
+    struct error *err)
+{
+	struct lane *lane = entry->lane;
+	int rc = apply_halt(shardmeta_rowset(applier->core->meta),
+	    lane->partition, entry->seq, err);
+
+	if (rc != 0)
+		return rc;
+	log_error("node", "partition halts partition=%u seq=%" PRIu64 ": %s",
+	    lane->partition, entry->seq, why->text);
+	pthread_mutex_lock(&applier->lock);
+	lane_poison(lane, entry->seq, why->text);
+	pthread_mutex_unlock(&applier->lock);
+	return 0;
+}
+
+/* A damaged copy of a record: read it again in a while. */
+static void
+stop_at_damage(struct applier *applier, struct entry *entry,
+    const struct error *why)
+{
+	struct lane *lane = entry->lane;
+
+	log_error("node", "record damaged partition=%u seq=%" PRIu64 ": %s",
+	    lane->partition, entry->seq, why->text);
+	pthread_mutex_lock(&applier->lock);
+	lane_retry_at(lane, nodecore_deadline(applier->core, RETRY_MS),
+	    "a record is damaged in this copy of the log");
+	pthread_mutex_unlock(&applier->lock);
+}
+
+static int
+apply_one(struct applier *applier, struct entry *entry, struct error *err)
+{
+	struct record *record = NULL;
+	struct error why = { 0 };
+	int rc;
+
+	if (lane_stopped(entry->lane))
+		return 0;
+	rc = record_parse(&record,
+	    bytes_of(applier->text.p + entry->at, entry->n),
+	    applier->core->cluster, &why);
+	if (rc < 0)
+		return error_set(err, ERRC_NOMEM, "%s", why.text);
+	switch ((enum record_verdict)rc) {
+	case RECORD_OK:
+	case RECORD_IGNORED:
+		rc = apply_known(
+		    applier, entry, (enum record_verdict)rc, record, err);
+		break;
+	case RECORD_BAD_CRC:
+		stop_at_damage(applier, entry, &why);
+		rc = 0;
+		break;
+	case RECORD_UNKNOWN:
+		rc = halt_at(applier, entry, &why, err);
+		break;
+	}
+	record_free(record);
+	if (rc == -ERRC_CORRUPT) {
+		pthread_mutex_lock(&applier->lock);
+		lane_disagrees(entry->lane, "the log contradicts the rows");
+		pthread_mutex_unlock(&applier->lock);
+	}
+	return rc;
+}
+
+static int
+apply_batch(struct applier *applier, struct error *err)
+{
+	struct nodecore *core = applier->core;
+	int rc;
+
+	if (FAULT(APPLY_BEGIN))
+		return error_set(err, ERRC_IO, "apply: fault");
+	rc = shardmeta_begin(core->meta, err);
+	if (rc != 0)
+		return rc;
+	for (size_t i = 0; i < applier->entries && rc == 0; i++)
+		rc = apply_one(applier, &applier->entry[i], err);
+	if (rc == 0 && FAULT(APPLY_COMMIT))
+		rc = error_set(err, ERRC_IO, "apply: fault");
+	if (rc != 0) {
+		shardmeta_rollback(core->meta);
+		return rc;
+	}
+	return shardmeta_commit(core->meta, err);
+}
+
+/* Everything here is durable: tell the log's page, the waiters, and the
+ * streams of the senders. */
+static void
+publish(struct applier *applier)
+{
+	struct nodecore *core = applier->core;
+	struct entry *entry;
+
+	pthread_mutex_lock(&applier->lock);
+	for (size_t i = 0; i < applier->count; i++) {
+		struct lane *lane = &applier->lane[i];
+
+		if (!lane_publish(lane))
+			continue;
+		commitlog_publish(core->log, core->set.number, core->index,
+		    lane->partition, lane->applied);
+		watermark_set(core->wm, i, lane->applied, lane->voting);
+	}
+	pthread_mutex_unlock(&applier->lock);
+	for (size_t i = 0; i < applier->entries; i++) {
+		entry = &applier->entry[i];
+		if (entry->has_event)
+			watermark_event(core->wm, &entry->event);
+	}
+	watermark_publish(core->wm);
+}
+
+/* Lanes that stopped must not be read on; the others begin anew behind what
+ * they have. */
+static void
+settle(struct applier *applier, int rc, const struct error *err)
+{
+	struct nodecore *core = applier->core;
+	bool stopped = rc != 0;
+
+	pthread_mutex_lock(&applier->lock);
+	for (size_t i = 0; i < applier->count; i++)
+		stopped |= lane_settle(&applier->lane[i], rc == 0);
+	pthread_mutex_unlock(&applier->lock);
+	if (stopped)
+		close_reader(applier);
+	if (rc != 0) {
+		atomic_fetch_add(&core->counters.apply_failures, 1);
+		log_error("node", "applying stopped, will try again: %s",
+		    err->text);
+		return;
+	}
+	atomic_fetch_add(&core->counters.batches, 1);
+	atomic_fetch_add(&core->counters.records, applier->entries);
+	if (FAULT(APPLY_PUBLISH))
+		return;
+	publish(applier);
+}
+
+/* Votes: read the log's end for those that have no goal yet. */
+static int
+find_goals(struct applier *applier, struct error *err)
+{
+	struct nodecore *core = applier->core;
+	uint64_t end;
+	int rc;
+
+	for (size_t i = 0; i < applier->count; i++) {
+		struct lane *lane = &applier->lane[i];
+
+		if (lane->vote.has_goal)
+			continue;
+		rc = commitlog_end(core->log, lane->partition, &end, err);
+		if (rc != 0)
+			return rc;
+		pthread_mutex_lock(&applier->lock);
+		vote_goal(&lane->vote, end);
+		pthread_mutex_unlock(&applier->lock);
+	}
+	return 0;
+}
+
+/* Lanes whose time to try again has come need a new reader. */
+static void
+revive(struct applier *applier)
+{
+	uint64_t now = clock_mono_ms(applier->core->clock);
+	bool any = false;
+
+	pthread_mutex_lock(&applier->lock);
+	for (size_t i = 0; i < applier->count; i++)
+		any |= lane_revive(&applier->lane[i], now);
+	pthread_mutex_unlock(&applier->lock);
+	if (any)
+		close_reader(applier);
+}
+
+static void
+applier_step(struct applier *applier)
+{
+	struct nodecore *core = applier->core;
+	uint32_t bell = commitlog_bell(core->log);
+	struct error err = { 0 };
+	int n;
+	int rc;
+
+	revive(applier);
+	n = find_goals(applier, &err);
+	if (n == 0)
+		n = read_batch(applier, &err);
+	if (n < 0) {
+		log_lost(applier, &err);
+		applier->entries = 0;
+		publish(applier);
+		commitlog_wait(core->log, bell, RETRY_MS);
+		return;
+	}
+	if (!atomic_exchange(&core->log_reachable, true))
+		log_info("node", "commit log reached");
+	if (n == 0) {
+		publish(applier);
+		commitlog_wait(core->log, bell, SLEEP_MS);
+		return;
+	}
+	rc = apply_batch(applier, &err);
+	settle(applier, rc, &err);
+	if (rc != 0)
+		commitlog_wait(core->log, bell, RETRY_MS);
+}
+
+static void *
+applier_main(void *arg)
+{
+	struct applier *applier = arg;
+
+	pthread_setname_np(pthread_self(), "applier");
+	while (!atomic_load(&applier->core->stopping))
+		applier_step(applier);
+	return NULL;
+}
+
+static void
+applier_free(struct applier *applier)
+{
+	close_reader(applier);
+	buf_fini(&applier->text);
+	free(applier->lane);
+	pthread_mutex_destroy(&applier->lock);
+	free(applier);
+}
+
+int
+applier_start(struct applier **out, struct nodecore *core, struct error *err)
+{
+	struct applier *applier = calloc(1, sizeof(*applier));
+	int rc = 0;
+
+	if (applier == NULL)
+		return error_set(err, ERRC_NOMEM, "applier: no memory");
+	applier->core = core;
+	applier->text = buf_make(BATCH_MEMORY);
+	applier->count = watermark_count(core->wm);
+	applier->effects = (struct apply_effects){
+		.ctx = applier,
+		.blob = effect_blob,
+		.garbage = effect_garbage,
+	};
+	pthread_mutex_init(&applier->lock, NULL);
+	applier->lane = calloc(applier->count + 1, sizeof(*applier->lane));
+	if (applier->lane == NULL)
+		rc = error_set(err, ERRC_NOMEM, "applier: no memory");
+	for (size_t i = 0; i < applier->count && rc == 0; i++)
+		rc = lane_load(&applier->lane[i], core,
+		    watermark_partition(core->wm, i), err);
+	if (rc != 0) {
+		applier_free(applier);
+		return rc;
+	}
+	applier->entries = 0;
+	publish(applier);
+	rc = pthread_create(&applier->thread, NULL, applier_main, applier);
+	if (rc != 0) {
+		applier_free(applier);
+		return error_set(err, ERRC_NOMEM, "applier: no thread");
+	}
+	*out = applier;
+	return 0;
+}
+
+void
+applier_stop(struct applier *applier)
+{
+	if (applier == NULL)
+		return;
+	/* core->stopping is set; the thread looks at least every second. */
+	pthread_join(applier->thread, NULL);
+	applier_free(applier);
+}
+
+size_t
+applier_count(const struct applier *applier)
+{
+	return applier->count;
+}
+
+void
+applier_state(struct applier *applier, size_t index, struct applier_state *out)
+{
+	const struct lane *lane = &applier->lane[index];
+
+	pthread_mutex_lock(&applier->lock);
+	*out = (struct applier_state){
+		.partition = lane->partition,
+		.applied = lane->published,
+		.voting = lane->voting,
+		.halted = lane->halted,
+	};
+	snprintf(out->reason, sizeof(out->reason), "%s", lane->reason);
+	pthread_mutex_unlock(&applier->lock);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_NODE_LANE_H
+#define KOOP_NODE_LANE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "node/vote.h"
+
+/*
+ * One partition as its applier sees it: how far it is, whether it goes on,
+ * and whether it votes.  The applier's thread changes it; others look under
+ * the applier's lock.
+ */
+
+struct error;
+struct nodecore;
+
+struct lane {
+	uint32_t partition;
+	uint64_t applied;   /* durable */
+	uint64_t staged;    /* in the open transaction */
+	uint64_t published; /* told to others */
+	struct vote vote;
+	bool voting;    /* told to others */
+	bool told;      /* something was told once */
+	bool halted;    /* until an operator, or a later program, comes */
+	bool halting;   /* halted once the open transaction is durable */
+	uint64_t retry_ms; /* not before then (monotonic); 0: goes on */
+	bool stuck;     /* stopped within this batch */
+	char reason[128];
+};
+
+/*
+ * From the disk and the log: makes the partition's row from the genesis
+ * record if it is new, and compares the last record that was applied with
+ * what the log has there.  A log that is shorter or different halts the lane,
+ * which is no error here.
+ */
+KOOP_MUST int lane_load(struct lane *lane, struct nodecore *core,
+    uint32_t partition, struct error *err);
+
+bool lane_wants(const struct lane *lane, uint64_t now_ms); /* to be read? */
+bool lane_stopped(const struct lane *lane); /* no more in this batch */
+void lane_staged(struct lane *lane, uint64_t applied);
+void lane_poison(struct lane *lane, uint64_t seq, const char *reason);
+void lane_disagrees(struct lane *lane, const char *reason);
+void lane_retry_at(struct lane *lane, uint64_t mono_ms, const char *reason);
+void lane_log_lost(struct lane *lane);
+/* After the batch: what was staged is durable, or is gone.  True when the
+ * lane stopped, so that the log has to be read anew. */
+bool lane_settle(struct lane *lane, bool committed);
+/* Its time to try again has come. */
+bool lane_revive(struct lane *lane, uint64_t now_ms);
+/* Work out the vote; true when there is something to tell. */
+bool lane_publish(struct lane *lane);
+
+#endif

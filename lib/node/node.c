@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/node.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "cluster/topology_source.h"
+#include "commit/commitlog.h"
+#include "http/httpc.h"
+#include "node/applier.h"
+#include "node/gc.h"
+#include "node/nodecore.h"
+#include "node/nodeproto.h"
+#include "node/nodeserver.h"
+#include "node/pending.h"
+#include "node/places.h"
+#include "node/repair.h"
+#include "node/touch.h"
+#include "node/watermark.h"
+#include "store/shardstore.h"
+
+/* Repair reads side by side from as many peers as there are data shards. */
+#define POOL_OPEN 4
+
+struct node {
+	struct node_options options;
+	struct nodecore core;
+	struct machine listen;
+	struct applier *applier;
+	struct repair *repair;
+	struct gc *gc;
+	struct nodeserver *server;
+};
+
+/* Who are we? */
+
+static bool
+is_loopback(const char *ip)
+{
+	return strncmp(ip, "127.", 4) == 0 || strcmp(ip, "::1") == 0;
+}
+
+static int
+check_listen(const struct machine *listen, struct error *err)
+{
+	if (is_loopback(listen->ip))
+		return 0;
+	return error_set(err, ERRC_CONFIG,
+	    "--listen %s: only loopback addresses are served, because "
+	    "requests are not authenticated in this version",
+	    listen->ip);
+}
+
+/* By --node, or by the address to listen on. */
+static int
+find_place(struct node *node, const struct topology *topology,
+    struct error *err)
+{
+	const struct node_options *o = &node->options;
+	const struct erasure_set *set;
+	char text[56];
+
+	node->listen = o->listen;
+	if (o->has_place) {
+		set = topology_set(topology, o->set_number);
+		if (set == NULL || o->index >= set->n)
+			return error_set(err, ERRC_CONFIG,
+			    "--node %" PRIu32 "/%" PRIu32
+			    ": the topology has no such machine",
+			    o->set_number, o->index);
+		node->core.index = o->index;
+		if (node->listen.ip[0] == '\0')
+			node->listen = set->machine[o->index];
+	} else if (!topology_find_machine(topology, o->listen.ip,
+		       o->listen.port, &set, &node->core.index)) {
+		machine_address(text, &o->listen);
+		return error_set(err, ERRC_CONFIG,
+		    "--listen %s: the topology has no such machine; name it "
+		    "with --node SET/INDEX",
+		    text);
+	}
+	node->core.set = *set;
+	return check_listen(&node->listen, err);
+}
+
+static int
+open_topology(struct node *node, struct error *err)
+{
+	struct nodecore *core = &node->core;
+	struct topology_snapshot *snapshot;
+	const struct topology *topology;
+	uint32_t *mine;
+	size_t n = 0;
+	int rc;
+
+	rc = topology_source_open(
+	    &core->topology, node->options.topology_url, err);
+	if (rc != 0)
+		return rc;
+	snapshot = topology_source_get(core->topology);
+	topology = topology_snapshot_topology(snapshot);
+	mine = calloc(topology->partition_count + 1, sizeof(*mine));
+	if (mine == NULL)
+		rc = error_set(err, ERRC_NOMEM, "topology: no memory");
+	else
+		rc = find_place(node, topology, err);
+	for (size_t i = 0; rc == 0 && i < topology->partition_count; i++)
+		if (topology->sets[topology->partition_set[i]].number ==
+		    core->set.number)
+			mine[n++] = topology->partitions[i];
+	if (rc == 0)
+		rc = watermark_new(&core->wm, mine, n, core->clock, err);
+	free(mine);
+	topology_snapshot_drop(snapshot);
+	return rc;
+}
+
+/* Every partition of ours must be one of the log's. */
+static int
+check_partitions(const struct nodecore *core, struct error *err)
+{
+	size_t count;
+	const uint32_t *have = commitlog_partitions(core->log, &count);
+	size_t at = 0;
+
+	for (size_t i = 0; i < watermark_count(core->wm); i++) {
+		uint32_t p = watermark_partition(core->wm, i);
+
+		while (at < count && have[at] < p)
+			at++;
+		if (at == count || have[at] != p)
+			return error_set(err, ERRC_CONFIG,
+			    "commit log: it has no partition %" PRIu32
+			    ", which the topology gives to set %" PRIu32,
+			    p, core->set.number);
+	}
+	return 0;
+}
+
+static int
+open_log(struct node *node, struct error *err)
+{
+	struct nodecore *core = &node->core;
+	struct commitlog_options options = {
+		.clock = core->clock,
+		.durability_os = node->options.durability_os,
+	};
+	int rc = commitlog_open(
+	    &core->log, node->options.commit_log_url, &options, err);
+
+	if (rc != 0)
+		return rc;
+	snprintf(core->cluster, sizeof(core->cluster), "%s",
+	    commitlog_cluster(core->log));
+	nodeproto_to_print(
+	    core->to, core->cluster, core->set.number, core->index);
+	return check_partitions(core, err);
+}
+
+/* Where the log stands when a disk is replaced: shards of records after that
+ * should not go missing. */
+static int
+replaced_at(const struct nodecore *core, struct buf *out, struct error *err)
+{
+	uint64_t end;
+	int rc;
+
+	for (size_t i = 0; i < watermark_count(core->wm); i++) {
+		uint32_t p = watermark_partition(core->wm, i);
+
+		rc = commitlog_end(core->log, p, &end, err);
+		if (rc != 0)
+			return rc;
+		buf_printf(out, "%s%" PRIu32 ":%" PRIu64, i > 0 ? "," : "", p,
+		    end);
+	}
+	return buf_failed(out) ?
+	    error_set(err, ERRC_NOMEM, "superblock: no memory") :
+	    0;
+}
+
+static int
+open_store(struct node *node, struct error *err)
+{
+	struct nodecore *core = &node->core;
+	const struct node_options *o = &node->options;
+	struct buf init_seq = buf_make(SUPERBLOCK_INIT_MAX);
+	struct shardstore_options options = {
+		.dir = o->data_dir,
+		.want = {
+			.cluster = core->cluster,
+			.set = core->set.number,
+			.index = core->index,
+			.mode = o->mode,
+		},
+		.clock = core->clock,
+		.durability_os = o->durability_os,
+	};
+	int rc = 0;
+
+	if (o->mode == SUPERBLOCK_REPLACE) {
+		rc = replaced_at(core, &init_seq, err);
+		options.want.init_seq = buf_cstr(&init_seq);
+	}
+	if (rc == 0)
+		rc = shardstore_open(&core->store, &options, err);
+	buf_fini(&init_seq);
+	if (rc != 0)
+		return rc;
+	core->meta = shardstore_meta(core->store);
+	core->files = shardstore_files(core->store);
+	memcpy(core->disk, shardstore_superblock(core->store)->disk,
+	    sizeof(core->disk));
+	core->dirfd = open(o->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (core->dirfd == -1)
+		return error_errno(err, ERRC_IO, "open %s", o->data_dir);
+	return 0;
+}
+
+static int
+open_rest(struct node *node, struct error *err)
+{
+	struct nodecore *core = &node->core;
+	struct httpc_options pool = {
+		.max_idle = 1,
+		.max_open = POOL_OPEN,
+		.tcp_congestion = node->options.tcp_congestion,
+		.clock = core->clock,
+	};
+	int rc;
+
+	core->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	core->repair_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (core->stop_fd == -1 || core->repair_fd == -1)
+		return error_errno(err, ERRC_NOMEM, "eventfd");
+	if ((rc = touch_new(&core->touch, core->start_boot_ms, err)) ||
+	    (rc = pending_new(&core->pending, err)) ||
+	    (rc = places_open(&core->places, core->dirfd, core->clock, err)))
+		return rc;
+	return httpc_pool_new(&core->pool, &pool, err);
+}
+
+int
+node_open(struct node **out, const struct node_options *options,
+    struct error *err)
+{
+	struct node *node = calloc(1, sizeof(*node));
+	struct nodecore *core;
+	int rc;
+
+	if (node == NULL)
+		return error_set(err, ERRC_NOMEM, "node: no memory");
+	core = &node->core;
+	node->options = *options;
+	core->clock = options->clock != NULL ? options->clock : &clock_system;
+	core->random = &random_system;
+	core->dirfd = core->stop_fd = core->repair_fd = -1;
+	core->start_boot_ms = clock_boot_ms(core->clock);
+	core->upload_timeout_ms = options->upload_timeout_ms;
+	core->orphan_age_ms = options->orphan_age_ms;
+	core->orphan_step_ms = options->orphan_step_ms;
+	core->gc_grace_ms = options->gc_grace_ms;
+	reqid_format(core->sender, reqid_new(core->clock, core->random));
+	if ((rc = open_topology(node, err)) || (rc = open_log(node, err)) ||
+	    (rc = open_store(node, err)) || (rc = open_rest(node, err))) {
+		node_close(node);
+		return rc;
+	}
+	*out = node;
+	return 0;
+}
+
+int
+node_start(struct node *node, struct error *err)
+{
+	struct nodecore *core = &node->core;
+	struct nodeserver_options options = {
+		.ip = node->listen.ip,
+		.port = node->listen.port,
+		.max_connections = node->options.max_connections,
+		.tcp_congestion = node->options.tcp_congestion,
+	};
+	int rc;
+
+	if ((rc = applier_start(&node->applier, core, err)) ||
+	    (rc = repair_start(&node->repair, core, err)) ||
+	    (rc = gc_start(&node->gc, core, err)))
+		return rc;
+	rc = nodeserver_start(
+	    &node->server, core, node->applier, &options, err);
+	if (rc != 0)
+		return rc;
+	node->listen.port = nodeserver_port(node->server);
+	return 0;
+}
+
+void
+node_address(const struct node *node, char out[static 56])
+{
+	machine_address(out, &node->listen);
+}
+
+int
+node_reload(struct node *node, struct error *err)
+{
+	return topology_source_reload(node->core.topology, true, NULL, err);
+}
+
+void
+node_status(struct node *node, struct buf *out)
+{
+	struct nodecore *core = &node->core;
+	struct applier_state state;
+	uint64_t repairs = 0;
+	size_t voting = 0;
+	size_t halted = 0;
+
+	for (size_t i = 0; i < applier_count(node->applier); i++) {
+		applier_state(node->applier, i, &state);
+		voting += state.voting;
+		halted += state.halted;
+	}
+	(void)!repair_count(core, &repairs, NULL);
+	buf_printf(out,
+	    "node=%" PRIu32 "/%" PRIu32 " partitions=%zu voting=%zu "
+	    "halted=%zu repairs=%" PRIu64 " connections=%u log=%s",
+	    core->set.number, core->index, applier_count(node->applier),
+	    voting, halted, repairs, nodeserver_connections(node->server),
+	    atomic_load(&core->log_reachable) ? "ok" : "lost");
+}
+
+/* The server first: then nobody asks any more; its waiters are woken. */
+void
+node_close(struct node *node)
+{
+	struct nodecore *core;
+	uint64_t one = 1;
+
+	if (node == NULL)
+		return;
+	core = &node->core;
+	atomic_store(&core->stopping, true);
+	if (core->stop_fd != -1)
+		(void)!write(core->stop_fd, &one, sizeof(one));
+	if (core->wm != NULL)
+		watermark_stop(core->wm);
+	nodeserver_stop(node->server);
+	gc_stop(node->gc);
+	repair_stop(node->repair);
+	applier_stop(node->applier);
+	httpc_pool_free(core->pool);
+	places_close(core->places);
+	pending_free(core->pending);
+	touch_free(core->touch);
+	if (core->store != NULL)
+		shardstore_close(core->store);
+	if (core->log != NULL)
+		commitlog_close(core->log);
+	watermark_free(core->wm);
+	if (core->topology != NULL)
+		topology_source_close(core->topology);
+	if (core->stop_fd != -1)
+		close(core->stop_fd);
+	if (core->repair_fd != -1)
+		close(core->repair_fd);
+	if (core->dirfd != -1)
+		close(core->dirfd);
+	free(node);
+}

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/nodeserver.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/number.h"
+#include "node/nodecore.h"
+#include "node/nodeline.h"
+#include "node/nodeserver_call.h"
+#include "node/watermark.h"
+#include "store/shardread.h"
+
+/* A gateway keeps one connection for each of its transfers.  A thread's
+ * stack and MHD's pool are what a connection costs; see koop-node(8). */
+#define CONNECTIONS 512
+#define REFUSAL_MAX 600
+
+struct nodeserver {
+	struct nodecore *core;
+	struct applier *applier;
+	struct httpd *httpd;
+};
+
+enum route_flags {
+	PARTITION = 1, /* /ROUTE/PARTITION[/...] */
+	OPEN = 2,      /* needs no X-Koop-To */
+	BODY = 4,      /* handled as its body comes */
+	STORE = 8,     /* /store/PARTITION/BUCKET/KEY */
+};
+
+typedef void route_fn(struct nodeserver_call *call);
+
+struct route {
+	const char *method;
+	const char *name;
+	unsigned flags;
+	route_fn *fn;
+};
+
+static const struct route routes[] = {
+	{ "PUT", "store", STORE | BODY, nodeserver_put_begin },
+	{ "GET", "store", STORE, nodeserver_get },
+	{ "HEAD", "store", STORE, nodeserver_get },
+	{ "DELETE", "store", STORE, nodeserver_delete },
+	{ "GET", "bucket", PARTITION, nodeserver_bucket },
+	{ "GET", "buckets", 0, nodeserver_buckets },
+	{ "GET", "applied", 0, nodeserver_stream },
+	{ "GET", "applied", PARTITION, nodeserver_applied },
+	{ "GET", "list", 0, nodeserver_list },
+	{ "GET", "uploads", 0, nodeserver_uploads },
+	{ "GET", "parts", PARTITION, nodeserver_parts },
+	{ "PUT", "lease", PARTITION, nodeserver_lease },
+	{ "POST", "repair", PARTITION, nodeserver_repair },
+	{ "GET", "oplog", PARTITION, nodeserver_oplog },
+	{ "GET", "snapshot", PARTITION, nodeserver_snapshot },
+	{ "GET", "health", OPEN, nodeserver_health },
+	{ "HEAD", "health", OPEN, nodeserver_health },
+	{ "GET", "metrics", OPEN, nodeserver_metrics },
+};
+
+/* Answers. */
+
+void
+nodeserver_put_header(void *arg, const char *name, const char *value)
+{
+	struct nodeserver_call *call = arg;
+
+	httpd_reply_header(call->req, name, value);
+}
+
+/* Text from outside may be in it: what is no printable ASCII becomes '?'. */
+static void
+reply_text(struct nodeserver_call *call, int status, char *text)
+{
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i < n; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			text[i] = '?';
+	text[n++] = '\n';
+	httpd_reply_header(call->req, "Content-Type", "text/plain");
+	httpd_reply(call->req, status, text, n);
+}
+
+void
+nodeserver_refuse(struct nodeserver_call *call, int status, const char *fmt,
+    ...)
+{
+	char text[REFUSAL_MAX + 2];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, REFUSAL_MAX, fmt, ap);
+	va_end(ap);
+	reply_text(call, status, text);
+}
+
+void
+nodeserver_error(struct nodeserver_call *call, const struct error *err)
+{
+	nodeserver_refuse(
+	    call, error_http_status(err->code), "%s", err->text);
+}
+
+bool
+nodeserver_number(const struct nodeserver_call *call, const char *name,
+    uint64_t *out, uint64_t max)
+{
+	const char *v = httpreq_query_get(&call->query, name);
+
+	return v == NULL || number_parse(out, v, strlen(v), 0, max);
+}
+
+bool
+nodeserver_deadline(const struct nodeserver_call *call, uint64_t *out)
+{
+	uint64_t ms = NODESERVER_TIMEOUT_MS;
+
+	if (!nodeserver_number(
+		call, "timeout", &ms, NODESERVER_TIMEOUT_MAX_MS))
+		return false;
+	*out = nodecore_deadline(call->core, ms);
+	return true;
+}
+
+struct shardread *
+nodeserver_read(struct nodeserver_call *call, struct partition_row *row)
+{
+	struct shardread *read = NULL;
+	struct error err = { 0 };
+	int rc = shardread_begin(&read, call->core->meta, &err);
+
+	if (rc == 0)
+		rc = shardread_partition(read, call->partition, row, &err);
+	if (rc == 0)
+		return read;
+	shardread_end(read);
+	if (rc == -ERRC_NOTFOUND)
+		error_set(&err, ERRC_UNAVAILABLE,
+		    "partition %u: nothing applied yet", call->partition);
+	nodeserver_error(call, &err);
+	return NULL;
+}
+
+void
+nodeserver_position(struct nodeserver_call *call,
+    const struct partition_row *row)
+{
+	struct nodeproto_position position;
+
+	nodecore_position(call->core, row, &position);
+	nodeproto_position_print(&position, nodeserver_put_header, call);
+}
+
+bool
+nodeserver_votes(struct nodeserver_call *call, const struct partition_row *row)
+{
+	if (watermark_voting(call->core->wm, call->index))
+		return true;
+	nodeserver_position(call, row);
+	nodeserver_refuse(call, 503,
+	    "partition %u: no vote yet: this node is catching up",
+	    call->partition);
+	return false;
+}
+
+bool
+nodeserver_all_vote(struct nodeserver_call *call)
+{
+	struct watermark *wm = call->core->wm;
+
+	for (size_t i = 0; i < watermark_count(wm); i++) {
+		if (watermark_voting(wm, i))
+			continue;
+		httpd_reply_header(call->req, NODEPROTO_VOTING, "0");
+		nodeserver_refuse(call, 503,
+		    "partition %u: no vote yet: this node is catching up",
+		    watermark_partition(wm, i));
+		return false;
+	}
+	return true;
+}
+
+static int
+wait_at(struct nodeserver_call *call, const struct nodeline_at *at, size_t n,
+    uint64_t deadline, struct error *err)
+{
+	struct watermark *wm = call->core->wm;
+
+	for (size_t i = 0; i < n; i++) {
+		int index = watermark_index(wm, at[i].partition);
+		int rc;
+
+		if (index < 0)
+			return error_set(err, ERRC_USAGE,
+			    "at: partition %u is none of this node's",
+			    at[i].partition);
+		rc = watermark_wait(
+		    wm, (size_t)index, at[i].seq, deadline, err);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+bool
+nodeserver_wait_at(struct nodeserver_call *call)
+{
+	const char *text = httpreq_query_get(&call->query, "at");
+	struct nodeline_at *at = NULL;
+	struct error err = { 0 };
+	uint64_t deadline;
+	size_t n = 0;
+	int rc;
+
+	if (!nodeserver_deadline(call, &deadline)) {
+		nodeserver_refuse(call, 400, "timeout: bad value");
+		return false;
+	}
+	if (text == NULL)
+		return true;
+	rc = nodeline_at_parse(&at, &n, text, &err);
+	if (rc == 0)
+		rc = wait_at(call, at, n, deadline, &err);
+	free(at);
+	if (rc != 0)
+		nodeserver_error(call, &err);
+	return rc == 0;
+}
+
+/* Dispatch. */
+
+/* Is path /NAME or /NAME/...?  *rest is what follows, NULL for /NAME. */
+static bool
+path_is(const char *path, const char *name, const char **rest)
+{
+	size_t n = strlen(name);
+
+	if (path[0] != '/' || strncmp(path + 1, name, n) != 0)
+		return false;
+	path += n + 1;
+	*rest = path[0] == '/' ? path + 1 : NULL;
+	return path[0] == '/' || path[0] == '\0';
+}
+
+static const struct route *
+find_route(struct nodeserver_call *call, int *status)
+{
+	const char *method = httpd_method(call->req);
+	const char *path = httpd_path(call->req);
+	bool deep;
+
+	*status = 404;
+	for (size_t i = 0; i < nitems(routes); i++) {
+		const struct route *route = &routes[i];
+
+		if (!path_is(path, route->name, &call->rest))
+			continue;
+		deep = (route->flags & (PARTITION | STORE)) != 0;
+		if ((call->rest != NULL) != deep)
+			continue;
+		if (strcmp(route->method, method) == 0)
+			return route;
+		*status = 405;
+	}
+	return NULL;
+}
+
+static bool
+check_to(struct nodeserver_call *call)
+{
+	const char *to = httpd_header(call->req, NODEPROTO_TO);
+
+	if (to != NULL && strcmp(to, call->core->to) == 0)
+		return true;
+	nodeserver_refuse(call, 421, "%s: this is %s, not %s", NODEPROTO_TO,
+	    call->core->to, to != NULL ? to : "(nobody named)");
+	return false;
+}
+
+static bool
+take_partition(struct nodeserver_call *call, uint32_t partition)
+{
+	int index = watermark_index(call->core->wm, partition);
+
+	if (index < 0) {
+		nodeserver_refuse(call, 421,
+		    "partition %u: not of set %u", partition,
+		    call->core->set.number);
+		return false;
+	}
+	call->partition = partition;
+	call->index = (size_t)index;
+	return true;
+}
+
+static bool
+parse_partition(struct nodeserver_call *call)
+{
+	size_t len = strcspn(call->rest, "/");
+	uint64_t n;
+
+	if (!number_parse(&n, call->rest, len, 0, UINT32_MAX)) {
+		nodeserver_refuse(call, 400, "path: bad partition");
+		return false;
+	}
+	call->rest += len;
+	call->rest += call->rest[0] == '/';
+	return take_partition(call, (uint32_t)n);
+}
+
+static bool
+parse_call(struct nodeserver_call *call, const struct route *route)
+{
+	struct error err = { 0 };
+	const char *id;
+
+	if (httpreq_query_parse(&call->query,
+		bytes_str(httpd_query(call->req)), &err) != 0) {
+		nodeserver_refuse(call, 400, "%s", err.text);
+		return false;
+	}
+	id = httpreq_query_get(&call->query, "requestId");
+	if (id != NULL && !reqid_parse(&call->id, id, strlen(id))) {
+		nodeserver_refuse(call, 400, "requestId: not a request id");
+		return false;
+	}
+	call->has_id = id != NULL;
+	if (route->flags & PARTITION)
+		return parse_partition(call);
+	if ((route->flags & STORE) == 0)
+		return true;
+	if (nodeproto_store_parse(
+		&call->store, httpd_path(call->req), &err) != 0) {
+		nodeserver_refuse(call, 400, "%s", err.text);
+		return false;
+	}
+	return take_partition(call, call->store.partition);
+}
+
+static void
+serve_begin(void *ctx, struct httpd_request *req)
+{
+	struct nodeserver *server = ctx;
+	struct nodeserver_call *call = calloc(1, sizeof(*call));
+	const struct route *route;
+	int status;
+
+	if (call == NULL) {
+		httpd_reply(req, 503, "no memory\n", 10);
+		return;
+	}
+	call->magic = NODESERVER_MAGIC;
+	call->core = server->core;
+	call->applier = server->applier;
+	call->server = server;
+	call->req = req;
+	httpd_set_user(req, call);
+	route = find_route(call, &status);
+	if (route == NULL)
+		nodeserver_refuse(call, status, "%s",
+		    status == 405 ? "method not allowed" : "no such path");
+	else if (((route->flags & OPEN) || check_to(call)) &&
+	    parse_call(call, route))
+		route->fn(call);
+}
+
+static struct nodeserver_call *
+call_of(struct httpd_request *req)
+{
+	struct nodeserver_call *call = httpd_user(req);
+
+	assert(call == NULL || call->magic == NODESERVER_MAGIC);
+	return call;
+}
+
+static int
+serve_body(void *ctx, struct httpd_request *req, const uint8_t *p, size_t n)
+{
+	struct nodeserver_call *call = call_of(req);
+
+	(void)ctx;
+	return call == NULL ? -1 : nodeserver_put_body(call, p, n);
+}
+
+static void
+serve_end(void *ctx, struct httpd_request *req)
+{
+	struct nodeserver_call *call = call_of(req);
+
+	(void)ctx;
+	if (call != NULL && !httpd_replied(req))
+		nodeserver_put_end(call);
+}
+
+static void
+serve_done(void *ctx, struct httpd_request *req, bool completed)
+{
+	struct nodeserver_call *call = call_of(req);
+
+	(void)ctx;
+	(void)completed;
+	if (call == NULL)
+		return;
+	nodeserver_put_done(call);
+	httpreq_query_fini(&call->query);
+	call->magic = 0;
+	httpd_set_user(req, NULL);
+	free(call);
+}
+
+int
+nodeserver_start(struct nodeserver **out, struct nodecore *core,
+    struct applier *applier, const struct nodeserver_options *options,
+    struct error *err)
+{
+	struct nodeserver *server = calloc(1, sizeof(*server));
+	struct httpd_service service = {
+		.ctx = server,
+		.begin = serve_begin,
+		.body = serve_body,
+		.end = serve_end,
+		.done = serve_done,
+	};
+	struct httpd_options http = {
+		.ip = options->ip,
+		.port = options->port,
+		.max_connections = options->max_connections > 0 ?
+		    options->max_connections :
+		    CONNECTIONS,
+		.tcp_congestion = options->tcp_congestion,
+	};
+	int rc;
+
+	if (server == NULL)
+		return error_set(err, ERRC_NOMEM, "server: no memory");
+	server->core = core;
+	server->applier = applier;
+	rc = httpd_start(&server->httpd, &http, &service, err);
+	if (rc != 0) {
+		free(server);
+		return rc;
+	}
+	*out = server;
+	return 0;
+}
+
+uint16_t
+nodeserver_port(const struct nodeserver *server)
+{
+	return httpd_port(server->httpd);
+}
+
+unsigned
+nodeserver_connections(struct nodeserver *server)
+{
+	return httpd_connections(server->httpd);
+}
+
+void
+nodeserver_stop(struct nodeserver *server)
+{
+	if (server == NULL)
+		return;
+	httpd_stop(server->httpd);
+	free(server);
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/nodeserver_call.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/metric.h"
+#include "commit/commitlog.h"
+#include "node/applier.h"
+#include "node/nodecore.h"
+#include "node/nodeserver.h"
+#include "node/repair.h"
+#include "node/touch.h"
+#include "store/shardfile.h"
+#include "store/shardread.h"
+
+#define OPLOG_BYTES (2u << 20) /* of one answer */
+#define HEALTH_BYTES (1u << 20)
+
+/* Leases and repairs. */
+
+void
+nodeserver_lease(struct nodeserver_call *call)
+{
+	if (!call->has_id) {
+		nodeserver_refuse(call, 400, "requestId=ID is needed");
+		return;
+	}
+	touch_read(
+	    call->core->touch, call->id, clock_boot_ms(call->core->clock));
+	httpd_reply(call->req, 200, NULL, 0);
+}
+
+void
+nodeserver_repair(struct nodeserver_call *call)
+{
+	struct error err = { 0 };
+	uint64_t shard = nodecore_shard(call->core, call->partition);
+	uint64_t mine = shard;
+	int rc;
+
+	if (!call->has_id ||
+	    !nodeserver_number(call, "shard", &shard, UINT32_MAX)) {
+		nodeserver_refuse(call, 400, "requestId=ID is needed");
+		return;
+	}
+	if (shard != mine) {
+		nodeserver_refuse(call, 400,
+		    "shard %" PRIu64 ": this node holds shard %" PRIu64
+		    " of partition %u",
+		    shard, mine, call->partition);
+		return;
+	}
+	rc = repair_check(call->core, call->partition, call->id, &err);
+	if (rc == 0)
+		nodeserver_refuse(call, 202, "its repair is queued");
+	else if (rc == -ERRC_MISMATCH)
+		nodeserver_refuse(call, 200, "%s", err.text);
+	else
+		nodeserver_error(call, &err);
+}
+
+/* For peers that fell behind. */
+
+struct oplog_page {
+	struct buf body;
+	uint64_t next;
+};
+
+/* SEQ TIME_MS LINE */
+static int
+add_oplog(void *arg, const struct oplog_row *row)
+{
+	struct oplog_page *page = arg;
+
+	if (page->body.n + row->line.n + 64 > OPLOG_BYTES)
+		return 1;
+	buf_printf(&page->body, "%" PRIu64 " %" PRIu64 " ", row->seq,
+	    row->time_ms);
+	buf_add(&page->body, row->line.p, row->line.n);
+	buf_addch(&page->body, '\n');
+	page->next = row->seq + 1;
+	return 0;
+}
+
+void
+nodeserver_oplog(struct nodeserver_call *call)
+{
+	struct oplog_page page = { .body = buf_make(OPLOG_BYTES) };
+	struct partition_row row;
+	struct oplog_row first;
+	struct error err = { 0 };
+	struct shardread *read;
+	uint64_t from = 0;
+	int rc = 0;
+
+	if (!nodeserver_number(call, "from", &from, INT64_MAX)) {
+		nodeserver_refuse(call, 400, "from: bad value");
+		return;
+	}
+	read = nodeserver_read(call, &row);
+	if (read == NULL)
+		return;
+	nodeserver_position(call, &row);
+	if (from <= row.applied)
+		rc = shardread_oplog_at(
+		    read, call->partition, from, &first, &err);
+	if (rc == 0)
+		rc = shardread_oplog(read, call->partition, from, add_oplog,
+		    &page, &err);
+	shardread_end(read);
+	if (rc >= 0 && buf_failed(&page.body))
+		rc = error_set(&err, ERRC_NOMEM, "oplog: no memory");
+	if (rc == -ERRC_NOTFOUND)
+		nodeserver_refuse(
+		    call, 404, "oplog: trimmed: take a snapshot");
+	else if (rc < 0)
+		nodeserver_error(call, &err);
+	else
+		httpd_reply(call->req, 200, page.body.p, page.body.n);
+	buf_fini(&page.body);
+}
+
+/* Health. */
+
+struct census {
+	size_t partitions, voting, halted;
+};
+
+static struct census
+take_census(struct nodeserver_call *call)
+{
+	struct census census = { .partitions = applier_count(call->applier) };
+	struct applier_state state;
+
+	for (size_t i = 0; i < census.partitions; i++) {
+		applier_state(call->applier, i, &state);
+		census.voting += state.voting;
+		census.halted += state.halted;
+	}
+	return census;
+}
+
+static int
+read_counts(struct nodeserver_call *call, struct shardread_counts *rows,
+    uint64_t *quarantine, struct shardfile_counts *files, struct error *err)
+{
+	struct nodecore *core = call->core;
+	struct shardread *read = NULL;
+	int rc = shardread_begin(&read, core->meta, err);
+
+	if (rc == 0)
+		rc = shardread_counts(read, rows, err);
+	shardread_end(read);
+	if (rc == 0)
+		rc = repair_count(core, &rows->repairs, err);
+	if (rc == 0)
+		rc = shardfile_quarantined(core->files, quarantine, err);
+	if (rc == 0)
+		rc = shardfile_counts(core->files, files, err);
+	return rc;
+}
+
+static void
+add_partitions(struct buf *body, struct nodeserver_call *call)
+{
+	struct nodecore *core = call->core;
+	struct applier_state state;
+	uint64_t end;
+
+	buf_addstr(body, ",\"partitions\":[");
+	for (size_t i = 0; i < applier_count(call->applier); i++) {
+		applier_state(call->applier, i, &state);
+		if (commitlog_end(core->log, state.partition, &end, NULL) != 0)
+			end = 0;
+		buf_printf(body,
+		    "%s{\"partition\":%" PRIu32 ",\"applied\":%" PRIu64
+		    ",\"end\":%" PRIu64 ",\"stable\":%" PRIu64
+		    ",\"voting\":%s,\"halted\":%s}",
+		    i > 0 ? "," : "", state.partition, state.applied, end,
+		    nodecore_stable(core, state.partition),
+		    state.voting ? "true" : "false",
+		    state.halted ? "true" : "false");
+	}
+	buf_addch(body, ']');
+}
+
+static const char *
+health_word(const struct census *census, const struct nodecore *core)
+{
+	if (census->halted > 0)
+		return "halted";
+	if (!atomic_load(&core->log_reachable))
+		return "no_log";
+	return census->voting == census->partitions ? "ok" : "catching_up";
+}
+
+void
+nodeserver_health(struct nodeserver_call *call)
+{
+	struct nodecore *core = call->core;
+	struct census census = take_census(call);
+	struct shardread_counts rows = { 0 };
+	struct shardfile_counts files = { 0 };
+	struct buf body = buf_make(HEALTH_BYTES);
+	struct error err = { 0 };
+	uint64_t quarantine = 0;
+
+	if (read_counts(call, &rows, &quarantine, &files, &err) != 0) {
+		nodeserver_error(call, &err);
+		return;
+	}
+	buf_printf(&body,
+	    "{\"status\":\"%s\",\"version\":\"%s\",\"cluster\":\"%s\""
+	    ",\"set\":%" PRIu32 ",\"index\":%" PRIu32 ",\"disk\":\"%s\"",
+	    health_word(&census, core), KOOP_VERSION, core->cluster,
+	    core->set.number, core->index, core->disk);
+	buf_printf(&body,
+	    ",\"voting\":%zu,\"halted\":%zu,\"count\":%zu"
+	    ",\"repairs\":%" PRIu64 ",\"garbage\":%" PRIu64
+	    ",\"quarantine\":%" PRIu64 ",\"unplaced\":%" PRIu64
+	    ",\"uploads\":%" PRIu64 ",\"free\":%" PRIu64 ",\"total\":%" PRIu64,
+	    census.voting, census.halted, census.partitions, rows.repairs,
+	    rows.garbage, quarantine,
+	    (uint64_t)atomic_load(&core->counters.unplaced), files.uploads,
+	    files.free_bytes, files.total_bytes);
+	add_partitions(&body, call);
+	buf_addstr(&body, "}\n");
+	httpd_reply_header(call->req, "Content-Type", "application/json");
+	if (buf_failed(&body))
+		nodeserver_refuse(call, 503, "no memory");
+	else
+		httpd_reply(call->req, 200, body.p, body.n);
+	buf_fini(&body);
+}
+
+/* Metrics. */
+
+static void
+add_gauges(struct buf *body, struct nodeserver_call *call)
+{
+	struct nodecore *core = call->core;
+	struct census census = take_census(call);
+	struct shardread_counts rows = { 0 };
+	struct shardfile_counts files = { 0 };
+	uint64_t quarantine = 0;
+	struct metric gauges[] = {
+		{ "koop_node_partitions", "Partitions of this node.",
+		    METRIC_GAUGE, "", 0 },
+		{ "koop_node_voting", "Partitions in which it has a vote.",
+		    METRIC_GAUGE, "", 0 },
+		{ "koop_node_halted", "Partitions that halted.", METRIC_GAUGE,
+		    "", 0 },
+		{ "koop_node_repairs", "Shards that wait for repair.",
+		    METRIC_GAUGE, "", 0 },
+		{ "koop_node_garbage", "Rows of garbage to be collected.",
+		    METRIC_GAUGE, "", 0 },
+		{ "koop_node_quarantine", "Files in quarantine.",
+		    METRIC_GAUGE, "", 0 },
+		{ "koop_node_unplaced", "Shards that no record names.",
+		    METRIC_GAUGE, "", 0 },
+		{ "koop_node_uploads", "Uploads open now.", METRIC_GAUGE, "",
+		    0 },
+		{ "koop_node_connections", "Connections open now.",
+		    METRIC_GAUGE, "", 0 },
+		{ "koop_node_disk_free_bytes", "Free space of the disk.",
+		    METRIC_GAUGE, "", 0 },
+		{ "koop_node_wal_bytes", "The metadata's write-ahead log.",
+		    METRIC_GAUGE, "", 0 },
+	};
+
+	if (read_counts(call, &rows, &quarantine, &files, NULL) != 0)
+		return;
+	metric_set(&gauges[0], (int64_t)census.partitions);
+	metric_set(&gauges[1], (int64_t)census.voting);
+	metric_set(&gauges[2], (int64_t)census.halted);
+	metric_set(&gauges[3], (int64_t)rows.repairs);
+	metric_set(&gauges[4], (int64_t)rows.garbage);
+	metric_set(&gauges[5], (int64_t)quarantine);
+	metric_set(
+	    &gauges[6], (int64_t)atomic_load(&core->counters.unplaced));
+	metric_set(&gauges[7], (int64_t)files.uploads);
+	metric_set(
+	    &gauges[8], (int64_t)nodeserver_connections(call->server));
+	metric_set(&gauges[9], (int64_t)files.free_bytes);
+	metric_set(&gauges[10], (int64_t)rows.wal_bytes);
+	metric_print(body, gauges, nitems(gauges));
+}
+
+void
+nodeserver_metrics(struct nodeserver_call *call)
+{
+	struct nodecore *core = call->core;
+	struct buf body = buf_make(HEALTH_BYTES);
+	struct metric counters[] = {
+#define X(field, name, help)                                     \
+	{ name, help, METRIC_COUNTER, "",                        \
+		(int64_t)atomic_load(&core->counters.field) },
+		NODECORE_COUNTERS(X)
+#undef X
+	};
+
+	metric_print(&body, counters, nitems(counters));
+	add_gauges(&body, call);
+	httpd_reply_header(
+	    call->req, "Content-Type", "text/plain; version=0.0.4");
+	if (buf_failed(&body))
+		nodeserver_refuse(call, 503, "no memory");
+	else
+		httpd_reply(call->req, 200, body.p, body.n);
+	buf_fini(&body);
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/nodeserver_call.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "http/range.h"
+#include "node/gc.h"
+#include "node/nodecore.h"
+#include "node/pending.h"
+#include "node/places.h"
+#include "node/repair.h"
+#include "node/touch.h"
+#include "store/shardfile.h"
+#include "store/shardread.h"
+
+/* PUT. */
+
+/* An upload's errors have statuses of their own (shardfile.h). */
+static void
+refuse_upload(struct nodeserver_call *call, const struct error *err)
+{
+	int status = error_http_status(err->code);
+
+	switch (err->code) {
+	case ERRC_CORRUPT:
+		status = 400;
+		break;
+	case ERRC_MISMATCH:
+		status = 409;
+		break;
+	case ERRC_CANTCREATE:
+		status = 507;
+		break;
+	default:
+		break;
+	}
+	atomic_fetch_add(&call->core->counters.shard_refused, 1);
+	nodeserver_refuse(call, status, "%s", err->text);
+}
+
+static bool
+parse_shard(struct nodeserver_call *call)
+{
+	uint64_t shard = UINT64_MAX;
+	uint32_t mine = nodecore_shard(call->core, call->partition);
+
+	if (!call->has_id ||
+	    !nodeserver_number(call, "shard", &shard, UINT32_MAX) ||
+	    shard == UINT64_MAX) {
+		nodeserver_refuse(
+		    call, 400, "requestId=ID&shard=J are needed");
+		return false;
+	}
+	if (shard != mine) {
+		nodeserver_refuse(call, 400,
+		    "shard %" PRIu64 ": this node holds shard %u of "
+		    "partition %u",
+		    shard, mine, call->partition);
+		return false;
+	}
+	call->shard = mine;
+	return true;
+}
+
+/*
+ * What is known of the id.  False when the answer is given.  A dead id has
+ * been aborted, refused or superseded, or is so old that every record which
+ * names it expires; what came of it must be collected, and the row of the
+ * garbage may be gone already.
+ */
+static bool
+check_fate(struct nodeserver_call *call, struct nodecore_fate *fate,
+    bool position)
+{
+	struct partition_row row;
+	struct error err = { 0 };
+	struct shardread *read = nodeserver_read(call, &row);
+	int rc;
+
+	if (read == NULL)
+		return false;
+	rc = nodecore_fate(read, call->partition, call->id, fate, &err);
+	shardread_end(read);
+	if (rc != 0) {
+		nodeserver_error(call, &err);
+		return false;
+	}
+	if (position || fate->dead)
+		nodeserver_position(call, &row);
+	if (fate->dead)
+		nodeserver_refuse(call, 410, "requestId: %s",
+		    fate->decided ? "aborted, refused or superseded" :
+				    "expired");
+	return !fate->dead;
+}
+
+void
+nodeserver_put_begin(struct nodeserver_call *call)
+{
+	struct nodecore *core = call->core;
+	struct nodecore_fate fate;
+	struct error err = { 0 };
+	int rc;
+
+	if (!parse_shard(call))
+		return;
+	if (!check_fate(call, &fate, false)) {
+		atomic_fetch_add(&core->counters.shard_refused, 1);
+		return;
+	}
+	if (!fate.live) {
+		rc = places_add(core->places, call->id, call->shard,
+		    &call->store, &err);
+		if (rc != 0) {
+			refuse_upload(call, &err);
+			return;
+		}
+	}
+	rc = shardfile_begin(
+	    &call->upload, core->files, call->id, call->shard, &err);
+	if (rc != 0)
+		refuse_upload(call, &err);
+}
+
+int
+nodeserver_put_body(struct nodeserver_call *call, const uint8_t *p, size_t n)
+{
+	struct error err = { 0 };
+
+	if (call->upload == NULL)
+		return -1;
+	if (shardfile_write(call->upload, p, n, &err) == 0)
+		return 0;
+	shardfile_abort(call->upload);
+	call->upload = NULL;
+	refuse_upload(call, &err);
+	return -1;
+}
+
+/*
+ * The order matters: first the shard is durable, then the id's fate is read.
+ * An ABORT that was applied before is seen here; one that is applied later
+ * finds the file.  Either way there is a row of garbage for it.
+ */
+void
+nodeserver_put_end(struct nodeserver_call *call)
+{
+	struct nodecore *core = call->core;
+	struct nodecore_fate fate;
+	struct error err = { 0 };
+	bool existed;
+	int rc;
+
+	if (call->upload == NULL) {
+		nodeserver_refuse(call, 405, "no body is wanted here");
+		return;
+	}
+	rc = shardfile_finish(call->upload, &existed, &err);
+	call->upload = NULL;
+	if (rc != 0) {
+		refuse_upload(call, &err);
+		return;
+	}
+	if (FAULT(STORE_REPLY)) {
+		nodeserver_refuse(call, 500, "fault");
+		return;
+	}
+	if (!check_fate(call, &fate, true)) {
+		if (fate.dead)
+			gc_dead_shard(core, call->partition, call->id, &fate);
+		return;
+	}
+	atomic_fetch_add(&core->counters.shard_puts, 1);
+	httpd_reply(call->req, 200, NULL, 0);
+}
+
+void
+nodeserver_put_done(struct nodeserver_call *call)
+{
+	shardfile_abort(call->upload);
+	call->upload = NULL;
+	if (pending_count(call->core->pending) > 0)
+		repair_wake(call->core);
+}
+
+/* GET. */
+
+void
+nodeserver_send_shard(struct nodeserver_call *call, int fd, uint64_t bytes)
+{
+	struct range range = { 0 };
+	char text[72];
+
+	atomic_fetch_add(&call->core->counters.shard_gets, 1);
+	httpd_reply_header(
+	    call->req, "Content-Type", "application/octet-stream");
+	switch (range_parse(&range, httpd_header(call->req, "Range"), bytes)) {
+	case RANGE_NONE:
+		httpd_reply_fd(call->req, 200, fd, 0, bytes);
+		return;
+	case RANGE_OK:
+		snprintf(text, sizeof(text),
+		    "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, range.first,
+		    range.last, bytes);
+		httpd_reply_header(call->req, "Content-Range", text);
+		httpd_reply_fd(call->req, 206, fd, range.first,
+		    range.last - range.first + 1);
+		return;
+	case RANGE_UNSATISFIABLE:
+		close(fd);
+		snprintf(text, sizeof(text), "bytes */%" PRIu64, bytes);
+		httpd_reply_header(call->req, "Content-Range", text);
+		nodeserver_refuse(call, 416, "range: not in the shard");
+		return;
+	}
+}
+
+/* Inline bytes by id: what a peer rebuilds its own from. */
+static void
+send_inline_by_id(struct nodeserver_call *call)
+{
+	struct shardread *read = NULL;
+	struct error err = { 0 };
+	struct buf content = buf_make(1u << 20);
+	int rc = shardread_begin(&read, call->core->meta, &err);
+
+	if (rc == 0)
+		rc = shardread_inline(read, call->id, &content, &err);
+	shardread_end(read);
+	if (rc == -ERRC_NOTFOUND) {
+		httpd_reply_header(call->req, NODEPROTO_MISSING, "1");
+		nodeserver_refuse(call, 404, "not here");
+	} else if (rc != 0) {
+		nodeserver_error(call, &err);
+	} else {
+		httpd_reply_header(call->req, NODEPROTO_KIND, "inline");
+		httpd_reply(call->req, 200, content.p, content.n);
+	}
+	buf_fini(&content);
+}
+
+void
+nodeserver_get_blob(struct nodeserver_call *call)
+{
+	struct nodecore *core = call->core;
+	struct error err = { 0 };
+	char shard[16];
+	uint64_t bytes;
+	int fd;
+	int rc;
+
+	call->shard = nodecore_shard(core, call->partition);
+	touch_read(core->touch, call->id, clock_boot_ms(core->clock));
+	httpd_reply_header(call->req, NODEPROTO_DISK, core->disk);
+	rc = shardfile_open(
+	    core->files, call->id, call->shard, &fd, &bytes, &err);
+	if (rc == -ERRC_NOTFOUND) {
+		send_inline_by_id(call);
+		return;
+	}
+	if (rc != 0) {
+		nodeserver_error(call, &err);
+		return;
+	}
+	snprintf(shard, sizeof(shard), "%u", call->shard);
+	httpd_reply_header(call->req, NODEPROTO_SHARD, shard);
+	nodeserver_send_shard(call, fd, bytes);
+}
+
+/* DELETE: for operators; the rules are the collector's. */
+void
+nodeserver_delete(struct nodeserver_call *call)
+{
+	struct error err = { 0 };
+	int rc;
+
+	if (!call->has_id) {
+		nodeserver_refuse(call, 400, "requestId=ID is needed");
+		return;
+	}
+	rc = gc_delete(call->core, call->partition, call->id, &err);
+	if (rc == 0)
+		httpd_reply(call->req, 204, NULL, 0);
+	else if (rc == -ERRC_MISMATCH)
+		nodeserver_refuse(call, 409, "%s", err.text);
+	else
+		nodeserver_error(call, &err);
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/nodeserver_call.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "codec/digest.h"
+#include "node/nodecore.h"
+#include "store/shardread.h"
+
+/*
+ * GET /snapshot/PARTITION: every replicated row at one seq, one JSON object a
+ * line, "row" first, then {"end":true,"sha256":"..."} over all bytes before
+ * that line.  Names and texts are base64.  The dump goes to a file without a
+ * name, so that a slow reader holds no read transaction and no memory.
+ */
+
+#define FLUSH_BYTES 65536
+#define BUF_BYTES (FLUSH_BYTES + (1u << 20))
+
+struct dump {
+	int fd;
+	uint64_t bytes;
+	struct buf text;
+	struct digest digest;
+	struct error *err;
+};
+
+static void
+add_text(struct buf *out, const char *member, struct bytes text)
+{
+	char *p;
+
+	buf_printf(out, ",\"%s\":\"", member);
+	p = buf_reserve(out, BASE64_BYTES(text.n));
+	if (p == NULL)
+		return;
+	base64_encode(p, text.p, text.n);
+	out->n += BASE64_BYTES(text.n) - 1;
+	buf_addch(out, '"');
+}
+
+static void
+add_hex(struct buf *out, const char *member, const uint8_t *p, size_t n)
+{
+	char hex[2 * ROW_HASH_BYTES + 1];
+
+	hex_encode(hex, p, n);
+	buf_printf(out, ",\"%s\":\"%s\"", member, hex);
+}
+
+static void
+add_number(struct buf *out, const char *member, uint64_t n)
+{
+	buf_printf(out, ",\"%s\":%" PRIu64, member, n);
+}
+
+static void
+add_id(struct buf *out, const char *member, struct reqid id)
+{
+	add_hex(out, member, id.b, sizeof(id.b));
+}
+
+static void
+add_blob(struct buf *out, const struct blob_info *blob)
+{
+	uint8_t packed[ROW_BLOB_BYTES];
+	size_t n = rows_blob_pack(packed, blob);
+
+	add_text(out, "blob", bytes_of(packed, n));
+}
+
+static void
+dump_partition(struct buf *out, const struct partition_row *row)
+{
+	buf_addstr(out, "{\"row\":\"partition\"");
+	add_number(out, "partition", row->partition);
+	add_number(out, "generation", row->generation);
+	add_number(out, "baseSeq", row->base_seq);
+	add_number(out, "applied", row->applied);
+	add_number(out, "t", row->t_ms);
+	add_number(out, "epoch", row->epoch);
+	add_hex(out, "hash", row->hash, sizeof(row->hash));
+	add_hex(out, "digest", row->digest, sizeof(row->digest));
+}
+
+static void
+dump_bucket(struct buf *out, const struct bucket_row *row)
+{
+	buf_addstr(out, "{\"row\":\"bucket\"");
+	add_text(out, "name", row->name);
+	add_number(out, "incarnation", row->incarnation);
+	add_number(out, "state", row->state);
+	add_number(out, "attempt", row->attempt);
+	add_number(out, "finished", row->finished);
+	add_number(out, "sealedEmpty", row->sealed_empty);
+	add_number(out, "home", row->home);
+	add_text(out, "owner", row->owner);
+	add_number(out, "created", row->created_ms);
+	add_number(out, "sealedAt", row->sealed_ms);
+	add_number(out, "seq", row->seq);
+}
+
+static void
+dump_object(struct buf *out, const struct object_row *row)
+{
+	buf_addstr(out, "{\"row\":\"object\"");
+	add_text(out, "bucket", row->bucket);
+	add_text(out, "key", row->key);
+	add_number(out, "seq", row->seq);
+	add_number(out, "incarnation", row->incarnation);
+	add_number(out, "kind", row->kind);
+	add_id(out, "id", row->id);
+	add_number(out, "size", row->size);
+	add_number(out, "modified", row->modified_ms);
+	add_text(out, "etag", bytes_str(row->etag));
+	add_blob(out, &row->blob);
+	add_text(out, "headers", row->headers);
+	add_text(out, "meta", row->meta);
+}
+
+static void
+dump_upload(struct buf *out, const struct upload_row *row)
+{
+	buf_addstr(out, "{\"row\":\"upload\"");
+	add_id(out, "id", row->id);
+	add_text(out, "bucket", row->bucket);
+	add_text(out, "key", row->key);
+	add_number(out, "incarnation", row->incarnation);
+	add_text(out, "owner", row->owner);
+	add_text(out, "headers", row->headers);
+	add_text(out, "meta", row->meta);
+	add_number(out, "initiated", row->initiated_ms);
+	add_number(out, "seq", row->seq);
+	add_number(out, "state", row->state);
+	add_number(out, "finished", row->finished_ms);
+	add_number(out, "live", row->live);
+	add_number(out, "dying", row->dying);
+	add_number(out, "outcome", row->outcome);
+	add_hex(out, "listHash", row->list_hash, sizeof(row->list_hash));
+}
+
+static void
+dump_part(struct buf *out, const struct part_row *row)
+{
+	buf_addstr(out, "{\"row\":\"part\"");
+	add_id(out, "upload", row->upload);
+	add_number(out, "number", row->number);
+	add_id(out, "id", row->id);
+	add_number(out, "seq", row->seq);
+	add_number(out, "size", row->size);
+	add_number(out, "modified", row->modified_ms);
+	add_text(out, "etag", bytes_str(row->etag));
+	add_blob(out, &row->blob);
+}
+
+static void
+dump_decided(struct buf *out, const struct decided_row *row)
+{
+	buf_addstr(out, "{\"row\":\"decided\"");
+	add_id(out, "id", row->id);
+	add_number(out, "seq", row->seq);
+	add_number(out, "outcome", row->outcome);
+	add_number(out, "live", row->live);
+}
+
+static int
+dump_flush(struct dump *dump)
+{
+	int rc;
+
+	if (buf_failed(&dump->text))
+		return error_set(dump->err, ERRC_NOMEM, "snapshot: no memory");
+	rc = io_write_full(dump->fd, dump->text.p, dump->text.n, dump->err);
+	dump->bytes += dump->text.n;
+	buf_clear(&dump->text);
+	return rc;
+}
+
+static int
+dump_row(void *arg, const struct snapshot_row *row)
+{
+	struct dump *dump = arg;
+	struct buf *out = &dump->text;
+	size_t from = out->n;
+
+	if (row->partition != NULL)
+		dump_partition(out, row->partition);
+	else if (row->bucket != NULL)
+		dump_bucket(out, row->bucket);
+	else if (row->object != NULL)
+		dump_object(out, row->object);
+	else if (row->upload != NULL)
+		dump_upload(out, row->upload);
+	else if (row->part != NULL)
+		dump_part(out, row->part);
+	else
+		dump_decided(out, row->decided);
+	buf_addstr(out, "}\n");
+	if (!buf_failed(out))
+		digest_update(&dump->digest, out->p + from, out->n - from);
+	return out->n >= FLUSH_BYTES || buf_failed(out) ? dump_flush(dump) : 0;
+}
+
+static int
+dump_end(struct dump *dump)
+{
+	uint8_t sum[DIGEST_SHA256_BYTES];
+	char hex[2 * DIGEST_SHA256_BYTES + 1];
+
+	digest_final(&dump->digest, sum);
+	hex_encode(hex, sum, sizeof(sum));
+	buf_printf(&dump->text, "{\"end\":true,\"sha256\":\"%s\"}\n", hex);
+	return dump_flush(dump);
+}
+
+void
+nodeserver_snapshot(struct nodeserver_call *call)
+{
+	struct error err = { 0 };
+	struct dump dump = { .err = &err, .text = buf_make(BUF_BYTES) };
+	struct partition_row row;
+	struct shardread *read = nodeserver_read(call, &row);
+	int rc;
+
+	dump.fd = openat(call->core->dirfd, ".",
+	    O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (read == NULL)
+		goto out;
+	if (dump.fd == -1)
+		rc = error_errno(&err, ERRC_CANTCREATE, "snapshot");
+	else
+		rc = digest_init(&dump.digest, DIGEST_SHA256, &err);
+	if (rc == 0)
+		rc = shardread_snapshot(
+		    read, call->partition, dump_row, &dump, &err);
+	if (rc == 0)
+		rc = dump_end(&dump);
+	if (rc != 0) {
+		nodeserver_error(call, &err);
+		goto out;
+	}
+	nodeserver_position(call, &row);
+	httpd_reply_fd(call->req, 200, dump.fd, 0, dump.bytes);
+	dump.fd = -1;
+out:
+	shardread_end(read);
+	digest_fini(&dump.digest);
+	buf_fini(&dump.text);
+	if (dump.fd != -1)
+		close(dump.fd);
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/places.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/number.h"
+
+#define NAME "uploads"
+#define NAME_NEW "uploads.tmp"
+/* RUN SINCE ID SHARD PATH */
+#define LINE_MAX_BYTES 4608
+#define READ_BYTES 65536
+
+struct places {
+	const struct clock *clock;
+	int dirfd;
+	char run[17]; /* this program's run: ages of others begin anew */
+	uint64_t start_ms;
+	pthread_mutex_t lock; /* guards fd and bytes */
+	int fd;
+	uint64_t bytes;
+};
+
+static int
+open_file(struct places *places, struct error *err)
+{
+	struct stat st;
+
+	places->fd = openat(places->dirfd, NAME,
+	    O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	if (places->fd == -1 || fstat(places->fd, &st) == -1)
+		return error_errno(err, ERRC_IO, "open %s", NAME);
+	places->bytes = (uint64_t)st.st_size;
+	return 0;
+}
+
+int
+places_open(struct places **out, int dirfd, const struct clock *clock,
+    struct error *err)
+{
+	struct places *places = calloc(1, sizeof(*places));
+	int rc;
+
+	if (places == NULL)
+		return error_set(err, ERRC_NOMEM, "places: no memory");
+	places->clock = clock;
+	places->dirfd = dirfd;
+	places->fd = -1;
+	places->start_ms = clock_boot_ms(clock);
+	hex_u64(places->run, random_u64(&random_system));
+	pthread_mutex_init(&places->lock, NULL);
+	rc = open_file(places, err);
+	if (rc == 0 && places->bytes > 0)
+		/* A crash may have left half a line: end it. */
+		rc = io_write_full(places->fd, "\n", 1, err);
+	if (rc != 0) {
+		places_close(places);
+		return rc;
+	}
+	*out = places;
+	return 0;
+}
+
+void
+places_close(struct places *places)
+{
+	if (places == NULL)
+		return;
+	if (places->fd != -1)
+		close(places->fd);
+	pthread_mutex_destroy(&places->lock);
+	free(places);
+}
+
+static void
+print_place(struct buf *out, const struct places *places,
+    const struct place *place)
+{
+	char id[REQID_HEX + 1];
+
+	reqid_format(id, place->id);
+	buf_printf(out, "%s %" PRIu64 " %s %" PRIu32 " ", places->run,
+	    place->since_ms, id, place->shard);
+	nodeproto_target_object(out, place->store.partition,
+	    bytes_of(place->store.bucket, place->store.bucket_bytes),
+	    bytes_of(place->store.key, place->store.key_bytes));
+	buf_addch(out, '\n');
+}
+
+int
+places_add(struct places *places, struct reqid id, uint32_t shard,
+    const struct nodeproto_store *store, struct error *err)
+{
+	struct place place = { .id = id, .shard = shard, .store = *store };
+	struct buf line = buf_make(LINE_MAX_BYTES);
+	int rc;
+
+	place.since_ms = clock_boot_ms(places->clock);
+	print_place(&line, places, &place);
+	if (buf_failed(&line)) {
+		buf_fini(&line);
+		return error_set(err, ERRC_NOMEM, "places: no memory");
+	}
+	pthread_mutex_lock(&places->lock);
+	rc = io_write_full(places->fd, line.p, line.n, err);
+	if (rc == 0)
+		places->bytes += line.n;
+	else if (errno == ENOSPC || errno == EDQUOT)
+		rc = error_set(err, ERRC_CANTCREATE,
+		    "write %s: no space left", NAME);
+	pthread_mutex_unlock(&places->lock);
+	buf_fini(&line);
+	return rc;
+}
+
+uint64_t
+places_bytes(struct places *places)
+{
+	uint64_t bytes;
+
+	pthread_mutex_lock(&places->lock);
+	bytes = places->bytes;
+	pthread_mutex_unlock(&places->lock);
+	return bytes;
+}
+
+/* The next word of a line, NUL-ended; NULL when there is none. */
+static char *
+next_word(char **at)
+{
+	char *word = *at;
+	size_t n;
+
+	if (word == NULL)
+		return NULL;
+	n = strcspn(word, " ");
+	*at = word[n] == ' ' ? word + n + 1 : NULL;
+	word[n] = '\0';
+	return n > 0 ? word : NULL;
+}
+
+/* False for what is no line of this file: it is dropped. */
+static bool
+parse_place(struct place *out, const struct places *places, char *line)
+{
+	char *run = next_word(&line);
+	char *since = next_word(&line);
+	char *id = next_word(&line);
+	char *shard = next_word(&line);
+	uint64_t n;
+
+	if (run == NULL || since == NULL || id == NULL || shard == NULL ||
+	    line == NULL || !reqid_parse(&out->id, id, strlen(id)) ||
+	    !number_parse(&out->since_ms, since, strlen(since), 0,
+		INT64_MAX) ||
+	    !number_parse(&n, shard, strlen(shard), 0, 31) ||
+	    nodeproto_store_parse(&out->store, line, NULL) != 0)
+		return false;
+	out->shard = (uint32_t)n;
+	if (strcmp(run, places->run) != 0)
+		out->since_ms = places->start_ms;
+	return true;
+}
+
+struct visit {
+	struct places *places;
+	place_fn *fn;
+	void *arg;
+	struct buf kept; /* of this piece */
+	int out;
+	uint64_t written;
+};
+
+static int
+visit_line(struct visit *visit, char *line, struct error *err)
+{
+	struct place place = { 0 };
+	int rc;
+
+	if (!parse_place(&place, visit->places, line))
+		return 0;
+	rc = visit->fn(visit->arg, &place);
+	if (rc <= 0)
+		return rc;
+	buf_clear(&visit->kept);
+	print_place(&visit->kept, visit->places, &place);
+	if (buf_failed(&visit->kept))
+		return error_set(err, ERRC_NOMEM, "places: no memory");
+	visit->written += visit->kept.n;
+	return io_write_full(visit->out, visit->kept.p, visit->kept.n, err);
+}
+
+/* All lines from *at to end; *at is where the next one begins. */
+static int
+visit_file(struct visit *visit, uint64_t *at, uint64_t end, struct error *err)
+{
+	struct buf piece = buf_make(READ_BYTES + LINE_MAX_BYTES);
+	char *lf;
+	char *p;
+	ssize_t n;
+	int rc = 0;
+
+	while (rc == 0 && *at + piece.n < end) {
+		p = buf_reserve(&piece, READ_BYTES);
+		if (p == NULL) {
+			/* A line without an end: not ours. */
+			rc = error_set(err, ERRC_CORRUPT, "%s: bad line", NAME);
+			break;
+		}
+		n = io_pread_full(visit->places->fd, p,
+		    (size_t)KOOP_MIN(READ_BYTES, end - *at - piece.n),
+		    (off_t)(*at + piece.n), err);
+		if (n <= 0) {
+			rc = n < 0 ? (int)n : 0;
+			break;
+		}
+		piece.n += (size_t)n;
+		while (rc == 0 &&
+		    (lf = memchr(piece.p, '\n', piece.n)) != NULL) {
+			*lf = '\0';
+			rc = visit_line(visit, piece.p, err);
+			*at += (size_t)(lf + 1 - piece.p);
+			buf_consume(&piece, (size_t)(lf + 1 - piece.p));
+		}
+	}
+	buf_fini(&piece);
+	return rc;
+}
+
+/* Lines that came while the visit went on, then the new file for the old. */
+static int
+finish_visit(struct visit *visit, uint64_t at, struct error *err)
+{
+	struct places *places = visit->places;
+	char copy[4096];
+	ssize_t n;
+	int rc = 0;
+
+	while ((n = io_pread_full(places->fd, copy, sizeof(copy), (off_t)at,
+		    err)) > 0) {
+		rc = io_write_full(visit->out, copy, (size_t)n, err);
+		if (rc != 0)
+			return rc;
+		at += (uint64_t)n;
+		visit->written += (uint64_t)n;
+	}
+	if (n < 0)
+		return (int)n;
+	if (renameat(places->dirfd, NAME_NEW, places->dirfd, NAME) == -1)
+		return error_errno(err, ERRC_IO, "rename %s", NAME_NEW);
+	close(places->fd);
+	places->fd = visit->out;
+	visit->out = -1;
+	places->bytes = visit->written;
+	return 0;
+}
+
+int
+places_visit(struct places *places, place_fn *fn, void *arg,
+    struct error *err)
+{
+	struct visit visit = {
+		.places = places,
+		.fn = fn,
+		.arg = arg,
+		.kept = buf_make(LINE_MAX_BYTES),
+	};
+	uint64_t at = 0;
+	int rc;
+
+	visit.out = openat(places->dirfd, NAME_NEW,
+	    O_RDWR | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (visit.out == -1)
+		return error_errno(err, ERRC_IO, "create %s", NAME_NEW);
+	/* Appends go on while fn looks at the disk; only this thread changes
+	 * fd, so it may be read without the lock. */
+	rc = visit_file(&visit, &at, places_bytes(places), err);
+	if (rc == 0) {
+		pthread_mutex_lock(&places->lock);
+		rc = finish_visit(&visit, at, err);
+		pthread_mutex_unlock(&places->lock);
+	}
+	if (visit.out != -1)
+		close(visit.out);
+	buf_fini(&visit.kept);
+	return rc;
+}
