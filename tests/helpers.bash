@@ -17,7 +17,7 @@ for variable in $(compgen -e KOOP_); do
 done
 unset variable
 unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_REGION
-export KOOP_FAULTS_BIN=$FAULTS_BIN
+export KOOP_BIN=$BIN KOOP_FAULTS_BIN=$FAULTS_BIN
 export PATH="$BIN:$PATH"
 export LC_ALL=C.UTF-8 TZ=UTC
 umask 022
