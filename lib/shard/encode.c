@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * One loop: read some stripes, encode them, write them.  MD5 reads a stripe
- * beside the loop and is slower than it, so there are two buffers then; with
- * one, which is warm, the loop alone is faster.
+ * Some stripes are read, encoded, and written by a thread of its own while the
+ * next are read; MD5 has a thread, too.  So there are two blocks of stripes,
+ * each used again when both threads are done with it.
  */
 
 #include "shard/encode.h"
@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/progress.h"
+#include "shard/encode_writer.h"
 #include "shard/encoder.h"
 #include "shard/frame.h"
 #include "shard/outfile.h"
@@ -28,10 +29,11 @@
 #define BLOCK_BYTES (256 * 1024)
 #define BLOCK_STRIPES 64
 
-/* A buffer of stripes, which MD5 may still be reading. */
+/* Some stripes: read together, written together. */
 struct block {
-	uint8_t *data;
-	uint64_t ticket;
+	uint8_t *data, *parity;
+	struct encoded_stripe *stripe;
+	uint64_t md5_ticket, write_ticket;
 };
 
 struct encode_run {
@@ -40,24 +42,18 @@ struct encode_run {
 	int in;
 	size_t stripe_bytes, parity_bytes, block_stripes;
 	struct block block[2];
-	unsigned blocks, turn;
-	uint8_t *parity;
-	struct encoded_stripe *stripe;
 };
-
-/* Takes the stripes of a block; the memory is its own until it returns. */
-typedef int sink_fn(void *arg, struct encoded_stripe *stripe, size_t count,
-    struct error *err);
 
 static void
 run_fini(struct encode_run *run)
 {
 	/* First: its thread may be reading the blocks. */
 	encoder_free(run->encoder);
-	free(run->block[0].data);
-	free(run->block[1].data);
-	free(run->parity);
-	free(run->stripe);
+	for (size_t i = 0; i < nitems(run->block); i++) {
+		free(run->block[i].data);
+		free(run->block[i].parity);
+		free(run->block[i].stripe);
+	}
 }
 
 static int
@@ -76,17 +72,19 @@ run_init(struct encode_run *run, int in, const struct encode_options *options,
 	run->parity_bytes = (size_t)g->parity_shards * g->cell_bytes;
 	run->block_stripes = KOOP_MIN((size_t)BLOCK_STRIPES,
 	    KOOP_MAX((size_t)1, BLOCK_BYTES / run->stripe_bytes));
-	run->blocks = options->no_md5 ? 1 : 2;
-	for (unsigned i = 0; i < run->blocks; i++)
-		run->block[i].data = encoder_memory(
+	for (size_t i = 0; i < nitems(run->block); i++) {
+		struct block *b = &run->block[i];
+
+		b->data = encoder_memory(
 		    run->block_stripes * run->stripe_bytes);
-	run->parity = encoder_memory(run->block_stripes * run->parity_bytes);
-	run->stripe = calloc(run->block_stripes, sizeof(run->stripe[0]));
-	if (run->block[0].data == NULL ||
-	    run->block[run->blocks - 1].data == NULL || run->parity == NULL ||
-	    run->stripe == NULL) {
-		run_fini(run);
-		return error_set(err, ERRC_NOMEM, "encode: out of memory");
+		b->parity = encoder_memory(
+		    run->block_stripes * run->parity_bytes);
+		b->stripe = calloc(run->block_stripes, sizeof(b->stripe[0]));
+		if (b->data == NULL || b->parity == NULL || b->stripe == NULL) {
+			run_fini(run);
+			return error_set(err, ERRC_NOMEM,
+			    "encode: out of memory");
+		}
 	}
 	io_pipe_size(in, PIPE_BYTES);
 	(void)posix_fadvise(in, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -102,39 +100,59 @@ encode_block(struct encode_run *run, struct block *block, size_t len)
 	for (size_t at = 0; at < len; at += run->stripe_bytes) {
 		encoder_stripe(run->encoder, block->data + at,
 		    KOOP_MIN(len - at, run->stripe_bytes),
-		    run->parity + count * run->parity_bytes,
-		    &run->stripe[count]);
+		    block->parity + count * run->parity_bytes,
+		    &block->stripe[count]);
 		count++;
 	}
 	return count;
 }
 
+/* Fill one block and have it written; *last when the input is at its end. */
 static int
-run_stripes(struct encode_run *run, sink_fn *sink, void *arg, struct error *err)
+run_block(struct encode_run *run, struct block *block,
+    struct encode_writer *writer, bool *last, struct error *err)
 {
 	const size_t full = run->block_stripes * run->stripe_bytes;
+	int rc = encode_writer_wait(writer, block->write_ticket, err);
 	ssize_t got;
+	size_t count;
 
-	do {
-		struct block *block = &run->block[run->turn++ % run->blocks];
-		size_t count;
-		int rc;
-
-		encoder_wait(run->encoder, block->ticket);
-		got = io_read_full(run->in, block->data, full, err);
-		if (got < 0)
-			return (int)got;
-		count = encode_block(run, block, (size_t)got);
-		if (count == 0)
-			break;
-		block->ticket = run->stripe[count - 1].ticket;
-		rc = sink(arg, run->stripe, count, err);
-		if (rc < 0)
-			return rc;
-		if (run->options->progress != NULL)
-			progress_add(run->options->progress, (uint64_t)got);
-	} while ((size_t)got == full);
+	if (rc < 0)
+		return rc;
+	encoder_wait(run->encoder, block->md5_ticket);
+	got = io_read_full(run->in, block->data, full, err);
+	if (got < 0)
+		return (int)got;
+	*last = (size_t)got < full;
+	count = encode_block(run, block, (size_t)got);
+	if (count == 0)
+		return 0;
+	block->md5_ticket = block->stripe[count - 1].ticket;
+	block->write_ticket = encode_writer_push(writer, block->stripe, count);
+	if (run->options->progress != NULL)
+		progress_add(run->options->progress, (uint64_t)got);
 	return 0;
+}
+
+/* All of the input. */
+static int
+run_stripes(struct encode_run *run, encode_sink_fn *sink, void *arg,
+    struct error *err)
+{
+	struct encode_writer *writer = NULL;
+	bool last = false;
+	/* Beside MD5, which takes a core and all the time, it gains nothing. */
+	int rc = encode_writer_new(&writer, run->options->no_md5, sink, arg,
+	    err);
+
+	for (size_t i = 0; rc == 0 && !last; i++)
+		rc = run_block(run, &run->block[i % nitems(run->block)], writer,
+		    &last, err);
+	for (size_t i = 0; rc == 0 && i < nitems(run->block); i++)
+		rc = encode_writer_wait(writer, run->block[i].write_ticket,
+		    err);
+	encode_writer_free(writer);
+	return rc;
 }
 
 struct stream_sink {

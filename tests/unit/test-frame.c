@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "codec/crc.h"
+#include "shard/frame.h"
+#include "tap.h"
+
+static const struct reqid id = { { 0x01, 0x93, 0x4f, 0xb7, 0x1e, 0x2a, 0x70,
+    0x11, 0x8c, 0x4d, 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc } };
+static const struct reqid other = { { 0x01, 0x93, 0x4f, 0xb7, 0x1e, 0x2a, 0x70,
+    0x11, 0x8c, 0x4d, 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbd } };
+
+static struct frame
+cell_frame(void)
+{
+	return (struct frame){ .kind = FRAME_CELL,
+		.shard = 8,
+		.length = 65536,
+		.payload_crc = 0xdeadbeef,
+		.stripe = 1234567 };
+}
+
+static void
+a_header_stands_as_drawn(void)
+{
+	struct frame f = cell_frame();
+	uint8_t h[FRAME_HEADER_BYTES];
+	uint8_t covered[28 + 16];
+
+	frame_encode(h, &f, &id);
+	CHECK(memcmp(h, "KPF1\x02\x08\0\0", 8) == 0);
+	CHECK(load_le32(h + 8) == 65536);
+	CHECK(load_le32(h + 12) == 0xdeadbeef);
+	CHECK(load_le64(h + 16) == 1234567);
+	CHECK(load_le32(h + 24) == 0);
+	memcpy(covered, h, 28);
+	memcpy(covered + 28, id.b, 16);
+	CHECK(load_le32(h + 28) == crc32c(0, covered, sizeof(covered)));
+}
+
+static void
+a_header_comes_back(void)
+{
+	struct frame f = cell_frame(), back;
+	uint8_t h[FRAME_HEADER_BYTES];
+	struct error err;
+
+	frame_encode(h, &f, &id);
+	REQUIRE(frame_decode(&back, h, &id, &err) == 0);
+	CHECK(back.kind == FRAME_CELL && back.shard == 8);
+	CHECK(back.length == 65536 && back.payload_crc == 0xdeadbeef);
+	CHECK(back.stripe == 1234567);
+}
+
+static void
+every_flipped_bit_of_a_header_is_seen(void)
+{
+	struct frame f = cell_frame(), back;
+	uint8_t h[FRAME_HEADER_BYTES];
+	struct error err;
+
+	frame_encode(h, &f, &id);
+	for (unsigned bit = 0; bit < 8 * sizeof(h); bit++) {
+		h[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		CHECK(frame_decode(&back, h, &id, &err) == -ERRC_CORRUPT);
+		h[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	CHECK(frame_decode(&back, h, &id, &err) == 0);
+}
+
+static void
+a_cell_of_another_object_is_refused(void)
+{
+	struct frame f = cell_frame(), back;
+	uint8_t h[FRAME_HEADER_BYTES];
+	struct error err;
+
+	frame_encode(h, &f, &id);
+	CHECK(frame_decode(&back, h, &other, &err) == -ERRC_CORRUPT);
+	CHECK(frame_decode(&back, h, NULL, &err) == -ERRC_CORRUPT);
+}
+
+/* A right checksum does not make nonsense right. */
+static void
+a_header_that_says_nonsense_is_refused(void)
+{
+	struct frame bad[8], back;
+	uint8_t h[FRAME_HEADER_BYTES];
+	struct error err;
+
+	for (size_t i = 0; i < nitems(bad); i++)
+		bad[i] = cell_frame();
+	bad[0].length = 0;
+	bad[1].length = (1 << 20) + 1;
+	bad[2].shard = 32;
+	bad[3].stripe = UINT64_MAX;
+	bad[4].kind = 4;
+	bad[5].kind = 0;
+	bad[6].kind = FRAME_END; /* of the wrong length */
+	bad[7].kind = FRAME_BEGIN;
+	for (size_t i = 0; i < nitems(bad); i++) {
+		frame_encode(h, &bad[i], &id);
+		CHECK(frame_decode(&back, h, &id, &err) == -ERRC_CORRUPT);
+	}
+}
+
+static struct frame_begin
+some_begin(void)
+{
+	return (struct frame_begin){ .geometry = { 29, 3, 1 << 20 },
+		.id = id,
+		.part = 9999,
+		.parts = 10000 };
+}
+
+static void
+begin_comes_back(void)
+{
+	struct frame_begin begin = some_begin(), back;
+	uint8_t in[FRAME_BEGIN_BYTES], shard;
+	struct error err;
+
+	frame_begin_encode(in, &begin, 31);
+	REQUIRE(frame_begin_decode(&back, &shard, in, &err) == 0);
+	CHECK(shard == 31);
+	CHECK(geometry_equal(&back.geometry, &begin.geometry));
+	CHECK(reqid_equal(back.id, id));
+	CHECK(back.part == 9999 && back.parts == 10000);
+
+	begin.part = begin.parts = 1;
+	frame_begin_encode(in, &begin, FRAME_INTERLEAVED);
+	CHECK(memmem(in, sizeof(in), "part=", 5) == NULL);
+	REQUIRE(frame_begin_decode(&back, &shard, in, &err) == 0);
+	CHECK(shard == FRAME_INTERLEAVED);
+	CHECK(back.part == 1 && back.parts == 1);
+}
+
+static void
+every_flipped_bit_of_begin_is_seen(void)
+{
+	struct frame_begin begin = some_begin(), back;
+	uint8_t in[FRAME_BEGIN_BYTES], shard;
+	unsigned bad = 0;
+
+	frame_begin_encode(in, &begin, 3);
+	for (unsigned bit = 0; bit < 8 * sizeof(in); bit++) {
+		in[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		bad += frame_begin_decode(&back, &shard, in, NULL) !=
+		    -ERRC_CORRUPT;
+		in[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	CHECK(bad == 0);
+}
+
+static int
+parse_begin(const char *text)
+{
+	uint8_t payload[FRAME_BEGIN_PAYLOAD];
+	struct frame_begin out;
+	struct error err;
+
+	memset(payload, '\n', sizeof(payload));
+	memcpy(payload, text, strlen(text));
+	return frame_begin_parse(&out, payload, &err);
+}
+
+#define GEOMETRY "data_shards=6\nparity_shards=3\ncell_size=65536\n"
+#define START "format=1\ncode=rs-cauchy\n"
+#define ID "request_id=01934fb71e2a70118c4d123456789abc\n"
+
+static void
+the_text_of_begin_is_checked(void)
+{
+	CHECK(parse_begin(START GEOMETRY ID) == 0);
+	CHECK(parse_begin(ID GEOMETRY START) == 0);
+	CHECK(parse_begin(START GEOMETRY ID "later=thing\n") == 0);
+	CHECK(parse_begin(START GEOMETRY ID "part=3/3\n") == 0);
+	CHECK(parse_begin(START GEOMETRY ID "part=4/3\n") < 0);
+	CHECK(parse_begin(START GEOMETRY ID "part=0/3\n") < 0);
+	CHECK(parse_begin(START GEOMETRY ID "part=1\n") < 0);
+	CHECK(parse_begin(START GEOMETRY ID "part=1/10001\n") < 0);
+	CHECK(parse_begin(START GEOMETRY) < 0);
+	CHECK(parse_begin(START ID) < 0);
+	CHECK(parse_begin(GEOMETRY ID) < 0);
+	CHECK(parse_begin("format=2\ncode=rs-cauchy\n" GEOMETRY ID) < 0);
+	CHECK(parse_begin("format=1\ncode=rs-other\n" GEOMETRY ID) < 0);
+	CHECK(parse_begin(START GEOMETRY ID ID) < 0);
+	CHECK(parse_begin(START GEOMETRY ID "\nafter=padding\n") < 0);
+	CHECK(parse_begin(START GEOMETRY ID "words\n") < 0);
+	CHECK(parse_begin(START "data_shards=30\nparity_shards=3\n"
+				"cell_size=65536\n" ID) < 0);
+	CHECK(parse_begin(START "data_shards=-6\nparity_shards=3\n"
+				"cell_size=65536\n" ID) < 0);
+	CHECK(parse_begin(START "data_shards=6\nparity_shards=3\n"
+				"cell_size=4294967296\n" ID) < 0);
+}
+
+/* Full to the last byte, so without the LF that ends the text. */
+static void
+a_text_without_end_is_refused(void)
+{
+	uint8_t begin[FRAME_BEGIN_PAYLOAD], end[FRAME_END_PAYLOAD];
+	struct frame_begin b;
+	struct blob_totals t;
+	struct error err;
+
+	memset(begin, 'x', sizeof(begin));
+	CHECK(frame_begin_parse(&b, begin, &err) == -ERRC_CORRUPT);
+	memset(begin, '=', sizeof(begin));
+	CHECK(frame_begin_parse(&b, begin, &err) == -ERRC_CORRUPT);
+	memset(end, 'x', sizeof(end));
+	CHECK(frame_end_parse(&t, end, &err) == -ERRC_CORRUPT);
+	memset(end, '\n', sizeof(end));
+	CHECK(frame_end_parse(&t, end, &err) == -ERRC_CORRUPT);
+}
+
+/* The largest totals there can be still fit. */
+static void
+end_comes_back(void)
+{
+	struct blob_totals totals = { .size = STRIPE_SIZE_MAX,
+		.stripes = STRIPE_SIZE_MAX,
+		.has_md5 = true,
+		.crc64nvme = UINT64_MAX - 5,
+		.shards = 32 };
+	struct blob_totals back;
+	uint8_t in[FRAME_END_BYTES], shard;
+	struct error err;
+
+	for (unsigned i = 0; i < 32; i++)
+		totals.shard_crc64[i] = UINT64_MAX / (i + 1);
+	memset(totals.md5, 0xa5, sizeof(totals.md5));
+	frame_end_encode(in, &totals, &id, 7);
+	REQUIRE(frame_end_decode(&back, &shard, in, &id, &err) == 0);
+	CHECK(shard == 7);
+	CHECK(frame_totals_equal(&totals, &back));
+	CHECK(
+	    frame_end_decode(&back, &shard, in, &other, &err) == -ERRC_CORRUPT);
+
+	totals.has_md5 = false;
+	frame_end_encode(in, &totals, &id, FRAME_INTERLEAVED);
+	REQUIRE(frame_end_decode(&back, &shard, in, &id, &err) == 0);
+	CHECK(!back.has_md5);
+	CHECK(memmem(in, sizeof(in), "md5=", 4) == NULL);
+}
+
+static void
+totals_must_fit_the_geometry(void)
+{
+	struct geometry g = GEOMETRY_DEFAULT;
+	struct blob_totals t = { .size = 393217, .stripes = 2, .shards = 9 };
+	struct error err;
+
+	CHECK(frame_totals_check(&t, &g, &err) == 0);
+	t.stripes = 1;
+	CHECK(frame_totals_check(&t, &g, &err) == -ERRC_CORRUPT);
+	t.stripes = 2;
+	t.shards = 8;
+	CHECK(frame_totals_check(&t, &g, &err) == -ERRC_CORRUPT);
+}
+
+int
+main(void)
+{
+	RUN(a_header_stands_as_drawn);
+	RUN(a_header_comes_back);
+	RUN(every_flipped_bit_of_a_header_is_seen);
+	RUN(a_cell_of_another_object_is_refused);
+	RUN(a_header_that_says_nonsense_is_refused);
+	RUN(begin_comes_back);
+	RUN(every_flipped_bit_of_begin_is_seen);
+	RUN(the_text_of_begin_is_checked);
+	RUN(a_text_without_end_is_refused);
+	RUN(end_comes_back);
+	RUN(totals_must_fit_the_geometry);
+	return tap_done();
+}
