@@ -21,15 +21,15 @@ LAYERS = base codec http shard cluster commit session store node s3 up
 # The packages that each command may link.  --as-needed drops what a command
 # does not use; what is not in its line does not link.
 PKG_koop           =
-PKG_koop-up        = jansson sqlite3 libcrypto
+PKG_koop-up        = libisal libcrypto jansson sqlite3
 PKG_koop-encode    = libisal libcrypto
 PKG_koop-decode    = libisal libcrypto
 PKG_koop-shard-put = libisal libcrypto jansson sqlite3
 PKG_koop-shard-get = libisal libcrypto jansson sqlite3
-PKG_koop-commit    = libcrypto jansson sqlite3
-PKG_koop-log       = libcrypto jansson sqlite3
-PKG_koop-locate    = libcrypto jansson sqlite3
-PKG_koop-topology  = libcrypto jansson sqlite3
+PKG_koop-commit    = libisal libcrypto jansson sqlite3
+PKG_koop-log       = libisal libcrypto jansson sqlite3
+PKG_koop-locate    = libisal libcrypto jansson sqlite3
+PKG_koop-topology  = libisal libcrypto jansson
 PKG_koop-node      = libisal libcrypto libmicrohttpd jansson sqlite3
 PKG_koop-gw        = libisal libcrypto libmicrohttpd jansson sqlite3 expat
 PKG_all            = libisal libcrypto libmicrohttpd jansson sqlite3 expat

@@ -109,6 +109,8 @@ judge_answer(struct buf *answer, size_t from, struct error *err)
 	snprintf(last, sizeof(last), "%.*s", (int)(end - start),
 	    answer->n == 0 ? "" : answer->p + start);
 	answer->n = start;
+	if (answer->p != NULL)
+		answer->p[start] = '\0';
 	if (strcmp(last, "ok") == 0)
 		return 0;
 	if (strncmp(last, "error ", 6) == 0)
