@@ -63,11 +63,15 @@ blobwrite_open(struct blobwrite **out, struct nodeclient *nc,
 	rc = geometry_check(&options->geometry, err);
 	if (rc < 0)
 		return rc;
-	if (geometry_shards(&options->geometry) != options->place->set->n)
+	if (geometry_shards(&options->geometry) != options->place->set->n ||
+	    options->geometry.data_shards != options->place->set->data_shards)
 		return error_set(err, ERRC_USAGE,
-		    "geometry: %u shards, but erasure set %u has %u machines",
-		    geometry_shards(&options->geometry),
-		    options->place->set->number, options->place->set->n);
+		    "geometry: %u + %u shards, but erasure set %u has %u "
+		    "machines and %u data shards",
+		    options->geometry.data_shards,
+		    options->geometry.parity_shards,
+		    options->place->set->number, options->place->set->n,
+		    options->place->set->data_shards);
 	if (FAULT(WRITE_BEGIN))
 		return error_set(err, ERRC_UNAVAILABLE, "injected: begin");
 	w = calloc(1, sizeof(*w));
@@ -84,8 +88,6 @@ blobwrite_open(struct blobwrite **out, struct nodeclient *nc,
 	w->size = options->size;
 	w->inline_limit = options->inline_limit;
 	w->client_fd = options->client_fd;
-	/* Inline content must fit one block, which is never smaller. */
-	assert(w->inline_limit <= STRIPE_CELL_MIN * 16);
 	rc = shardsend_new(&w->sends, &sends, err);
 	if (rc == 0)
 		rc = encoder_new(&w->encoder, &w->geometry, w->id,
@@ -141,23 +143,13 @@ block_room(const struct blobwrite *w)
 	    (size_t)stripe_full_bytes(&w->geometry);
 }
 
-/* Encode what the block holds and let the shards have it. */
-static int
-send_block(struct blobwrite *w, struct error *err)
+static void
+encode_block(struct blobwrite *w, struct shardblock *block)
 {
-	struct shardblock *block = w->block;
 	size_t full = (size_t)stripe_full_bytes(&w->geometry);
 	size_t parity = (size_t)w->geometry.parity_shards *
 	    w->geometry.cell_bytes;
 
-	if (FAULT(WRITE_SHARD))
-		return error_set(err, ERRC_UNAVAILABLE, "injected: shard");
-	if (!shardsend_started(w->sends)) {
-		int rc = start_sends(w, err);
-
-		if (rc < 0)
-			return rc;
-	}
 	block->stripes = 0;
 	for (size_t at = 0; at < block->fill; at += full) {
 		uint32_t i = block->stripes++;
@@ -167,7 +159,22 @@ send_block(struct blobwrite *w, struct error *err)
 		    block->parity + i * parity, &block->encoded[i]);
 		block->ticket = block->encoded[i].ticket;
 	}
-	shardsend_push(w->sends, block);
+}
+
+/* Encode what the block holds and let the shards have it. */
+static int
+send_block(struct blobwrite *w, struct error *err)
+{
+	if (FAULT(WRITE_SHARD))
+		return error_set(err, ERRC_UNAVAILABLE, "injected: shard");
+	if (!shardsend_started(w->sends)) {
+		int rc = start_sends(w, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	encode_block(w, w->block);
+	shardsend_push(w->sends, w->block);
 	w->block = NULL;
 	/* Start the sends; the sockets take what they have room for. */
 	return shardsend_poll(w->sends, w->client_fd, nodeclient_now(w->nc),
@@ -346,9 +353,7 @@ finish_inline(struct blobwrite *w, struct blobwrite_result *out,
 			return rc;
 	}
 	block = w->block;
-	if (block->fill > 0)
-		encoder_stripe(w->encoder, block->data, block->fill,
-		    block->parity, &block->encoded[0]);
+	encode_block(w, block);
 	encoder_totals(w->encoder, &w->totals);
 	out->is_inline = true;
 	out->bytes = bytes_of(block->data, block->fill);

@@ -26,6 +26,7 @@
 #define IDLE_BUFFER_BYTES_MAX (128u << 20)
 #define CONNECTIONS_MAX 1024 /* for each node */
 #define CONNECTIONS_IDLE 64
+#define PAGE_BYTES ((size_t)4096)
 
 struct set_health {
 	uint32_t number;
@@ -396,7 +397,9 @@ nodeclient_buffer_get(struct nodeclient *nc, size_t bytes)
 	pthread_mutex_unlock(&nc->lock);
 	if (p != NULL)
 		return p;
-	return aligned_alloc(64, (bytes + 63) / 64 * 64);
+	/* Whole pages: see encoder_memory() for what that is worth. */
+	return aligned_alloc(PAGE_BYTES,
+	    (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES);
 }
 
 void

@@ -95,7 +95,7 @@ uint64_t nodeclient_hedge_ms(struct nodeclient *nc,
     const struct placement *place, uint32_t index);
 
 /*
- * Transfer buffers, kept for reuse, 64-byte aligned; NULL: no memory.  The
+ * Transfer buffers, kept for reuse, page-aligned; NULL: no memory.  The
  * number of idle bytes kept is bounded.
  */
 KOOP_MUST void *nodeclient_buffer_get(struct nodeclient *nc, size_t bytes);
