@@ -155,6 +155,30 @@ target_is_cut(const struct httpd_request *req, const char *version)
 	return version - req->uri - 1 != (ptrdiff_t)req->target_n;
 }
 
+/*
+ * The same for the headers, which libmicrohttpd parses in its buffer, putting
+ * NULs over colons and line ends.  It takes bare LFs, joins folded lines, ends
+ * values at a NUL byte, and leaves out lines whose name is empty; a proxy
+ * before us, or the maker of a signature, may have read something else.  Where
+ * each line was two bytes (CR and LF) behind the one before, and the last is
+ * followed by an empty one, nothing of that has happened.
+ */
+static bool
+lines_are_plain(const char *version, const struct header_list *list)
+{
+	const uint8_t *end = (const uint8_t *)version + strlen(version);
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct httpreq_header *header = &list->header[i];
+
+		if (header->name.p != end + 2)
+			return false;
+		end = header->value.p + header->value.n;
+	}
+	/* Short of four NULs the compare stops before it leaves the head. */
+	return end[0] == 0 && end[1] == 0 && end[2] == 0 && end[3] == 0;
+}
+
 static int
 judge(struct httpd_request *req, const char *version, const char **reason)
 {
@@ -181,6 +205,11 @@ judge(struct httpd_request *req, const char *version, const char **reason)
 		return status;
 	if (target_is_cut(req, version)) {
 		*reason = "the request target has a NUL byte";
+		return 400;
+	}
+	if (!lines_are_plain(version, &list)) {
+		*reason = "a header line is folded, or does not end in CR LF, "
+			  "or has a NUL byte or no name";
 		return 400;
 	}
 	if (!takes_body(req) && req->body.length > HTTPD_DRAIN_BODY_MAX) {
