@@ -15,6 +15,11 @@ teardown_file() {
 	DATA=$BATS_FILE_TMPDIR/data cluster_down
 }
 
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	export KOOP_CONFIG=$BATS_FILE_TMPDIR/data/koop.conf
+}
+
 teardown() {
 	:
 }
@@ -91,13 +96,13 @@ ranges() {
 			"$((at - 1)) $((at + cell))"; do
 			read -r first last <<<"$pair"
 			[ "$last" -lt 15728640 ] || last=15728639
-			printf 'url = "%s"\nrange = "%d-%d"\noutput = "r%d"\n' \
+			printf 'next\nfail\nsilent\nshow-error\nurl = "%s"\nrange = "%d-%d"\noutput = "r%d"\n' \
 				"$GW/sizes/ranges" "$first" "$last" "$i" >>config
 			echo "$first $last r$i" >>list
 			i=$((i + 1))
 		done
 	done
-	curl -sS -f -K config
+	tail -n +2 config | curl -K -
 	python3 - <<-'END'
 	film = open("film", "rb").read()
 	count = 0

@@ -94,10 +94,10 @@ patterns() {
 	for i in range(200):
 	    first = random.randrange(1 << 30)
 	    last = min(first + random.randrange(1 << random.randrange(1, 22)), (1 << 30) - 1)
-	    print(f'url = "{sys.argv[1]}"\nrange = "{first}-{last}"\noutput = "r{i}"')
+	    print(f'next\nfail\nsilent\nshow-error\nurl = "{sys.argv[1]}"\nrange = "{first}-{last}"\noutput = "r{i}"')
 	    print(first, last, file=open("list", "a"))
 	END
-	curl -sS -f -K config
+	tail -n +2 config | curl -K -
 	python3 - <<-'END'
 	film = open("film", "rb")
 	lines = open("list").read().split("\n")[:-1]

@@ -291,7 +291,9 @@ open_dir(const char *dir, const struct superblock_want *want, int *dirfd,
 		    "data directory \"%s\"", dir);
 	*dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*dirfd == -1)
-		return error_errno(err, ERRC_CONFIG, "data directory \"%s\"",
+		return error_errno(err, ERRC_CONFIG,
+		    "data directory \"%s\": is its disk mounted? pass --init "
+		    "for a new node, --replace for a new disk of an old one",
 		    dir);
 	return 0;
 }

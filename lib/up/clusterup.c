@@ -181,7 +181,7 @@ ready(void *arg)
 	up->o->say(text);
 	if (up->detach_fd == -1)
 		return;
-	(void)!write(up->detach_fd, "ok\n", 3);
+	dprintf(up->detach_fd, "ok %s\n", text);
 	close(up->detach_fd);
 	up->detach_fd = -1;
 }
@@ -246,36 +246,35 @@ leave_terminal(struct clusterup *up, struct error *err)
 	return 0;
 }
 
-/* The parent of a detached supervisor: wait for "ok", or for its error. */
+/* The parent of a detached supervisor: its last word, "ok LINE" or the code
+ * (as a letter) and the text of the error that it ended with. */
 static int
-await_child(int fd, uint64_t timeout_ms, struct error *err)
+await_child(const struct clusterup *up, int fd, struct error *err)
 {
-	uint64_t deadline = clock_mono_ms(&clock_system) + timeout_ms;
+	uint64_t deadline = clock_mono_ms(&clock_system) + up->o->timeout_ms;
 	char text[600];
 	size_t n = 0;
+	ssize_t got = 1;
 
-	while (n < sizeof(text) - 1) {
+	while (got > 0 && n < sizeof(text) - 1) {
 		struct pollfd pfd = { .fd = fd, .events = POLLIN };
-		ssize_t got;
 
 		if (poll(&pfd, 1, clock_left_ms(&clock_system, deadline)) == 0)
 			return error_set(err, ERRC_RETRY,
 			    "the cluster does not serve yet; koop status "
 			    "tells what is missing");
 		got = read(fd, text + n, sizeof(text) - 1 - n);
-		if (got <= 0)
-			break;
-		n += (size_t)got;
-		text[n] = '\0';
-		if (strcmp(text, "ok\n") == 0)
-			return 0;
+		n += got > 0 ? (size_t)got : 0;
 	}
 	text[n] = '\0';
-	/* "CODE TEXT" of the error that it ended with. */
-	char *space = strchr(text, ' ');
-	if (space == NULL || text[0] < 'A' || text[0] > 'A' + ERRC_MAX)
+	text[strcspn(text, "\n")] = '\0';
+	if (strncmp(text, "ok ", 3) == 0) {
+		up->o->say(text + 3);
+		return 0;
+	}
+	if (n < 3 || text[0] <= 'A' || text[0] >= 'A' + ERRC_MAX)
 		return error_set(err, ERRC_RETRY, "the supervisor died");
-	return error_set(err, (enum errc)(text[0] - 'A'), "%s", space + 1);
+	return error_set(err, (enum errc)(text[0] - 'A'), "%s", text + 2);
 }
 
 static int
@@ -292,7 +291,7 @@ detach(struct clusterup *up, struct error *err)
 		return error_errno(err, ERRC_NOMEM, "fork");
 	if (pid != 0) {
 		close(fd[1]);
-		rc = await_child(fd[0], up->o->timeout_ms, err);
+		rc = await_child(up, fd[0], err);
 		close(fd[0]);
 		return rc;
 	}
