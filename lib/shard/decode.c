@@ -134,7 +134,7 @@ decode_part(struct stream_reader *in, int out, uint32_t *part, uint32_t *parts,
 		return rc;
 	rc = decode_blob(&run, in, err);
 	if (rc < 0 && begin.parts > 1)
-		rc = error_wrap(err, "part %u of %u", begin.part, begin.parts);
+		(void)error_wrap(err, "part %u of %u", begin.part, begin.parts);
 	decode_run_fini(&run);
 	return rc;
 }

@@ -98,11 +98,11 @@ parse_fields(struct bytes rest, struct field *table, size_t n, const char *what,
     struct error *err)
 {
 	unsigned count = 0;
+	int rc;
 
 	while (rest.n > 0) {
 		const uint8_t *space, *eq;
 		size_t len;
-		int rc;
 
 		if (rest.p[0] != ' ' || ++count > LINE_FIELDS_MAX)
 			return error_set(err, ERRC_CORRUPT,
@@ -117,13 +117,16 @@ parse_fields(struct bytes rest, struct field *table, size_t n, const char *what,
 		rc = fields_take(table, n, what,
 		    bytes_of(rest.p, (size_t)(eq - rest.p)),
 		    bytes_of(eq + 1, len - (size_t)(eq + 1 - rest.p)), err);
-		if (rc < 0)
-			return error_wrap(err, "receipt");
+		if (rc < 0) {
+			(void)error_wrap(err, "receipt");
+			return rc;
+		}
 		rest = bytes_of(rest.p + len, rest.n - len);
 	}
-	if (fields_complete(table, n, what, err) < 0)
-		return error_wrap(err, "receipt");
-	return 0;
+	rc = fields_complete(table, n, what, err);
+	if (rc < 0)
+		(void)error_wrap(err, "receipt");
+	return rc;
 }
 
 static int

@@ -213,8 +213,10 @@ stream_reader_begin(struct stream_reader *r, struct frame_begin *out,
 		return error_set(err, ERRC_CORRUPT,
 		    "stream: ends within BEGIN");
 	rc = frame_begin_decode(&r->begin, shard, in, err);
-	if (rc < 0)
-		return error_wrap(err, "stream");
+	if (rc < 0) {
+		(void)error_wrap(err, "stream");
+		return rc;
+	}
 	r->has_begin = true;
 	*out = r->begin;
 	return 1;
@@ -347,8 +349,10 @@ stream_reader_end(struct stream_reader *r, struct blob_totals *out,
 	rc = frame_end_decode(&totals, &shard, in, &r->begin.id, err);
 	if (rc == 0)
 		rc = frame_totals_check(&totals, &r->begin.geometry, err);
-	if (rc < 0)
-		return error_wrap(err, "stream");
+	if (rc < 0) {
+		(void)error_wrap(err, "stream");
+		return rc;
+	}
 	*out = totals;
 	return 0;
 }

@@ -40,9 +40,11 @@ take_header(struct frame_verifier *v, struct error *err)
 	int rc = frame_decode(&v->frame, v->head, v->has_begin ? &v->id : NULL,
 	    err);
 
-	if (rc < 0)
-		return error_wrap(err, "shard %u: after %llu stripes", v->shard,
+	if (rc < 0) {
+		(void)error_wrap(err, "shard %u: after %llu stripes", v->shard,
 		    (unsigned long long)v->stripes);
+		return rc;
+	}
 	if ((v->frame.kind == FRAME_BEGIN) == v->has_begin)
 		return error_set(err, ERRC_CORRUPT,
 		    "shard %u: BEGIN is not first and alone", v->shard);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "shard/verify.h"
+#include "shardtest.h"
+#include "tap.h"
+
+static const struct geometry small = { 2, 1, 4096 };
+
+/* Feed in pieces of that many bytes; 0 when all is right. */
+static int
+verify(const void *p, size_t n, struct reqid id, uint8_t shard, size_t piece,
+    struct error *err)
+{
+	struct frame_verifier v;
+	const uint8_t *at = p;
+	int rc = 0;
+
+	frame_verifier_init(&v, id, shard);
+	while (rc == 0 && n > 0) {
+		size_t some = KOOP_MIN(piece, n);
+
+		rc = frame_verifier_feed(&v, at, some, err);
+		at += some;
+		n -= some;
+	}
+	if (rc == 0)
+		rc = frame_verifier_finish(&v, err);
+	return rc;
+}
+
+static void
+every_shard_of_every_size_is_right_in_any_pieces(void)
+{
+	static const size_t sizes[] = { 0, 1, 2, 8191, 8192, 8193, 20000 };
+	static const size_t pieces[] = { 1, 31, 32, 33, 4096, 1 << 20 };
+
+	for (size_t i = 0; i < nitems(sizes); i++) {
+		struct shardtest t;
+		struct error err;
+
+		shardtest_make(&t, small, sizes[i], 1);
+		for (uint8_t j = 0; j < 3; j++)
+			for (size_t k = 0; k < nitems(pieces); k++)
+				CHECK(verify(t.file[j].p, t.file[j].n, t.id, j,
+					  pieces[k], &err) == 0);
+		CHECK(t.file[0].n == stripe_file_bytes(&small, sizes[i]));
+		shardtest_free(&t);
+	}
+}
+
+static void
+the_verifier_tells_what_it_read(void)
+{
+	struct frame_verifier v;
+	struct shardtest t;
+	struct error err;
+
+	shardtest_make(&t, small, 20000, 1);
+	frame_verifier_init(&v, t.id, 2);
+	REQUIRE(frame_verifier_feed(&v, t.file[2].p, t.file[2].n, &err) == 0);
+	REQUIRE(frame_verifier_finish(&v, &err) == 0);
+	CHECK(v.done && v.bytes == t.file[2].n && v.stripes == 3);
+	CHECK(geometry_equal(&v.begin.geometry, &small));
+	CHECK(frame_totals_equal(&v.totals, &t.totals));
+	shardtest_free(&t);
+}
+
+static void
+every_flipped_byte_is_seen(void)
+{
+	struct shardtest t;
+	unsigned missed = 0;
+
+	shardtest_make(&t, small, 8193, 1);
+	for (size_t i = 0; i < t.file[1].n; i++) {
+		t.file[1].p[i] ^= (char)(1 << i % 8);
+		missed += verify(t.file[1].p, t.file[1].n, t.id, 1, 1 << 20,
+			      NULL) != -ERRC_CORRUPT;
+		t.file[1].p[i] ^= (char)(1 << i % 8);
+	}
+	CHECK(missed == 0);
+	shardtest_free(&t);
+}
+
+static void
+every_truncation_and_what_follows_end_is_seen(void)
+{
+	struct shardtest t;
+	struct error err;
+	unsigned missed = 0;
+
+	shardtest_make(&t, small, 8193, 1);
+	for (size_t n = 0; n < t.file[1].n; n++)
+		missed += verify(t.file[1].p, n, t.id, 1, 1 << 20, NULL) !=
+		    -ERRC_CORRUPT;
+	CHECK(missed == 0);
+	buf_add(&t.file[1], "x", 1);
+	CHECK(verify(t.file[1].p, t.file[1].n, t.id, 1, 1 << 20, &err) ==
+	    -ERRC_CORRUPT);
+	CHECK_STR(err.text, "shard 1: bytes after END");
+	shardtest_free(&t);
+}
+
+static void
+another_shard_or_object_is_refused(void)
+{
+	struct shardtest t;
+	struct error err;
+
+	shardtest_make(&t, small, 8193, 1);
+	CHECK(verify(t.file[1].p, t.file[1].n, t.id, 0, 99, &err) < 0);
+	CHECK_STR(err.text, "shard 0: a frame of shard 1");
+	CHECK(
+	    verify(t.file[1].p, t.file[1].n, shardtest_id(2), 1, 99, &err) < 0);
+	CHECK_STR(err.text, "shard 1: of another object");
+	CHECK(verify(t.stream.p, t.stream.n, t.id, 0, 99, &err) < 0);
+	shardtest_free(&t);
+}
+
+/* Frames that are good alone, in the wrong order. */
+static void
+frames_out_of_order_are_refused(void)
+{
+	enum { CELL = 32 + 4096, FIRST = 512 };
+	struct shardtest t;
+	struct buf b = buf_make(1 << 20);
+	struct error err;
+	const char *p;
+
+	shardtest_make(&t, small, 20000, 1);
+	p = t.file[0].p;
+	/* stripe 1 before stripe 0 */
+	buf_add(&b, p, FIRST);
+	buf_add(&b, p + FIRST + CELL, CELL);
+	CHECK(verify(b.p, b.n, t.id, 0, 999, &err) < 0);
+	CHECK_STR(err.text, "shard 0: stripe 1 where 0 had to be");
+	/* a stripe twice */
+	buf_clear(&b);
+	buf_add(&b, p, FIRST + CELL);
+	buf_add(&b, p + FIRST, CELL);
+	CHECK(verify(b.p, b.n, t.id, 0, 999, &err) < 0);
+	/* END too early */
+	buf_clear(&b);
+	buf_add(&b, p, FIRST + CELL);
+	buf_add(&b, p + t.file[0].n - FRAME_END_BYTES, FRAME_END_BYTES);
+	CHECK(verify(b.p, b.n, t.id, 0, 999, &err) < 0);
+	CHECK_STR(err.text, "shard 0: END after 1 of 3 stripes");
+	/* BEGIN twice, and a cell first */
+	buf_clear(&b);
+	buf_add(&b, p, FIRST);
+	buf_add(&b, p, FIRST);
+	CHECK(verify(b.p, b.n, t.id, 0, 999, &err) < 0);
+	CHECK_STR(err.text, "shard 0: BEGIN is not first and alone");
+	CHECK(verify(p + FIRST, CELL, t.id, 0, 999, &err) < 0);
+	buf_fini(&b);
+	shardtest_free(&t);
+}
+
+static void
+once_bad_is_always_bad(void)
+{
+	static const uint8_t zeros[64];
+	struct frame_verifier v;
+	struct error err;
+
+	frame_verifier_init(&v, shardtest_id(1), 0);
+	CHECK(frame_verifier_feed(&v, zeros, sizeof(zeros), &err) < 0);
+	CHECK(frame_verifier_feed(&v, zeros, 0, &err) < 0);
+	CHECK(frame_verifier_finish(&v, &err) < 0);
+}
+
+int
+main(void)
+{
+	RUN(every_shard_of_every_size_is_right_in_any_pieces);
+	RUN(the_verifier_tells_what_it_read);
+	RUN(every_flipped_byte_is_seen);
+	RUN(every_truncation_and_what_follows_end_is_seen);
+	RUN(another_shard_or_object_is_refused);
+	RUN(frames_out_of_order_are_refused);
+	RUN(once_bad_is_always_bad);
+	return tap_done();
+}
