@@ -203,6 +203,6 @@ main(int argc, char *argv[])
 	if (clusterup_run(&opt, &err) < 0)
 		return cli_fail(&cli, &err);
 	if (opt.detach && !opt.quiet)
-		return print_status(opt.layout.dir);
+		print_status(opt.layout.dir);
 	return cli_finish(&cli);
 }
