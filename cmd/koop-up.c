@@ -121,8 +121,7 @@ print_status(const char *dir)
 	buf_fini(&out);
 	if (rc < 0)
 		return cli_fail(&cli, &err);
-	rc = cli_finish(&cli);
-	return rc != 0 ? rc : level == STATUS_BROKEN;
+	return level == STATUS_BROKEN;
 }
 
 /* Tell the running supervisor. */
@@ -166,8 +165,11 @@ operate(const char *word)
 
 	if (layout_resolve(dir, opt.layout.dir, false, &err) < 0)
 		return cli_fail(&cli, &err);
-	if (strcmp(word, "status") == 0)
-		return print_status(dir);
+	if (strcmp(word, "status") == 0) {
+		int status = print_status(dir);
+		int written = cli_finish(&cli);
+		return written != 0 ? written : status;
+	}
 	if (strcmp(word, "down") == 0)
 		return tell(dir, "down", LAYOUT_UNSET);
 	if (strcmp(word, "env") == 0)
