@@ -335,10 +335,9 @@ mark_late(struct window *w, uint64_t deadline)
 		if (w->half_ms != 0)
 			due = KOOP_MIN(due,
 			    f->opened_ms + 3 * w->half_ms + hedge);
-		if (now >= due)
-			f->late = true;
-		else
-			next = KOOP_MIN(next, due);
+		/* The caller starts another one before it waits. */
+		f->late = now >= due;
+		next = KOOP_MIN(next, due);
 	}
 	return next;
 }

@@ -120,10 +120,9 @@ mark_late(struct asking *a, uint64_t deadline)
 			continue;
 		due = q->opened_ms +
 		    nodeclient_hedge_ms(a->ask->nc, a->ask->place, q->machine);
-		if (now >= due)
-			q->late = true;
-		else
-			next = KOOP_MIN(next, due);
+		/* The caller opens another one before it waits. */
+		q->late = now >= due;
+		next = KOOP_MIN(next, due);
 	}
 	return next;
 }

@@ -191,18 +191,16 @@ push_block(struct pipeput *p, struct error *err)
 static int
 need_block(struct pipeput *p, struct error *err)
 {
-	while (p->block == NULL) {
-		int rc;
-
-		p->block = shardsend_space(p->sends);
-		if (p->block != NULL)
-			break;
-		rc = shardsend_poll(p->sends, -1,
+	if (p->block != NULL)
+		return 0;
+	while ((p->block = shardsend_space(p->sends)) == NULL) {
+		int rc = shardsend_poll(p->sends, -1,
 		    nodeclient_now(p->nc) + SLICE_MS, err);
+
 		if (rc < 0)
 			return rc;
-		p->block = shardsend_space(p->sends);
 	}
+	p->block->stripes = 0;
 	return 0;
 }
 
