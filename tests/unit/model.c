@@ -101,10 +101,14 @@ model_apply_line(struct model *model, uint64_t time_ms, struct bytes line)
 	must(rc == RECORD_OK || rc == RECORD_IGNORED ? 0 : -1, &err, "parse");
 	input.verdict = (enum record_verdict)rc;
 	input.record = record;
-	must(apply_entry(rowset_mem_rows(model->mem), &effects, &input,
-		 &applied, &err),
-	    &err, "apply");
+	rc = apply_entry(rowset_mem_rows(model->mem), &effects, &input,
+	    &applied, &err);
 	record_free(record);
+	if (rc == -ERRC_CORRUPT) {
+		result.broken = true;
+		return result;
+	}
+	must(rc, &err, "apply");
 	model->applied = applied.applied;
 	result.outcome = applied.outcome;
 	result.duplicate = applied.duplicate;

@@ -36,6 +36,7 @@ struct model {
 struct model_result {
 	enum outcome outcome;
 	bool duplicate;
+	bool broken; /* apply found that the rows contradict each other */
 	size_t garbage_count;
 	struct garbage_row garbage[MODEL_GARBAGE_MAX];
 	size_t blob_count;
