@@ -15,6 +15,11 @@ teardown_file() {
 	DATA=$BATS_FILE_TMPDIR/data cluster_down
 }
 
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	export KOOP_CONFIG=$DATA/koop.conf
+}
+
 teardown() {
 	:
 }
@@ -22,11 +27,11 @@ teardown() {
 # s3 METHOD TARGET [CURL-OPTION...]: one request; the answer's body is in
 # ./body, its headers in ./headers, its status in CODE.
 s3() {
-	local method=(-X "$1") target=$2
-	[ "$1" != HEAD ] || method=(--head)
+	local method=(-X "$1" -o body) target=$2
+	[ "$1" != HEAD ] || method=(--head -o /dev/null)
 	shift 2
 	rm -f body headers
-	CODE=$(curl -sS --path-as-is -o body -D headers -w '%{http_code}' \
+	CODE=$(curl -sS --path-as-is -D headers -w '%{http_code}' \
 		"${method[@]}" "$@" "$GW$target")
 	[ -e body ] || : >body
 }
@@ -675,7 +680,6 @@ put() {
 	is 404 NoSuchKey
 	s3 HEAD /delete/a
 	is 404
-	[ ! -s body ]
 }
 
 @test "s3: many keys are deleted at once" {
@@ -803,7 +807,7 @@ put() {
 
 @test "s3: keys are listed in the order of their bytes" {
 	bucket order
-	for key in Z a %C3%A4 %F0%9F%8E%AC %EF%BF%BC ! ~ 10 9 a. a/ a0; do
+	for key in Z a %C3%A4 %F0%9F%8E%AC %EF%BF%BC '!' '~' 10 9 a. a/ a0; do
 		put "/order/$key" x
 	done
 	s3 GET '/order?encoding-type=url'
@@ -887,8 +891,14 @@ put() {
 	python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse("body")'
 	s3 HEAD /errors/none
 	is 404
-	[ ! -s body ]
 	[ -n "$(header x-amz-request-id)" ]
+	# A HEAD has no body, whatever its answer says about one.
+	exec 9<>"/dev/tcp/127.0.0.1/${GW##*:}"
+	printf 'HEAD /errors/none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >&9
+	tr -d '\r' <&9 >answer
+	exec 9>&-
+	[ "$(tail -n 1 answer)" = "" ]
+	run ! grep -q '<' answer
 }
 
 @test "s3: headers of the shard API mean nothing to the gateway" {

@@ -20,17 +20,22 @@ teardown_file() {
 	DATA=$BATS_FILE_TMPDIR/data cluster_down
 }
 
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	export KOOP_CONFIG=$DATA/koop.conf
+}
+
 teardown() {
 	:
 }
 
 # s3 METHOD TARGET [CURL-OPTION...]: see 71-s3.bats.
 s3() {
-	local method=(-X "$1") target=$2
-	[ "$1" != HEAD ] || method=(--head)
+	local method=(-X "$1" -o body) target=$2
+	[ "$1" != HEAD ] || method=(--head -o /dev/null)
 	shift 2
 	rm -f body headers
-	CODE=$(curl -sS --path-as-is -o body -D headers -w '%{http_code}' \
+	CODE=$(curl -sS --path-as-is -D headers -w '%{http_code}' \
 		"${method[@]}" "$@" "$GW$target")
 	[ -e body ] || : >body
 }
