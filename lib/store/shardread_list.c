@@ -155,7 +155,7 @@ common_prefix(const struct list_query *q, struct bytes key)
 {
 	const uint8_t *at;
 
-	if (q->delimiter.n == 0 || key.n < q->prefix.n)
+	if (q->delimiter.n == 0 || key.n == 0 || key.n < q->prefix.n)
 		return BYTES_NONE;
 	at = memmem(key.p + q->prefix.n, key.n - q->prefix.n, q->delimiter.p,
 	    q->delimiter.n);
