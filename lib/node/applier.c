@@ -18,6 +18,7 @@
 #include "node/apply.h"
 #include "node/holding.h"
 #include "node/nodecore.h"
+#include "node/repair.h"
 #include "node/touch.h"
 #include "node/watermark.h"
 #include "store/shardmeta.h"
@@ -306,16 +307,20 @@ publish(struct applier *applier)
 {
 	struct nodecore *core = applier->core;
 	struct entry *entry;
+	bool voted;
 
 	pthread_mutex_lock(&applier->lock);
 	for (size_t i = 0; i < applier->count; i++) {
 		struct lane *lane = &applier->lane[i];
 
+		voted = lane->voting;
 		if (!lane_publish(lane))
 			continue;
 		commitlog_publish(core->log, core->set.number, core->index,
 		    lane->partition, lane->applied);
 		watermark_set(core->wm, i, lane->applied, lane->voting);
+		if (lane->voting && !voted)
+			atomic_store(&core->repair_news, true);
 	}
 	pthread_mutex_unlock(&applier->lock);
 	for (size_t i = 0; i < applier->entries; i++) {
@@ -324,6 +329,8 @@ publish(struct applier *applier)
 			watermark_event(core->wm, &entry->event);
 	}
 	watermark_publish(core->wm);
+	if (atomic_exchange(&core->repair_news, false))
+		repair_wake(core);
 }
 
 /* Lanes that stopped must not be read on; the others begin anew behind what

@@ -36,6 +36,7 @@ holding_queue(struct nodecore *core, const struct apply_blob *blob,
 {
 	struct repair_row row = repair_of(core, blob);
 
+	atomic_store(&core->repair_news, true);
 	return shardmeta_repair_put(core->meta, &row, err);
 }
 

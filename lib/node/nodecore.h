@@ -99,6 +99,7 @@ struct nodecore {
 	int repair_fd; /* eventfd: readable when repair has work */
 	_Atomic bool stopping;
 	_Atomic bool log_reachable;
+	_Atomic bool repair_news; /* queued, but not yet durable */
 	_Atomic bool rescan; /* search all rows for missing shards */
 	struct nodecore_counters counters;
 };

@@ -264,6 +264,8 @@ nodeserver_get_blob(struct nodeserver_call *call)
 	    core->files, call->id, call->shard, &fd, &bytes, &err);
 	if (rc == -ERRC_NOTFOUND) {
 		send_inline_by_id(call);
+		/* A peer looks for it because a row needs it. */
+		(void)!repair_check(core, call->partition, call->id, NULL);
 		return;
 	}
 	if (rc != 0) {

@@ -1,0 +1,297 @@
+#!/usr/bin/env bats
+# One storage node, by hand: its command line, its data directory, and the
+# shard API as curl sees it.
+
+load helpers
+
+teardown() {
+	local pid
+	for pid in $(leftovers "$BATS_TEST_TMPDIR"); do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+	cluster_down
+}
+
+# make_set: topology and log of a set of three, and what names them.
+make_set() {
+	koop-topology make --data-shards 2 --parity-shards 1 \
+		--write-quorum 3 --partitions 4 >topology.json
+	URLS=(--topology "file:$PWD/topology.json"
+		--commit-log "sqlite:$PWD/commit.db")
+	koop-log create "${URLS[@]}" >/dev/null
+	CLUSTER=$(koop-log --commit-log "sqlite:$PWD/commit.db" --limit 1 |
+		jq -r .record.cluster)
+	TO="X-Koop-To: $CLUSTER/1/0"
+}
+
+# node_up [OPTION...]: machine 0 on a free port; sets NODE and PID.
+node_up() {
+	mkfifo -m 600 ready 2>/dev/null || true
+	koop-node "${URLS[@]}" --data-dir "$PWD/node" --node 1/0 \
+		--listen 127.0.0.1:0 --ready-fd 7 --durability os "$@" \
+		7>ready 2>>node.log 3>&- &
+	PID=$!
+	NODE=$(ready_wait ready)
+}
+
+node_down() {
+	kill -TERM "$PID"
+	wait "$PID"
+}
+
+# call STATUS [CURL-ARGUMENT...]: a request to the node; body and headers in
+# files of these names.
+call() {
+	local want=$1 got
+	shift
+	got=$(curl -sS -D headers -o body -H "$TO" --max-time 20 \
+		-w '%{http_code}' "$@")
+	[ "$got" = "$want" ] || {
+		echo "$got, not $want: $*; $(head -c 300 body)" >&2
+		return 1
+	}
+}
+
+header() {
+	tr -d '\r' <headers | sed -n "s/^$1: //Ip"
+}
+
+# shards FILE: the three shard files of a blob, s.0 to s.2, its id in ID.
+shards() {
+	koop-encode --data-shards 2 --parity-shards 1 --cell-size 4K \
+		--split s.%d <"$1" 2>/dev/null
+	ID=$(strings s.0 | sed -n 's/^request_id=//p' | head -n 1)
+}
+
+@test "node: a new data directory needs --init, and only once" {
+	make_set
+	mkdir node
+	run -78 --separate-stderr koop-node "${URLS[@]}" \
+		--data-dir "$PWD/node" --node 1/0 -n
+	[[ $stderr == *--init* ]]
+	run -0 koop-node "${URLS[@]}" --data-dir "$PWD/node" --node 1/0 \
+		--init -n
+	[ "$output" = "koop-node: the configuration is good" ]
+	run -0 koop-node "${URLS[@]}" --data-dir "$PWD/node" --node 1/0 -n
+}
+
+@test "node: another machine's data directory is refused" {
+	make_set
+	koop-node "${URLS[@]}" --data-dir "$PWD/node" --node 1/0 --init -n
+	run -78 --separate-stderr koop-node "${URLS[@]}" \
+		--data-dir "$PWD/node" --node 1/1 -n
+	[[ $stderr == "koop-node: "* ]]
+}
+
+@test "node: a data directory that is open is refused" {
+	make_set
+	node_up --init
+	run -78 --separate-stderr koop-node "${URLS[@]}" \
+		--data-dir "$PWD/node" --node 1/0 --listen 127.0.0.1:0
+	node_down
+}
+
+@test "node: it listens on loopback addresses only" {
+	make_set
+	run -78 --separate-stderr koop-node "${URLS[@]}" \
+		--data-dir "$PWD/node" --node 1/0 --init --listen 0.0.0.0:0
+	[[ $stderr == *loopback* ]]
+	[ ! -e node ]
+	run -78 --separate-stderr koop-node "${URLS[@]}" \
+		--data-dir "$PWD/node" --node 1/0 --init --listen nonsense
+	run -78 --separate-stderr koop-node "${URLS[@]}" \
+		--data-dir "$PWD/node" --node 9/0 --init
+	[[ $stderr == *"no such machine"* ]]
+}
+
+@test "node: without topology, log, directory or place it says what is missing" {
+	make_set
+	run -78 --separate-stderr koop-node
+	[[ $stderr == *--topology* ]]
+	run -78 --separate-stderr koop-node "${URLS[@]}" --node 1/0
+	[[ $stderr == *--data-dir* ]]
+	run -78 --separate-stderr koop-node "${URLS[@]}" --data-dir node
+	[[ $stderr == *--listen* ]]
+	run -64 --separate-stderr koop-node --init --replace
+}
+
+@test "node: health tells cluster, place and votes; SIGTERM ends it with 0" {
+	make_set
+	node_up --init
+	curl -sS -f "http://$NODE/health" >health
+	[ "$(jq -r .cluster health)" = "$CLUSTER" ]
+	[ "$(jq -r '"\(.set)/\(.index)/\(.count)"' health)" = 1/0/4 ]
+	curl -sS -f "http://$NODE/metrics" | grep -q '^koop_node_partitions 4$'
+	kill -USR1 "$PID"
+	kill -HUP "$PID"
+	node_down
+	grep -q 'partitions=4' node.log
+	grep -q reloaded node.log
+}
+
+@test "node: a request that is meant for another machine is a 421" {
+	make_set
+	node_up --init
+	TO="X-Koop-To: $CLUSTER/1/1"
+	call 421 "http://$NODE/bucket/0/b"
+	grep -q "$CLUSTER/1/0" body
+	TO='X-Nothing: 1'
+	call 421 "http://$NODE/bucket/0/b"
+	call 200 "http://$NODE/health"
+	node_down
+}
+
+@test "node: unknown paths, methods, partitions and ids are told apart" {
+	make_set
+	node_up --init
+	call 404 "http://$NODE/nothing"
+	call 404 "http://$NODE/stored/1/b/k"
+	call 405 -X DELETE "http://$NODE/bucket/0/b"
+	call 421 "http://$NODE/bucket/99/b"
+	call 400 "http://$NODE/bucket/x/b"
+	call 400 "http://$NODE/store/0/b/k?requestId=12"
+	call 400 "http://$NODE/store/0/b/%ff"
+	call 400 "http://$NODE/applied/0"
+	call 400 "http://$NODE/list?prefix=a"
+	node_down
+}
+
+@test "node: a shard is stored once, and read back whole and in ranges" {
+	make_set
+	node_up --init
+	object 100000 data
+	shards data
+	url="http://$NODE/store/0/b/k?requestId=$ID"
+	call 404 "$url"
+	call 200 -T s.0 "$url&shard=0"
+	call 200 "$url"
+	cmp body s.0
+	[ "$(header X-Koop-Shard)" = 0 ]
+	call 206 -H 'Range: bytes=512-4639' "$url"
+	cmp body <(tail -c +513 s.0 | head -c 4128)
+	[ "$(header Content-Range)" = "bytes 512-4639/$(stat -c %s s.0)" ]
+	call 416 -H 'Range: bytes=9999999-' "$url"
+	# The same again, sent in chunks.
+	call 200 -T - -H 'Transfer-Encoding: chunked' "$url&shard=0" <s.0
+	node_down
+	node_up
+	call 200 "http://$NODE/store/0/b/k?requestId=$ID"
+	cmp body s.0
+	node_down
+}
+
+@test "node: what is no whole shard is refused, and leaves nothing" {
+	make_set
+	node_up --init
+	object 100000 data
+	shards data
+	url="http://$NODE/store/0/b/k?requestId=$ID"
+	call 400 -T s.1 "$url&shard=0"
+	call 400 -T s.1 "$url&shard=1"
+	grep -q 'holds shard 0' body
+	call 400 -T s.0 "$url"
+	head -c 50000 s.0 >torn
+	call 400 -T torn "$url&shard=0"
+	cp s.0 bad
+	printf x | dd of=bad bs=1 seek=9000 conv=notrunc status=none
+	call 400 -T bad "$url&shard=0"
+	cat s.0 s.0 >twice
+	call 400 -T twice "$url&shard=0"
+	call 400 -X PUT "$url&shard=0"
+	call 404 "$url"
+	[ -z "$(find node/shards -type f)" ]
+	call 200 -T s.0 "$url&shard=0"
+	node_down
+}
+
+@test "node: other bytes under a stored id are a 409, and change nothing" {
+	make_set
+	node_up --init
+	object 100000 one 1
+	object 100000 two 2
+	shards one
+	mv s.0 first
+	koop-encode --data-shards 2 --parity-shards 1 --cell-size 4K \
+		--request-id "$ID" --split s.%d <two 2>/dev/null
+	url="http://$NODE/store/0/b/k?requestId=$ID"
+	call 200 -T first "$url&shard=0"
+	call 409 -T s.0 "$url&shard=0"
+	call 200 "$url"
+	cmp body first
+	node_down
+}
+
+@test "node: a node that is alone votes, and says 404 with its position" {
+	make_set
+	node_up --init
+	curl -sS -N -H "$TO" --max-time 20 "http://$NODE/applied?sender=x" \
+		>stream 2>/dev/null 3>&- &
+	call 404 "http://$NODE/store/0/b/k"
+	[ "$(header X-Koop-Voting)" = 1 ]
+	[ "$(header X-Koop-Bucket)" = none ]
+	[ "$(header X-Koop-Applied)" = 0 ]
+	[ "$(header X-Koop-Row-Seq)" = 0 ]
+	[[ $(header X-Koop-Hash) =~ ^[0-9a-f]{64}$ ]]
+	[[ $(header X-Koop-Disk) =~ ^[0-9a-f]{32}$ ]]
+	call 404 "http://$NODE/bucket/0/b"
+	call 504 "http://$NODE/applied/0?seq=7&timeout=1"
+	call 504 "http://$NODE/applied/0?requestId=0190a1b2c3d47ef08123456789abcdef&timeout=1"
+	call 200 "http://$NODE/list?bucket=b"
+	[ "$(jq -r .end body)" = true ]
+	call 200 "http://$NODE/buckets"
+	call 503 "http://$NODE/list?bucket=b&at=0:5&timeout=1"
+	call 200 "http://$NODE/snapshot/0"
+	[ "$(tail -n 1 body | jq -r .sha256)" = "$(head -n -1 body |
+		sha256sum | cut -d ' ' -f 1)" ]
+	node_down
+	grep -q '^position 0 0$' stream
+	grep -q '^voting 3 1$' stream
+}
+
+@test "node: metadata, outcomes and lists of objects that gateways wrote" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1 \
+		--write-quorum 3
+	curl -sS -f -X PUT "$GW/films"
+	object 300000 big
+	object 100 small
+	curl -sS -f -T big "$GW/films/dir/big%20one"
+	curl -sS -f -T small "$GW/films/small" -H 'x-amz-meta-who: me'
+	CLUSTER=$(conf cluster)
+	inline=0
+	for i in 0 1 2; do
+		TO="X-Koop-To: $CLUSTER/1/$i"
+		NODE=$(jq -r ".erasure_sets[0].machines[$i]|\"\(.ip):\(.port)\"" \
+			"$DATA/topology.json")
+		p=$(python3 -c 'import zlib
+print(zlib.crc32(b"films/small") % 32, zlib.crc32(b"films/dir/big one") % 32)')
+		part=${p% *}
+		call 200 -I "http://$NODE/store/$part/films/small"
+		[ "$(header X-Koop-Kind)" = inline ]
+		[ "$(header X-Koop-Size)" = 100 ]
+		[ "$(header X-Koop-Etag)" = "$(md5sum <small | cut -d' ' -f1)" ]
+		header X-Koop-Meta | base64 -d | jq -r '.[]' | grep -qx me
+		seq=$(header X-Koop-Row-Seq)
+		if call 200 "http://$NODE/store/$part/films/small"; then
+			cmp body small
+			inline=$((inline + 1))
+		else
+			call 404 "http://$NODE/store/$part/films/small"
+			[ "$(header X-Koop-Missing)" = 1 ]
+		fi
+		call 200 "http://$NODE/applied/$part?seq=$seq"
+		[ "$(jq -r .outcome body)" = "done" ]
+		id=$(jq -r .requestId body)
+		call 200 "http://$NODE/applied/$part?requestId=$id"
+		[ "$(jq -r .seq body)" = "$seq" ]
+		call 200 "http://$NODE/oplog/$part?from=1"
+		grep -q "\"requestId\":\"$id\"" body
+		call 200 "http://$NODE/store/${p#* }/films/dir%2Fbig%20one"
+		[ "$(header X-Koop-Kind)" = blob ]
+		[ "$(header X-Koop-Geometry)" = 2+1/65536 ]
+		[ "$(stat -c %s body)" -gt 150000 ]
+		call 200 "http://$NODE/list?bucket=films&delimiter=%2F"
+		[ "$(jq -r '.key // .prefix // .end' body | tr '\n' ' ')" = \
+			"dir%2F small true " ]
+	done
+	[ "$inline" -eq 2 ]
+}
