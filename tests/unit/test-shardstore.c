@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The node's disk as one: opened, held, closed, opened again. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "store/shardfile.h"
+#include "store/shardmeta.h"
+#include "store/shardread.h"
+#include "store/shardstore.h"
+#include "tap.h"
+
+static char root[] = "/tmp/koop-shardstore.XXXXXX";
+static char dir[64];
+
+static struct shardstore_options
+options_for(enum superblock_mode mode)
+{
+	struct shardstore_options options = {
+		.dir = dir,
+		.want = {
+			.cluster = "0123456789abcdef0123456789abcdef",
+			.set = 2,
+			.index = 5,
+			.mode = mode,
+		},
+	};
+
+	return options;
+}
+
+static void
+a_store_is_made_once_and_opened_again(void)
+{
+	struct shardstore_options options = options_for(SUPERBLOCK_OPEN);
+	struct partition_row row = { .partition = 4, .applied = 1 };
+	struct shardstore *store = NULL;
+	struct shardstore *second = NULL;
+	struct shardread *read;
+	struct error err;
+
+	(void)snprintf(dir, sizeof(dir), "%s/node", root);
+	CHECK(shardstore_open(&store, &options, &err) == -ERRC_CONFIG);
+	options.want.mode = SUPERBLOCK_INIT;
+	CHECK(shardstore_open(&store, &options, &err) == 0);
+	REQUIRE(store != NULL);
+	CHECK(shardstore_superblock(store)->index == 5);
+	CHECK(shardstore_open(&second, &options, &err) == -ERRC_CONFIG);
+	CHECK(strstr(err.text, "in use") != NULL);
+	CHECK(shardmeta_begin(shardstore_meta(store), &err) == 0);
+	CHECK(shardmeta_add_partition(shardstore_meta(store), &row, &err) == 0);
+	CHECK(shardmeta_commit(shardstore_meta(store), &err) == 0);
+	CHECK(!shardfile_exists(shardstore_files(store),
+	    (struct reqid){ { 0 } }, 0));
+	shardstore_close(store);
+
+	options.want.mode = SUPERBLOCK_OPEN;
+	CHECK(shardstore_open(&store, &options, &err) == 0);
+	CHECK(shardread_begin(&read, shardstore_meta(store), &err) == 0);
+	CHECK(
+	    shardread_partition(read, 4, &row, &err) == 0 && row.applied == 1);
+	CHECK(shardread_partition(read, 5, &row, &err) == -ERRC_NOTFOUND);
+	shardread_end(read);
+	shardstore_close(store);
+}
+
+int
+main(void)
+{
+	char command[160];
+
+	if (mkdtemp(root) == NULL)
+		return 1;
+	RUN(a_store_is_made_once_and_opened_again);
+	(void)snprintf(command, sizeof(command), "rm -rf %s", root);
+	return system(command) != 0 || tap_done();
+}
