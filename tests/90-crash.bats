@@ -126,7 +126,7 @@ NODE_POINTS="store.create:1 store.write:1 store.fsync:1 store.dirsync:1
 # Complete in the file "complete".
 parts() {
 	curl -sS -f -X POST "$1?uploads" >initiated
-	UPLOAD=$(sed 's/.*<UploadId>\([^<]*\).*/\1/' initiated)
+	UPLOAD=$(sed -n 's/.*<UploadId>\([^<]*\).*/\1/p' initiated)
 	: >complete
 	for part in 1 2; do
 		etag=$(curl -sS -f -D - -o /dev/null -T "part$part" \

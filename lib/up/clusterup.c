@@ -58,6 +58,7 @@ common_args(struct clusterup *up, struct program *p, const char *folder,
 	int rc;
 
 	snprintf(p->path, sizeof(p->path), "%.480s/%s", folder, binary);
+	snprintf(p->folder, sizeof(p->folder), "%s", dir);
 	snprintf(p->log_path, sizeof(p->log_path), "%s/log/%s.log", dir,
 	    p->name);
 	if (access(p->path, X_OK) == -1)

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -56,6 +57,11 @@ become(const struct program *p, int log_fd, int ready_fd, pid_t parent)
 	int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (null_fd == -1 || dup2(null_fd, STDIN_FILENO) == -1 ||
 	    fcntl(ready_fd, F_SETFD, 0) == -1)
+		_exit(71);
+	/* The configuration of this cluster, not of another that the caller
+	 * may have set, or has in the folder where he stands. */
+	unsetenv("KOOP_CONFIG");
+	if (chdir(p->folder) == -1)
 		_exit(71);
 	argv[n++] = p->path;
 	for (unsigned i = 0; i < p->args; i++)

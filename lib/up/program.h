@@ -37,6 +37,7 @@ struct program {
 	char name[32];    /* "node-1.0", "gateway-0" */
 	char address[64]; /* "127.0.0.1:8001" */
 	char path[PROGRAM_ARG_BYTES];
+	char folder[PROGRAM_ARG_BYTES]; /* where it runs */
 	char log_path[PROGRAM_ARG_BYTES];
 	char arg[PROGRAM_ARGS_MAX][PROGRAM_ARG_BYTES];
 	unsigned args;
