@@ -346,6 +346,33 @@ mem_partition(struct rowset *rows, uint32_t partition,
 	return 0;
 }
 
+/* Put and delete are the same for every kind. */
+#define MEM_PUT(kind_, KIND)                                              \
+	static int mem_##kind_##_put(struct rowset *rows,                 \
+	    const struct kind_##_row *row, const struct kind_##_row *old, \
+	    struct error *err)                                            \
+	{                                                                 \
+		struct row r = { .kind = KIND, .u.kind_ = *row };         \
+                                                                          \
+		return put(rows, &r, old != NULL, err);                   \
+	}
+#define MEM_DEL(kind_, KIND)                                      \
+	static int mem_##kind_##_del(struct rowset *rows,         \
+	    const struct kind_##_row *old, struct error *err)     \
+	{                                                         \
+		struct row r = { .kind = KIND, .u.kind_ = *old }; \
+                                                                  \
+		return del(rows, &r, err);                        \
+	}
+MEM_PUT(bucket, BUCKET)
+MEM_PUT(object, OBJECT)
+MEM_PUT(upload, UPLOAD)
+MEM_PUT(part, PART)
+MEM_PUT(decided, DECIDED)
+MEM_DEL(upload, UPLOAD)
+MEM_DEL(part, PART)
+MEM_DEL(decided, DECIDED)
+
 static int
 mem_bucket_get(struct rowset *rows, uint32_t partition, struct bytes name,
     struct bucket_row *out, struct error *err)
@@ -363,15 +390,6 @@ mem_bucket_get(struct rowset *rows, uint32_t partition, struct bytes name,
 }
 
 static int
-mem_bucket_put(struct rowset *rows, const struct bucket_row *row,
-    const struct bucket_row *old, struct error *err)
-{
-	struct row r = { .kind = BUCKET, .u.bucket = *row };
-
-	return put(rows, &r, old != NULL, err);
-}
-
-static int
 mem_object_get(struct rowset *rows, uint32_t partition, struct bytes bucket,
     struct bytes name, struct object_row *out, struct error *err)
 {
@@ -386,15 +404,6 @@ mem_object_get(struct rowset *rows, uint32_t partition, struct bytes bucket,
 	if (rc == 0)
 		*out = found->u.object;
 	return rc;
-}
-
-static int
-mem_object_put(struct rowset *rows, const struct object_row *row,
-    const struct object_row *old, struct error *err)
-{
-	struct row r = { .kind = OBJECT, .u.object = *row };
-
-	return put(rows, &r, old != NULL, err);
 }
 
 static int
@@ -431,24 +440,6 @@ mem_upload_get(struct rowset *rows, uint32_t partition, struct reqid id,
 	if (rc == 0)
 		*out = found->u.upload;
 	return rc;
-}
-
-static int
-mem_upload_put(struct rowset *rows, const struct upload_row *row,
-    const struct upload_row *old, struct error *err)
-{
-	struct row r = { .kind = UPLOAD, .u.upload = *row };
-
-	return put(rows, &r, old != NULL, err);
-}
-
-static int
-mem_upload_del(struct rowset *rows, const struct upload_row *old,
-    struct error *err)
-{
-	struct row r = { .kind = UPLOAD, .u.upload = *old };
-
-	return del(rows, &r, err);
 }
 
 static bool
@@ -568,23 +559,6 @@ mem_part_next(struct rowset *rows, uint32_t partition, struct reqid upload,
 }
 
 static int
-mem_part_put(struct rowset *rows, const struct part_row *row,
-    const struct part_row *old, struct error *err)
-{
-	struct row r = { .kind = PART, .u.part = *row };
-
-	return put(rows, &r, old != NULL, err);
-}
-
-static int
-mem_part_del(struct rowset *rows, const struct part_row *old, struct error *err)
-{
-	struct row r = { .kind = PART, .u.part = *old };
-
-	return del(rows, &r, err);
-}
-
-static int
 mem_decided_get(struct rowset *rows, uint32_t partition, struct reqid id,
     struct decided_row *out, struct error *err)
 {
@@ -598,24 +572,6 @@ mem_decided_get(struct rowset *rows, uint32_t partition, struct reqid id,
 	if (rc == 0)
 		*out = found->u.decided;
 	return rc;
-}
-
-static int
-mem_decided_put(struct rowset *rows, const struct decided_row *row,
-    const struct decided_row *old, struct error *err)
-{
-	struct row r = { .kind = DECIDED, .u.decided = *row };
-
-	return put(rows, &r, old != NULL, err);
-}
-
-static int
-mem_decided_del(struct rowset *rows, const struct decided_row *old,
-    struct error *err)
-{
-	struct row r = { .kind = DECIDED, .u.decided = *old };
-
-	return del(rows, &r, err);
 }
 
 static bool

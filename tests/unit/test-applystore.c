@@ -298,6 +298,51 @@ the_story_has_every_outcome_that_matters(void)
 	free_story(s);
 }
 
+/* A13: the most parts that an upload has, in one Complete; then the parts are
+ * swept a piece a record. */
+static void
+an_upload_of_ten_thousand_parts_is_completed_and_swept(void)
+{
+	struct shardmeta *meta = open_meta("parts.db", true);
+	struct record_part *list = calloc(ROW_PARTS_MAX, sizeof(*list));
+	struct world w;
+	struct record r;
+	struct reqid upload;
+	unsigned records = 0;
+
+	CHECK(shardmeta_begin(meta, NULL) == 0);
+	world_init_on(&w, shardmeta_rowset(meta));
+	world_make_bucket(&w);
+	r = world_upload(&w, RECORD_INITIATE, "film", (struct reqid){ { 0 } });
+	CHECK(world_do(&w, &r) == OUTCOME_DONE);
+	upload = r.request_id;
+	for (uint32_t i = 0; i < ROW_PARTS_MAX; i++) {
+		r = world_upload(&w, RECORD_PART, "film", upload);
+		r.part_number = i + 1;
+		list[i].number = i + 1;
+		if (world_do(&w, &r) != OUTCOME_DONE)
+			break;
+	}
+	r = world_upload(&w, RECORD_COMPLETE, "film", upload);
+	r.parts = list;
+	r.part_count = ROW_PARTS_MAX;
+	CHECK(world_do(&w, &r) == OUTCOME_DONE);
+	CHECK(w.garbage == 0);
+	r = world_record(&w, RECORD_DELETE);
+	r.key = bytes_str("film");
+	CHECK(world_do(&w, &r) == OUTCOME_DONE);
+	while (world_row(&w)->dying > 0 && records < 1000) {
+		r = world_record(&w, RECORD_NOOP);
+		CHECK(world_do(&w, &r) == OUTCOME_DONE);
+		records++;
+	}
+	CHECK(records > 10 && records < 1000);
+	CHECK(w.garbage == ROW_PARTS_MAX + 1);
+	CHECK(shardmeta_commit(meta, NULL) == 0);
+	free(list);
+	shardmeta_close(meta);
+}
+
 /* What apply costs a node: Puts of fresh keys, parsed and applied. */
 static void
 measure(unsigned batch)
@@ -373,6 +418,7 @@ main(int argc, char *argv[])
 	}
 	RUN(sqlite_and_memory_agree_in_batches_of_any_size);
 	RUN(the_story_has_every_outcome_that_matters);
+	RUN(an_upload_of_ten_thousand_parts_is_completed_and_swept);
 	remove_dir();
 	return tap_done();
 }
