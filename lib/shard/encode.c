@@ -28,6 +28,8 @@
 /* Small stripes are read and written some at a time, up to these. */
 #define BLOCK_BYTES (256 * 1024)
 #define BLOCK_STRIPES 64
+/* A second block of larger stripes would cost more memory than it is worth. */
+#define TWO_BLOCKS_BYTES (4 * 1024 * 1024)
 
 /* Some stripes: read together, written together. */
 struct block {
@@ -41,7 +43,9 @@ struct encode_run {
 	struct encoder *encoder;
 	int in;
 	size_t stripe_bytes, parity_bytes, block_stripes;
+	bool threaded; /* blocks are written by a thread of its own */
 	struct block block[2];
+	size_t blocks;
 };
 
 static void
@@ -49,11 +53,26 @@ run_fini(struct encode_run *run)
 {
 	/* First: its thread may be reading the blocks. */
 	encoder_free(run->encoder);
-	for (size_t i = 0; i < nitems(run->block); i++) {
+	for (size_t i = 0; i < run->blocks; i++) {
 		free(run->block[i].data);
-		free(run->block[i].parity);
+		if (i == 0 || run->threaded)
+			free(run->block[i].parity);
 		free(run->block[i].stripe);
 	}
+}
+
+static int
+block_init(struct encode_run *run, struct block *b, bool share)
+{
+	b->data = encoder_memory(run->block_stripes * run->stripe_bytes);
+	if (share)
+		b->parity = run->block[0].parity;
+	else
+		b->parity = encoder_memory(
+		    run->block_stripes * run->parity_bytes);
+	b->stripe = calloc(run->block_stripes, sizeof(b->stripe[0]));
+	return b->data != NULL && b->parity != NULL && b->stripe != NULL ? 0 :
+									   -1;
 }
 
 static int
@@ -63,7 +82,10 @@ run_init(struct encode_run *run, int in, const struct encode_options *options,
 	const struct geometry *g = &options->geometry;
 	int rc;
 
-	*run = (struct encode_run){ .options = options, .in = in };
+	/* Beside MD5, which takes a core and all the time, it gains nothing. */
+	*run = (struct encode_run){ .options = options,
+		.in = in,
+		.threaded = options->no_md5 };
 	rc = encoder_new(&run->encoder, g, options->id,
 	    options->no_md5 ? 0 : ENCODER_MD5, err);
 	if (rc < 0)
@@ -72,20 +94,16 @@ run_init(struct encode_run *run, int in, const struct encode_options *options,
 	run->parity_bytes = (size_t)g->parity_shards * g->cell_bytes;
 	run->block_stripes = KOOP_MIN((size_t)BLOCK_STRIPES,
 	    KOOP_MAX((size_t)1, BLOCK_BYTES / run->stripe_bytes));
-	for (size_t i = 0; i < nitems(run->block); i++) {
-		struct block *b = &run->block[i];
-
-		b->data = encoder_memory(
-		    run->block_stripes * run->stripe_bytes);
-		b->parity = encoder_memory(
-		    run->block_stripes * run->parity_bytes);
-		b->stripe = calloc(run->block_stripes, sizeof(b->stripe[0]));
-		if (b->data == NULL || b->parity == NULL || b->stripe == NULL) {
+	/* Only the writer's thread still needs parity when the next block is
+	 * encoded. */
+	run->blocks = run->stripe_bytes > TWO_BLOCKS_BYTES ? 1 : 2;
+	for (size_t i = 0; i < run->blocks; i++)
+		if (block_init(run, &run->block[i], i > 0 && !run->threaded) <
+		    0) {
 			run_fini(run);
 			return error_set(err, ERRC_NOMEM,
 			    "encode: out of memory");
 		}
-	}
 	io_pipe_size(in, PIPE_BYTES);
 	(void)posix_fadvise(in, 0, 0, POSIX_FADV_SEQUENTIAL);
 	return 0;
@@ -141,14 +159,12 @@ run_stripes(struct encode_run *run, encode_sink_fn *sink, void *arg,
 {
 	struct encode_writer *writer = NULL;
 	bool last = false;
-	/* Beside MD5, which takes a core and all the time, it gains nothing. */
-	int rc = encode_writer_new(&writer, run->options->no_md5, sink, arg,
-	    err);
+	int rc = encode_writer_new(&writer, run->threaded, sink, arg, err);
 
 	for (size_t i = 0; rc == 0 && !last; i++)
-		rc = run_block(run, &run->block[i % nitems(run->block)], writer,
-		    &last, err);
-	for (size_t i = 0; rc == 0 && i < nitems(run->block); i++)
+		rc = run_block(run, &run->block[i % run->blocks], writer, &last,
+		    err);
+	for (size_t i = 0; rc == 0 && i < run->blocks; i++)
 		rc = encode_writer_wait(writer, run->block[i].write_ticket,
 		    err);
 	encode_writer_free(writer);
