@@ -18,9 +18,8 @@
  *      commitlog_sqlite.c   sqlite:/var/lib/koop/commit.db
  *      commitlog_mem.c      mem:NAME     (tests; shared in one process)
  *
- * Lines are bytes to it, at most COMMITLOG_LINE_MAX.  All functions may be
- * called by any thread, but a reader belongs to one at a time.  Not across
- * fork(2).
+ * Lines are bytes to it.  All functions may be called by any thread, but a
+ * reader belongs to one at a time.  Not across fork(2).
  */
 
 #define COMMITLOG_LINE_MAX (512u << 10)
@@ -35,14 +34,14 @@ struct error;
 
 struct commitlog_options {
 	const struct clock *clock; /* NULL: clock_system */
-	/* Commits are not synced: a power failure loses acknowledged writes and
-	 * may hand out their positions again.  For experiments only. */
+	/* Do not sync commits: a power failure loses acknowledged writes, and
+	 * their positions are given again.  For experiments only. */
 	bool durability_os;
 };
 
 struct commitlog_genesis {
 	char cluster[33];           /* 32 lower-case hex digits */
-	const uint32_t *partitions; /* their numbers, ascending */
+	const uint32_t *partitions; /* count numbers, ascending */
 	size_t count;
 	uint64_t generation;        /* 0 means 1 */
 	const uint64_t *base_seq;   /* NULL: all 0 */
@@ -59,7 +58,7 @@ struct commitlog_item {
 struct commitlog_entry {
 	uint32_t partition;
 	uint64_t seq;
-	uint64_t time_ms; /* append time, from the log; never decreases */
+	uint64_t time_ms; /* of the append; never decreases in a log */
 	struct reqid request_id;
 	struct bytes line; /* borrowed for the call */
 };
@@ -69,7 +68,7 @@ struct commitlog_position {
 	uint64_t next_seq; /* the first one wanted */
 };
 
-/* ERRC_MISMATCH: there is a log already. */
+/* ERRC_MISMATCH: there is one already. */
 KOOP_MUST int commitlog_create(const char *url,
     const struct commitlog_genesis *genesis,
     const struct commitlog_options *options, struct error *err);
@@ -84,12 +83,10 @@ const char *commitlog_cluster(const struct commitlog *log);
 const uint32_t *commitlog_partitions(const struct commitlog *log,
     size_t *count);
 
-/*
- * Append all items or none; return once they will survive a crash.  Callers
+/* Append all items or none; return once they will survive a crash.  Callers
  * at the same time share one transaction.  ERRC_RETRY: not known to be in
  * the log (perhaps it is): ask commitlog_find() until the deadline, never
- * append the same again.  Anything else that fails is surely not in it.
- */
+ * append the same again.  Anything else that fails is surely not in it. */
 KOOP_MUST int commitlog_append(struct commitlog *log,
     struct commitlog_item *items, size_t count, uint64_t deadline_mono_ms,
     struct error *err);
@@ -97,13 +94,12 @@ KOOP_MUST int commitlog_append(struct commitlog *log,
 KOOP_MUST int commitlog_find(struct commitlog *log, uint32_t partition,
     struct reqid request_id, uint64_t *seq, uint64_t *time_ms,
     struct error *err);
-/* One record; its line goes into line (cleared first), entry->line points
- * there.  ERRC_NOTFOUND: not there. */
+/* One record, its line in line (cleared first).  ERRC_NOTFOUND. */
 KOOP_MUST int commitlog_get(struct commitlog *log, uint32_t partition,
     uint64_t seq, struct commitlog_entry *entry, struct buf *line,
     struct error *err);
-/* First and last seq that the log itself holds (any pointer may be NULL).
- * What a node compares itself with before it votes. */
+/* First and last seq that the log itself holds (pointers may be NULL): what a
+ * node compares itself with before it votes. */
 KOOP_MUST int commitlog_stored(struct commitlog *log, uint32_t partition,
     uint64_t *first, uint64_t *last, struct error *err);
 
@@ -111,11 +107,9 @@ KOOP_MUST int commitlog_stored(struct commitlog *log, uint32_t partition,
  * one is returned to the caller. */
 typedef int commitlog_entry_fn(void *arg, const struct commitlog_entry *entry);
 
-/*
- * A reader of some partitions, each from its own position, in the order of
+/* A reader of some partitions, each from its own position, in the order of
  * the whole log.  ERRC_NOTFOUND: the log begins after a position.  A position
- * past the end is fine; what comes before it is skipped.
- */
+ * past the end is fine; what comes before it is skipped. */
 KOOP_MUST int commitlog_reader_open(struct commitlog_reader **out,
     struct commitlog *log, const struct commitlog_position *positions,
     size_t count, struct error *err);
@@ -127,12 +121,10 @@ KOOP_MUST int commitlog_reader_next(struct commitlog_reader *reader,
     struct error *err);
 void commitlog_reader_close(struct commitlog_reader *reader);
 
-/*
- * Sleep until something happened since the bell was read: a record, or a node
- * that applied one.  Wakes for nothing at least every second (a writer may
- * have died before it rang), so look again whatever woke you.  The second
- * pair is for who applies records: it does not wake for other nodes' applied.
- */
+/* Sleep until something happened since the bell was read: a record, or a node
+ * that applied one.  Wakes at least every second (a writer may have died before
+ * it rang), so look again whatever woke you.  The second pair is for who
+ * applies records: it does not wake for other nodes' applied. */
 uint32_t commitlog_bell(struct commitlog *log);
 void commitlog_wait(struct commitlog *log, uint32_t seen, int timeout_ms);
 uint32_t commitlog_record_bell(struct commitlog *log);
@@ -151,8 +143,7 @@ void commitlog_publish(struct commitlog *log, uint32_t set, uint32_t machine,
 uint64_t commitlog_applied(struct commitlog *log, uint32_t set,
     uint32_t machine, uint32_t partition);
 
-/* Who holds the log's lock, and for how long: for the supervisor.  False:
- * nobody, or not known. */
+/* Who holds the log's lock, and how long; false: nobody, or not known. */
 bool commitlog_holder(const char *url, int *pid, uint64_t *held_ms);
 
 #endif

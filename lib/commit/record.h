@@ -20,8 +20,7 @@
  *      '------------ covered -----------------'    '' not covered --------'
  *
  * crc32c and the chain hash cover the line up to ,"crc32c": with the inline
- * text left out (the content CRC binds that).  So a line whose inline text
- * was dropped (record_strip) has the same CRC and the same chain hash.
+ * text left out (the content CRC binds that): dropping it changes neither.
  *
  * struct record is the view of a line, and what one is built from.  A parsed
  * one owns the memory its views point at, but for inline_base64, which points
@@ -40,7 +39,6 @@
 #define RECORD_SHARDS_MAX 32
 #define RECORD_CHAIN_BYTES 32
 #define RECORD_CLUSTER_HEX 32
-
 struct buf;
 struct error;
 
@@ -87,8 +85,8 @@ struct record_blob {
 	uint32_t durable;     /* bit j: shard j was durable; 0 when inline */
 	uint32_t shard_count; /* 0 when inline, else data + parity */
 	uint64_t shard_crc64[RECORD_SHARDS_MAX];
-	bool is_inline;             /* the member inline is there */
-	struct bytes inline_base64; /* empty when it was stripped */
+	bool is_inline;             /* the member inline is there ... */
+	struct bytes inline_base64; /* ... and empty when it was stripped */
 };
 
 struct record {
@@ -99,8 +97,7 @@ struct record {
 	struct bytes sender;
 
 	struct bytes bucket, key, owner;
-	uint64_t incarnation; /* 0 in Create at home: its own seq */
-	uint64_t attempt;     /* 0 in Seal at home: its own seq */
+	uint64_t incarnation, attempt; /* 0 in Create, Seal at home: its seq */
 	bool home;
 
 	struct record_blob blob;
@@ -122,19 +119,16 @@ struct record {
 	uint32_t partition_count;
 };
 
-/*
- * Parse a line.  Returns an enum record_verdict, or -ERRC_NOMEM.  *out is set
+/* Parse a line.  Returns an enum record_verdict, or -ERRC_NOMEM.  *out is set
  * with RECORD_OK only; otherwise err has the reason.  cluster NULL takes any.
  */
 KOOP_MUST int record_parse(struct record **out, struct bytes line,
     const char *cluster, struct error *err);
 void record_free(struct record *record);
 
-/*
- * Write the line of a record, CRC included, into an empty buf.  ERRC_USAGE:
- * a field breaks koop-record(5), or the line is over RECORD_BYTES_MAX.
- * headers, meta and sender may be BYTES_NONE.
- */
+/* Add the line of a record, CRC included, to out.  ERRC_USAGE: a field breaks
+ * koop-record(5), or the line is too long.  headers, meta and sender may be
+ * BYTES_NONE. */
 KOOP_MUST int record_build(struct buf *out, const struct record *fields,
     struct error *err);
 
