@@ -15,8 +15,9 @@
 struct actor {
 	uint8_t kind, pc;
 	uint8_t incarnation, attempt;
-	bool full;  /* not every partition was empty */
-	bool acked; /* its object, and nobody deleted it */
+	uint8_t sealed; /* the incarnation that was sealed there */
+	bool full;      /* not every partition was empty */
+	bool acked;     /* its object, and nobody deleted it */
 };
 
 struct state {
@@ -231,27 +232,35 @@ step_unseal(const struct run *run, struct state *s, struct actor *a)
 	}
 }
 
-/* Before the body: is the bucket there, and in the object's partition? */
+/*
+ * Before the body: is the bucket there, and in the object's partition?  If
+ * not, home is asked, and the partition told what home decided: a seal there
+ * whose bucket is open at home belongs to an attempt that is over.
+ */
 static void
 step_ensure(const struct run *run, struct state *s, struct actor *a,
     unsigned at)
 {
-	struct model_bucket b;
+	struct model_bucket home = model_bucket(&s->part[HOME], "b");
+	struct model_bucket b = model_bucket(&s->part[at], "b");
 
-	if (a->pc == 0) {
-		b = model_bucket(&s->part[HOME], "b");
+	if (a->pc == 0 && b.state == BUCKET_OPEN) {
 		a->incarnation = (uint8_t)b.incarnation;
-		a->pc = b.state == BUCKET_OPEN ? 1 : OVER;
-		if (at == HOME && a->pc != OVER)
-			a->pc = 3;
+		a->pc = 3;
+	} else if (a->pc == 0) {
+		a->attempt = b.state == BUCKET_SEALED ? (uint8_t)b.attempt : 0;
+		a->sealed = (uint8_t)(a->attempt != 0 ? b.incarnation : 0);
+		a->pc = 1;
 	} else if (a->pc == 1) {
-		b = model_bucket(&s->part[at], "b");
-		a->pc = b.incarnation < a->incarnation ? 2 : 3;
-		if (b.incarnation > a->incarnation ||
-		    (a->pc == 3 && b.state != BUCKET_OPEN))
-			a->pc = OVER;
+		a->incarnation = (uint8_t)home.incarnation;
+		a->pc = home.state == BUCKET_OPEN ? 2 : OVER;
 	} else {
-		append(run, s, at, RECORD_CREATE_BUCKET, a->incarnation, 0);
+		if (a->sealed == a->incarnation)
+			append(run, s, at, RECORD_UNSEAL_BUCKET, a->incarnation,
+			    a->attempt);
+		else
+			append(run, s, at, RECORD_CREATE_BUCKET, a->incarnation,
+			    0);
 		a->pc = 3;
 	}
 }
@@ -340,9 +349,10 @@ may_step(const struct run *run, struct state *s, unsigned who)
 	if (a->kind == 'U')
 		return home.state == BUCKET_SEALED ||
 		    away.state == BUCKET_SEALED;
+	if (a->kind == 'D')
+		return home.found && home.state != BUCKET_DELETED;
 	if (a->kind != 'X')
-		return home.state == BUCKET_OPEN ||
-		    (home.state == BUCKET_SEALED && a->kind == 'D');
+		return home.found;
 	for (unsigned i = 0; i < run->actors; i++) {
 		if (s->actor[i].kind == 'P' && s->actor[i].acked) {
 			a->incarnation = s->actor[i].incarnation;

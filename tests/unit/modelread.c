@@ -10,9 +10,21 @@
 
 #define STEPS_MAX 96
 
-enum kind { APPEND, RING, APPLY, LOSE, GOAL, DROP, BEGIN, ASK, ALONE, DECIDE };
-static const char kind_name[][8] = { "append", "ring", "apply", "lose", "goal",
-	"drop", "begin", "ask", "alone", "decide" };
+enum kind {
+	APPEND,
+	RING,
+	RESTORE,
+	APPLY,
+	LOSE,
+	GOAL,
+	DROP,
+	BEGIN,
+	ASK,
+	ALONE,
+	DECIDE
+};
+static const char kind_name[][8] = { "append", "ring", "restore", "apply",
+	"lose", "goal", "drop", "begin", "ask", "alone", "decide" };
 
 struct step {
 	uint8_t kind, who, node, to;
@@ -23,6 +35,7 @@ struct node {
 	uint8_t high;     /* the most that it ever applied */
 	uint8_t reported; /* the same, while it voted */
 	bool dropped;     /* it forgot its tombstones */
+	bool newer;       /* its last record came after the log was restored */
 	struct vote vote;
 };
 
@@ -38,6 +51,8 @@ struct reader {
 
 struct state {
 	uint8_t end, counter, least, lost;
+	bool restored;
+	uint8_t kept; /* records that the restored log had */
 	uint16_t asked[MODELREAD_READERS]; /* bit: node */
 	struct node node[MODELREAD_NODES];
 	struct reader reader[MODELREAD_READERS];
@@ -154,6 +169,22 @@ row_seq(const struct run *run, const struct node *node)
 			       run->row[node->applied].seq;
 }
 
+/* Records after the restoration have values of their own. */
+static uint8_t
+row_value(const struct run *run, const struct node *node)
+{
+	uint8_t value = run->row[node->applied].value;
+
+	return node->newer ? (uint8_t)(value + MODELREAD_RECORDS) : value;
+}
+
+/* Has the node applied what the log does not have? */
+static bool
+differs(const struct state *s, const struct node *node)
+{
+	return s->restored && !node->newer && node->applied > s->kept;
+}
+
 static bool
 known(const struct run *run, const struct state *s, uint8_t seq, uint32_t need)
 {
@@ -194,7 +225,8 @@ node_steps(const struct run *run, const struct state *s, unsigned i,
 	const struct node *node = &s->node[i];
 	uint8_t drop = run->version[node->applied];
 
-	if (node->applied < s->end && node->applied + 1u != model->poison)
+	if (node->applied < s->end && node->applied + 1u != model->poison &&
+	    !differs(s, node))
 		n = add(out, n, APPLY, 0, i, 0);
 	for (uint8_t to = 0; s->lost < model->losses && to < node->applied;
 	     to++)
@@ -248,6 +280,9 @@ steps(const struct run *run, const struct state *s, struct step *out)
 		n = add(out, n, APPEND, 0, 0, 0);
 	if (s->counter < s->end)
 		n = add(out, n, RING, 0, 0, 0);
+	for (uint8_t to = 0; run->model->old_log && !s->restored && to < s->end;
+	     to++)
+		n = add(out, n, RESTORE, 0, 0, to);
 	for (unsigned i = 0; i < run->model->n; i++)
 		n = node_steps(run, s, i, out, n);
 	for (unsigned i = 0; i < run->model->readers; i++)
@@ -286,12 +321,12 @@ take_answer(const struct run *run, struct state *s, const struct step *step)
 	if (without(run, MODELREAD_HIGHEST_ROW)) {
 		if (seq >= reader->best_row) {
 			reader->best_row = seq;
-			reader->value = run->row[node->applied].value;
+			reader->value = row_value(run, node);
 		}
 	} else if (reader->answers == 1 || node->applied > reader->best) {
 		reader->best = node->applied;
 		reader->best_row = seq;
-		reader->value = run->row[node->applied].value;
+		reader->value = row_value(run, node);
 	}
 }
 
@@ -305,22 +340,43 @@ take_node(const struct run *run, struct state *s, const struct step *step)
 		    s->counter < node->applied + 1)
 			s->counter = (uint8_t)(node->applied + 1);
 		node->applied++;
+		node->newer = s->restored && node->applied > s->kept;
 		node->dropped = node->dropped &&
 		    run->version[node->applied] != node->applied;
 	} else if (step->kind == LOSE) {
 		s->lost++;
 		node->applied = step->to;
+		node->newer = node->newer && node->applied > s->kept;
 		node->dropped = false;
 		vote_reset(&node->vote);
 	} else if (step->kind == GOAL) {
+		if (differs(s, node) && !without(run, MODELREAD_NO_BAR))
+			vote_bar(&node->vote);
 		vote_goal(&node->vote, step->to);
 	} else {
 		node->dropped = true;
 	}
 	vote_applied(&node->vote, node->applied);
+	if (differs(s, node))
+		return;
 	node->high = KOOP_MAX(node->high, node->applied);
 	if (voting(run, node))
 		node->reported = KOOP_MAX(node->reported, node->applied);
+}
+
+/* All were cut off from the log, and forget what they know of it. */
+static void
+restore(const struct run *run, struct state *s, uint8_t to)
+{
+	s->restored = true;
+	s->end = s->counter = s->kept = to;
+	for (uint32_t i = 0; i < run->model->n; i++) {
+		struct node *node = &s->node[i];
+
+		node->high = KOOP_MIN(node->high, to);
+		node->reported = KOOP_MIN(node->reported, to);
+		vote_reset(&node->vote);
+	}
 }
 
 static void
@@ -335,6 +391,9 @@ take(const struct run *run, struct state *s, const struct step *step)
 		if (!run->model->counter)
 			s->counter = s->end;
 		break;
+	case RESTORE:
+		restore(run, s, step->to);
+		break;
 	case RING:
 		s->counter = s->end;
 		break;
@@ -347,8 +406,7 @@ take(const struct run *run, struct state *s, const struct step *step)
 		take_answer(run, s, step);
 		break;
 	case ALONE:
-		decide(run, reader, row_seq(run, node),
-		    run->row[node->applied].value,
+		decide(run, reader, row_seq(run, node), row_value(run, node),
 		    without(run, MODELREAD_SHORT_CUT_BARE));
 		break;
 	case DECIDE:
@@ -367,6 +425,11 @@ answer(const struct run *run, struct state *s, struct reader *reader)
 {
 	uint8_t version = reader->least;
 
+	if (run->model->old_log) {
+		reader->phase = OVER;
+		s->least = KOOP_MAX(s->least, reader->value);
+		return reader->value >= version;
+	}
 	while (version <= s->end && run->value[version] != reader->value)
 		version++;
 	if (version > s->end)
@@ -380,16 +443,20 @@ static bool
 settle(const struct run *run, struct state *s)
 {
 	uint32_t need;
+	uint8_t version;
 
 	for (uint8_t at = 1; at <= s->end; at++) {
 		need = run->model->w;
+		version = run->version[at];
+		if (s->restored && at > s->kept)
+			version = (uint8_t)(version + MODELREAD_RECORDS);
 		if (without(run, MODELREAD_ACK_EARLY))
 			need--;
 		if (without(run, MODELREAD_REFUSE_EARLY) &&
 		    run->row[at].refused)
 			need = 1;
 		if (reported(run, s, at, need))
-			s->least = KOOP_MAX(s->least, run->version[at]);
+			s->least = KOOP_MAX(s->least, version);
 	}
 	for (unsigned i = 0; i < run->model->readers; i++) {
 		struct reader *reader = &s->reader[i];
@@ -417,8 +484,8 @@ tell(struct run *run, const char *what)
 		if (step->kind >= BEGIN)
 			at += (size_t)snprintf(out + at, room - at, " %c",
 			    'A' + step->who);
-		if (step->kind != APPEND && step->kind != RING &&
-		    step->kind != BEGIN && step->kind != DECIDE)
+		if (step->kind > RESTORE && step->kind != BEGIN &&
+		    step->kind != DECIDE)
 			at += (size_t)snprintf(out + at, room - at, " %u",
 			    step->node);
 	}
@@ -428,7 +495,7 @@ tell(struct run *run, const char *what)
 static bool
 check_end(struct run *run, const struct state *s)
 {
-	for (unsigned i = 0; i < run->model->readers; i++) {
+	for (unsigned i = 0; i < run->model->readers && !s->restored; i++) {
 		if (s->reader[i].phase != OVER) {
 			tell(run, "a reader waits for ever");
 			return false;
@@ -447,7 +514,7 @@ compare_node(const void *a, const void *b)
 static bool
 is_new(struct run *run, const struct state *s)
 {
-	uint8_t key[MODELREAD_NODES * 8 + 8 + MODELREAD_READERS * 8] = { 0 };
+	uint8_t key[MODELREAD_NODES * 8 + 8 + MODELREAD_READERS * 9] = { 0 };
 	size_t at = 0;
 
 	for (uint32_t i = 0; i < run->model->n; i++, at += 8) {
@@ -467,6 +534,7 @@ is_new(struct run *run, const struct state *s)
 	key[at++] = s->counter;
 	key[at++] = s->least;
 	key[at++] = s->lost;
+	key[at++] = (uint8_t)(s->restored << 4 | s->kept);
 	for (unsigned i = 0; i < run->model->readers; i++) {
 		memcpy(key + at, &s->reader[i].phase, 8);
 		at += 8;

@@ -12,9 +12,9 @@
  * A model of reading and writing one key (protocol.md 6.3 and 7): n nodes at
  * different places of a log whose records and rows are real, writers that are
  * acknowledged after w, readers by quorum and by the short cut, nodes that
- * lose their tail.  Each step is one of: the log grows, its end becomes known,
- * a node applies one record, loses a tail, reads the log's end, forgets a
- * tombstone; a reader begins, asks one node, decides.
+ * lose their tail, a log that loses its own.  Each step is one of: the log
+ * grows, its end becomes known, a node applies one record, loses a tail, reads
+ * the log's end, forgets a tombstone; a reader begins, asks one node, decides.
  *
  * Whoever may know something knows it at once, and whoever may answer does:
  * what is found safe so is safe when they take their time.
@@ -39,20 +39,20 @@ enum modelread_rule {
 	MODELREAD_ACK_EARLY = 1 << 9,      /* a 200 waits for w - 1 */
 	MODELREAD_DROP_EARLY = 1 << 10,    /* tombstones before stable */
 	MODELREAD_NO_POISON_CAP = 1 << 11, /* L2 */
+	MODELREAD_NO_BAR = 1 << 12,        /* S6c: the log is another one */
 };
-
-/* What a record of the log does to the key. */
-enum modelread_op { MODELREAD_PUT, MODELREAD_DELETE, MODELREAD_PUT_NEW };
 
 struct modelread {
 	uint32_t n, m, w;
 	const char *log;  /* "P" put, "D" delete, "N" put if there is none */
 	unsigned removed; /* enum modelread_rule */
 	unsigned readers;
-	unsigned losses;    /* of tails, at most */
-	bool short_cut;     /* readers may use it */
-	bool counter;       /* the end is a counter beside the log */
-	unsigned poison;    /* this record cannot be read; 0: none */
+	unsigned losses; /* of tails, at most */
+	bool short_cut;  /* readers may use it */
+	bool counter;    /* the end is a counter beside the log */
+	unsigned poison; /* this record cannot be read; 0: none */
+	/* The log comes back from an old copy, once; only for logs of "P". */
+	bool old_log;
 	uint64_t state_max; /* 0: all */
 	/* out */
 	size_t states;

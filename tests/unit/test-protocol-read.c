@@ -146,6 +146,31 @@ the_usual_cluster_is_linearizable(void)
 }
 
 static void
+the_swarm_finds_what_is_missing_too(void)
+{
+	static const unsigned rule[] = { MODELREAD_FEW_ANSWERS,
+		MODELREAD_SHORT_CUT_BARE, MODELREAD_C_FROM_ANSWERS,
+		MODELREAD_NO_VOTES };
+
+	for (size_t i = 0; i < sizeof(rule) / sizeof(rule[0]); i++) {
+		struct modelread model = {
+			.n = 9,
+			.m = 6,
+			.w = 7,
+			.log = "PP",
+			.readers = 3,
+			.losses = 4,
+			.short_cut = true,
+			.removed = rule[i],
+		};
+
+		CHECK(!modelread_swarm(&model, 7, 200000));
+		printf("# rule %#x: %zu steps: %s\n", rule[i], model.states,
+		    model.trace);
+	}
+}
+
+static void
 S1_fewer_answers_than_r_are_found(void)
 {
 	CHECK(caught((struct modelread){ .n = 6,
@@ -227,6 +252,19 @@ S6_a_node_that_lost_its_tail_and_votes_is_found(void)
 	    MODELREAD_OLD_END));
 }
 
+/* It has records that others than the log's have; who asks it reads them. */
+static void
+S6c_a_node_that_votes_beside_an_older_log_is_found(void)
+{
+	CHECK(caught((struct modelread){ .n = 4,
+			 .m = 2,
+			 .w = 3,
+			 .log = "PP",
+			 .readers = 1,
+			 .old_log = true },
+	    MODELREAD_NO_BAR));
+}
+
 static void
 S7_a_counter_that_is_raised_after_applying_is_found(void)
 {
@@ -291,6 +329,8 @@ main(void)
 	RUN(S4_the_highest_row_instead_of_the_highest_applied_is_found);
 	RUN(S4_tombstones_dropped_before_they_are_stable_are_found);
 	RUN(S6_a_node_that_lost_its_tail_and_votes_is_found);
+	RUN(S6c_a_node_that_votes_beside_an_older_log_is_found);
+	RUN(the_swarm_finds_what_is_missing_too);
 	RUN(S7_a_counter_that_is_raised_after_applying_is_found);
 	RUN(S17_a_refusal_told_before_w_nodes_applied_it_is_found);
 	RUN(a_write_acknowledged_by_fewer_than_w_is_found);
