@@ -956,6 +956,26 @@ put() {
 	is 404 NoSuchKey
 }
 
+@test "s3: a client may hang up as soon as it has sent everything" {
+	bucket hangup
+	object 300000 film
+	for i in 1 2 3 4 5; do
+		exec 9<>"/dev/tcp/127.0.0.1/${GW##*:}"
+		{
+			printf 'PUT /hangup/%s HTTP/1.1\r\nHost: x\r\n' $i
+			printf 'Transfer-Encoding: chunked\r\n\r\n%x\r\n' 300000
+			cat film
+			printf '\r\n0\r\n\r\n'
+		} >&9
+		exec 9>&-
+		until s3 GET "/hangup/$i" && [ "$CODE" = 200 ]; do
+			is 404 NoSuchKey
+			[ "$SECONDS" -lt 60 ]
+		done
+		cmp film body
+	done
+}
+
 @test "s3: connections are kept" {
 	bucket kept
 	put /kept/a x

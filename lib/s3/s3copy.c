@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "http/httpd.h"
 #include "http/range.h"
 #include "node/nodeclient.h"
 #include "s3/s3cond.h"
@@ -166,8 +165,7 @@ open_source(struct s3req *r, struct copy *c)
 	}
 	e = check_source(r, c);
 	if (e == S3E_NONE) {
-		rc = s3source_range(c->source, c->offset, c->length,
-		    httpd_client_fd(r->http), &err);
+		rc = s3source_range(c->source, c->offset, c->length, -1, &err);
 		if (rc == 0)
 			return true;
 		s3req_fail_errc(r, rc, &err, S3E_SERVICE_UNAVAILABLE);

@@ -132,7 +132,10 @@ s3put_options(const struct s3req *r, const struct s3put_attributes *a)
 		.id = r->id,
 		.known = r->known,
 		.size = r->length,
-		.client_fd = httpd_client_fd(r->http),
+		/* A client may hang up as soon as it has sent all (ffmpeg
+		 * does), while its bytes are still on their way to us.  One
+		 * that hangs up before is told by a body that is short. */
+		.client_fd = -1,
 		.headers = a->headers,
 		.meta = a->meta,
 		.if_match = a->if_match[0] ? bytes_str(a->if_match) :
