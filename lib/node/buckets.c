@@ -121,6 +121,13 @@ take_back(struct nodeclient *nc, struct bytes name, uint64_t incarnation,
 	if (rc < 0)
 		return rc;
 	*deleted = outcome == OUTCOME_NO_SUCH_BUCKET;
+	/* Home decided nothing (an id too old, a stale epoch): its Delete may
+	 * still come first, so the others must not hear of an Unseal. */
+	if (!*deleted && outcome != OUTCOME_DONE)
+		return error_set(err, ERRC_UNAVAILABLE,
+		    "bucket: the attempt to delete it could not be taken "
+		    "back: %s",
+		    outcome_name(outcome));
 	if (*deleted)
 		record = bucket_record(nc, RECORD_DELETE_BUCKET, name,
 		    incarnation, attempt);

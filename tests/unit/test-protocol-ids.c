@@ -373,7 +373,7 @@ an_id_takes_effect_at_most_once(void)
 {
 	CHECK(safe("pqxad", 5, 2, true));
 	CHECK(safe("pqaxdfc", 6, 1, false));
-	CHECK(safe("pqatf", 6, 2, true));
+	CHECK(safe("pqatf", 5, 2, true));
 }
 
 static void
