@@ -82,7 +82,7 @@ struct output {
 	struct error *err;
 };
 
-/* The record as it is, when it is JSON; its bytes in base64 when it is not. */
+/* The record as it is, when it is a line of JSON; else its bytes in base64. */
 static void
 format(struct buf *out, const struct commitlog_entry *entry)
 {
@@ -93,8 +93,9 @@ format(struct buf *out, const struct commitlog_entry *entry)
 	clock_iso8601(time, entry->time_ms);
 	buf_printf(out, "{\"partition\":%u,\"seq\":%llu,\"time\":\"%s\",",
 	    entry->partition, (unsigned long long)entry->seq, time);
-	if (jsontext_load(&json, entry->line, COMMITLOG_LINE_MAX, 32, NULL) ==
-	    0) {
+	if (memchr(entry->line.p, '\n', entry->line.n) == NULL &&
+	    jsontext_load(&json, entry->line, COMMITLOG_LINE_MAX, 32, NULL) ==
+		0) {
 		json_decref(json);
 		buf_addstr(out, "\"record\":");
 		buf_add(out, entry->line.p, entry->line.n);
