@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -126,6 +127,18 @@ open_readers(struct shardmeta *meta, unsigned count, struct error *err)
 	return rc;
 }
 
+/* Waits are measured by a clock that nobody sets. */
+static void
+init_condition(pthread_cond_t *condition)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 int
 shardmeta_open(struct shardmeta **out, const char *path,
     const struct shardmeta_options *options, struct error *err)
@@ -140,7 +153,7 @@ shardmeta_open(struct shardmeta **out, const char *path,
 	readers = KOOP_MIN(readers, SHARDMETA_READERS_MAX);
 	pthread_mutex_init(&meta->write_lock, NULL);
 	pthread_mutex_init(&meta->lock, NULL);
-	pthread_cond_init(&meta->idle, NULL);
+	init_condition(&meta->idle);
 	meta->scratch = buf_make(ROWHASH_ROW_MAX);
 	meta->oplog_max_bytes = options->oplog_max_bytes ?
 	    options->oplog_max_bytes :

@@ -35,7 +35,7 @@ shardread_begin(struct shardread **out, struct shardmeta *meta,
 	int waited = 0;
 	int rc;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += WAIT_SECONDS;
 	pthread_mutex_lock(&meta->lock);
 	while ((read = find_idle(meta)) == NULL && waited != ETIMEDOUT)

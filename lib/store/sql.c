@@ -313,7 +313,8 @@ set_up(struct sql *sql, bool writer, bool no_sync, struct error *err)
 				run_text(sql, "PRAGMA cache_size = -2048", err);
 	rc = run_text(sql,
 	    "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0;"
-	    "PRAGMA cache_size = -32768;",
+	    "PRAGMA cache_size = -32768;"
+	    "PRAGMA journal_size_limit = 67108864;",
 	    err);
 	if (rc == 0)
 		rc = run_text(sql,

@@ -6,9 +6,11 @@
  * back in between.  With an argument N: measure, Put records in batches of N.
  */
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -275,6 +277,59 @@ sqlite_and_memory_agree_in_batches_of_any_size(void)
 	}
 }
 
+/* F6: a process that applies is killed, here and there, and its successor
+ * goes on where it stands. */
+static void
+a_killed_process_leaves_a_prefix_of_the_log(void)
+{
+	struct story *s = make_story(4);
+	struct shardmeta *meta = open_meta("killed.db", true);
+	unsigned at = 0;
+
+	shardmeta_close(meta);
+	for (unsigned round = 0; round < 40 && at < RECORDS; round++) {
+		unsigned whole = pick(4);
+		unsigned n = 1 + pick(20);
+		struct shardread *read;
+		struct partition_row row;
+		int status;
+		pid_t pid;
+
+		fflush(stdout);
+		pid = fork();
+		if (pid == 0) {
+			struct world w;
+
+			meta = open_meta("killed.db", true);
+			for (unsigned i = 0; i < whole; i++)
+				apply_batch(meta, s, at + i * n, n, true);
+			(void)!shardmeta_begin(meta, NULL);
+			world_init_on(&w, shardmeta_rowset(meta));
+			w.seq = 1 + at + whole * n;
+			for (unsigned i = 0; i < n; i++) {
+				w.time_ms = s->time_ms[w.seq - 1];
+				(void)!world_apply_line(&w, &s->line[w.seq - 1],
+				    RECORD_OK);
+			}
+			kill(getpid(), SIGKILL);
+		}
+		CHECK(waitpid(pid, &status, 0) == pid);
+		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		at += whole * n;
+		meta = open_meta("killed.db", true);
+		CHECK(shardread_begin(&read, meta, NULL) == 0);
+		CHECK(shardread_partition(read, 0, &row, NULL) == 0);
+		CHECK(row.applied == 1 + at);
+		CHECK(
+		    at == 0 || memcmp(row.digest, s->digest[at - 1], 32) == 0);
+		shardread_end(read);
+		shardmeta_close(meta);
+		if (at + 4 * 21 > RECORDS)
+			break;
+	}
+	free_story(s);
+}
+
 static void
 the_story_has_every_outcome_that_matters(void)
 {
@@ -417,6 +472,7 @@ main(int argc, char *argv[])
 		return 0;
 	}
 	RUN(sqlite_and_memory_agree_in_batches_of_any_size);
+	RUN(a_killed_process_leaves_a_prefix_of_the_log);
 	RUN(the_story_has_every_outcome_that_matters);
 	RUN(an_upload_of_ten_thousand_parts_is_completed_and_swept);
 	remove_dir();
