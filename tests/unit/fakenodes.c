@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+#include "fakenodes.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/number.h"
+#include "cluster/topology_source.h"
+#include "commit/commitlog.h"
+#include "commit/record.h"
+#include "http/httpd.h"
+#include "http/range.h"
+#include "node/nodeclient.h"
+#include "node/nodeline.h"
+
+#define SHARD_MAX (64u << 20)
+
+static void
+put_header(void *arg, const char *name, const char *value)
+{
+	httpd_reply_header(arg, name, value);
+}
+
+/* Take the request and say nothing until the client is gone. */
+static void
+be_silent(struct fake_node *node, struct httpd_request *req)
+{
+	while (!node->all->stopping && node->mode != FAKE_OK) {
+		struct pollfd fd = {
+			.fd = httpd_client_fd(req),
+			.events = POLLRDHUP,
+		};
+
+		if (poll(&fd, 1, 20) > 0)
+			break;
+	}
+	httpd_reply_close(req);
+	httpd_reply(req, 500, "", 0);
+}
+
+static void
+serve_shard(struct fake_node *node, struct httpd_request *req)
+{
+	struct range range = { 0 };
+	uint8_t *copy;
+	size_t n;
+
+	pthread_mutex_lock(&node->all->lock);
+	n = node->shard.n;
+	copy = malloc(n + 1);
+	assert(copy != NULL);
+	memcpy(copy, node->shard.p != NULL ? node->shard.p : "", n);
+	pthread_mutex_unlock(&node->all->lock);
+	if (n == 0 || node->mode == FAKE_MISSING) {
+		httpd_reply(req, 404, "", 0);
+	} else {
+		if (node->mode == FAKE_CORRUPT)
+			for (size_t i = 600; i < n; i += 1000)
+				copy[i] ^= 1;
+		switch (range_parse(&range, httpd_header(req, "Range"), n)) {
+		case RANGE_OK:
+			httpd_reply(req, 206, copy + range.first,
+			    range.last - range.first + 1);
+			break;
+		case RANGE_NONE:
+			httpd_reply(req, 200, copy, n);
+			break;
+		case RANGE_UNSATISFIABLE:
+			httpd_reply(req, 416, "", 0);
+			break;
+		}
+	}
+	free(copy);
+}
+
+static void
+serve_row(struct fake_node *node, struct httpd_request *req)
+{
+	struct fakenodes *f = node->all;
+	struct object_info info = f->info;
+	/* (partition + i) mod n, i = 0 .. n - m. */
+	bool holder = node->index <= 3;
+
+	info.at.voting = node->voting;
+	info.at.applied = node->applied;
+	info.at.row_seq = node->row_seq;
+	info.at.epoch = 1;
+	memcpy(info.at.disk, FAKE_CLUSTER, sizeof(info.at.disk));
+	info.bucket = NODEPROTO_OPEN;
+	info.incarnation = 1;
+	info.found = node->found;
+	info.missing = info.found && info.kind == NODEPROTO_INLINE && !holder;
+	assert(nodeproto_info_print(&info, put_header, req, NULL) == 0);
+	if (!info.found || info.missing)
+		httpd_reply(req, 404, "no", 2);
+	else if (info.kind == NODEPROTO_INLINE)
+		httpd_reply(req, 200, f->inline_bytes.p, f->inline_bytes.n);
+	else
+		httpd_reply(req, 200, "", 0);
+}
+
+static void
+serve_applied(struct fake_node *node, struct httpd_request *req)
+{
+	const char *seq = strstr(httpd_query(req), "seq=");
+	struct nodeline_ack ack = { .kind = NODELINE_OUTCOME };
+	struct nodeproto_position at = {
+		.applied = node->applied,
+		.epoch = 1,
+		.voting = node->voting,
+		.disk = FAKE_CLUSTER,
+	};
+	struct buf body = buf_make(NODELINE_MAX);
+	struct commitlog_entry entry = { 0 };
+	struct buf line = buf_make(COMMITLOG_LINE_MAX);
+
+	nodeproto_position_print(&at, put_header, req);
+	if (seq == NULL ||
+	    !number_parse(&ack.seq, seq + 4, strcspn(seq + 4, "&"), 0,
+		UINT64_MAX) ||
+	    ack.seq > node->applied ||
+	    commitlog_get(nodeclient_log(node->all->nc), 0, ack.seq, &entry,
+		&line, NULL) < 0) {
+		httpd_reply(req, 504, "", 0);
+	} else {
+		ack.id = entry.request_id;
+		ack.outcome = node->all->outcome;
+		nodeline_applied_print(&body, &ack);
+		httpd_reply(req, 200, body.p, body.n);
+	}
+	buf_fini(&line);
+	buf_fini(&body);
+}
+
+static bool
+path_is(struct httpd_request *req, const char *prefix)
+{
+	return strncmp(httpd_path(req), prefix, strlen(prefix)) == 0;
+}
+
+static void
+on_get(struct fake_node *node, struct httpd_request *req)
+{
+	node->gets++;
+	if (path_is(req, "/applied/"))
+		serve_applied(node, req);
+	else if (!path_is(req, "/store/0/"))
+		httpd_reply(req, 404, "", 0);
+	else if (strstr(httpd_query(req), "requestId=") != NULL)
+		serve_shard(node, req);
+	else
+		serve_row(node, req);
+}
+
+static void
+on_begin(void *ctx, struct httpd_request *req)
+{
+	struct fake_node *node = ctx;
+	bool put = strcmp(httpd_method(req), "PUT") == 0;
+	char to[80];
+
+	nodeproto_to_print(to, FAKE_CLUSTER, 1, node->index);
+	if (httpd_header(req, NODEPROTO_TO) == NULL ||
+	    strcmp(httpd_header(req, NODEPROTO_TO), to) != 0) {
+		httpd_reply(req, 421, "", 0);
+	} else if (node->mode == FAKE_SILENT ||
+	    (put && node->mode == FAKE_STUCK)) {
+		be_silent(node, req);
+	} else if (node->mode == FAKE_ERROR) {
+		httpd_reply(req, 500, "", 0);
+	} else if (path_is(req, "/repair/")) {
+		node->repairs++;
+		httpd_reply(req, 200, "", 0);
+	} else if (path_is(req, "/lease/")) {
+		node->leases++;
+		httpd_reply(req, 200, "", 0);
+	} else if (put && node->mode == FAKE_FULL) {
+		httpd_reply(req, 507, "", 0);
+	} else if (put) {
+		pthread_mutex_lock(&node->all->lock);
+		buf_clear(&node->shard);
+		pthread_mutex_unlock(&node->all->lock);
+	} else {
+		on_get(node, req);
+	}
+}
+
+static int
+on_body(void *ctx, struct httpd_request *req, const uint8_t *p, size_t n)
+{
+	struct fake_node *node = ctx;
+
+	(void)req;
+	pthread_mutex_lock(&node->all->lock);
+	buf_add(&node->shard, p, n);
+	pthread_mutex_unlock(&node->all->lock);
+	return 0;
+}
+
+static void
+on_end(void *ctx, struct httpd_request *req)
+{
+	struct fake_node *node = ctx;
+
+	if (httpd_replied(req))
+		return;
+	node->puts++;
+	httpd_reply(req, 200, "", 0);
+}
+
+static void
+on_done(void *ctx, struct httpd_request *req, bool completed)
+{
+	(void)ctx;
+	(void)req;
+	(void)completed;
+}
+
+static void
+start_nodes(struct fakenodes *f, struct buf *json)
+{
+	buf_addstr(json,
+	    "{\"erasure_sets\":[{\"number\":1,\"n\":9,\"m\":6,"
+	    "\"write_quorum\":7,\"machines\":[");
+	for (uint32_t i = 0; i < FAKE_NODES; i++) {
+		struct fake_node *node = &f->node[i];
+		struct httpd_options options = {
+			.ip = "127.0.0.1",
+			.drain_ms = 2000,
+		};
+		struct httpd_service service = {
+			.ctx = node,
+			.begin = on_begin,
+			.body = on_body,
+			.end = on_end,
+			.done = on_done,
+		};
+
+		node->all = f;
+		node->index = i;
+		node->voting = true;
+		node->shard = buf_make(SHARD_MAX);
+		assert(
+		    httpd_start(&node->httpd, &options, &service, NULL) == 0);
+		node->port = httpd_port(node->httpd);
+		buf_printf(json, "%s{\"ip\":\"127.0.0.1\",\"port\":%u}",
+		    i > 0 ? "," : "", node->port);
+	}
+	buf_addstr(json,
+	    "]}],\"partition_spread\":[{\"erasure_set\":1,"
+	    "\"partitions\":[0]}]}");
+}
+
+void
+fakenodes_start(struct fakenodes *f)
+{
+	static atomic_int number;
+	char topology[64];
+	char log[64];
+	uint32_t partition = 0;
+	struct commitlog_genesis genesis = {
+		.cluster = FAKE_CLUSTER,
+		.partitions = &partition,
+		.count = 1,
+	};
+	struct nodeclient_options options = {
+		.topology_url = topology,
+		.commit_log_url = log,
+	};
+	struct buf json = buf_make(1 << 16);
+	struct error err = { 0 };
+	int n = number++;
+
+	memset(f, 0, sizeof(*f));
+	pthread_mutex_init(&f->lock, NULL);
+	f->inline_bytes = buf_make(1 << 20);
+	snprintf(topology, sizeof(topology), "mem:fake-%d", n);
+	snprintf(log, sizeof(log), "mem:fake-%d", n);
+	start_nodes(f, &json);
+	assert(topology_mem_set(topology, buf_bytes(&json), &err) == 0);
+	assert(commitlog_create(log, &genesis, NULL, &err) == 0);
+	if (nodeclient_open(&f->nc, &options, &err) < 0) {
+		printf("# %s\n", err.text);
+		abort();
+	}
+	buf_fini(&json);
+	fakenodes_at(f, 0);
+}
+
+void
+fakenodes_stop(struct fakenodes *f)
+{
+	f->stopping = true;
+	nodeclient_close(f->nc);
+	for (uint32_t i = 0; i < FAKE_NODES; i++) {
+		httpd_stop(f->node[i].httpd);
+		buf_fini(&f->node[i].shard);
+	}
+	buf_fini(&f->inline_bytes);
+	pthread_mutex_destroy(&f->lock);
+	topology_mem_clear();
+}
+
+void
+fakenodes_publish(struct fakenodes *f, uint32_t machine, uint64_t seq)
+{
+	commitlog_publish(nodeclient_log(f->nc), 1, machine, 0, seq);
+}
+
+void
+fakenodes_at(struct fakenodes *f, uint64_t seq)
+{
+	for (uint32_t i = 0; i < FAKE_NODES; i++) {
+		f->node[i].voting = true;
+		f->node[i].applied = seq;
+		fakenodes_publish(f, i, seq);
+	}
+}
+
+void
+fakenodes_append(struct fakenodes *f, uint64_t seq)
+{
+	struct commitlog *log = nodeclient_log(f->nc);
+	uint64_t end = 0;
+
+	assert(commitlog_end(log, 0, &end, NULL) == 0);
+	for (; end < seq; end++) {
+		struct record record = {
+			.type = RECORD_NOOP,
+			.cluster = FAKE_CLUSTER,
+			.epoch = 1,
+			.request_id = reqid_new(&clock_system, &random_system),
+			.sender = bytes_str("test"),
+		};
+		struct buf line = buf_make(RECORD_BYTES_MAX);
+		struct commitlog_item item = {
+			.request_id = record.request_id,
+		};
+
+		assert(record_build(&line, &record, NULL) == 0);
+		item.line = buf_bytes(&line);
+		assert(commitlog_append(log, &item, 1,
+			   clock_mono_ms(&clock_system) + 5000, NULL) == 0);
+		buf_fini(&line);
+	}
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_TESTS_UNIT_FAKENODES_H
+#define KOOP_TESTS_UNIT_FAKENODES_H
+
+/*
+ * Nine nodes that do as the test tells them, in this process: what they have
+ * applied, what row they see, whether they vote, and how they misbehave.
+ * Real sockets, a memory commit log and topology, a real struct nodeclient.
+ * There is one partition (0), one object and one blob.
+ */
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/random.h"
+#include "commit/outcome.h"
+#include "node/nodeproto.h"
+
+#define FAKE_NODES 9
+#define FAKE_CLUSTER "0123456789abcdef0123456789abcdef"
+
+enum fake_mode {
+	FAKE_OK,
+	FAKE_ERROR,   /* 500 */
+	FAKE_SILENT,  /* takes the request and never answers: SIGSTOP */
+	FAKE_CORRUPT, /* one byte of each shard is flipped */
+	FAKE_MISSING, /* has no shard */
+	FAKE_FULL,    /* 507 to every PUT */
+	FAKE_STUCK,   /* reads nothing of a PUT's body after the headers */
+};
+
+struct httpd;
+struct nodeclient;
+
+struct fake_node {
+	struct fakenodes *all;
+	uint32_t index;
+	struct httpd *httpd;
+	uint16_t port;
+	_Atomic enum fake_mode mode;
+	atomic_bool voting;
+	_Atomic uint64_t applied;
+	_Atomic uint64_t row_seq;
+	atomic_bool found;  /* sees the live row */
+	atomic_uint gets, puts, repairs, leases;
+	struct buf shard;   /* what was PUT; guarded by all->lock */
+};
+
+struct fakenodes {
+	struct fake_node node[FAKE_NODES];
+	struct nodeclient *nc;
+	struct object_info info; /* of the row, when found */
+	struct buf inline_bytes; /* the holders' */
+	_Atomic enum outcome outcome; /* of every record */
+	atomic_bool stopping;
+	pthread_mutex_t lock;
+};
+
+void fakenodes_start(struct fakenodes *f);
+void fakenodes_stop(struct fakenodes *f);
+/* All nodes vote, are at seq, and have published that. */
+void fakenodes_at(struct fakenodes *f, uint64_t seq);
+void fakenodes_publish(struct fakenodes *f, uint32_t machine, uint64_t seq);
+/* Append a record to the log, so that its end is seq. */
+void fakenodes_append(struct fakenodes *f, uint64_t seq);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/acks.h"
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "cluster/topology.h"
+#include "node/nodeline.h"
+
+#include "base/buf.h"
+#include "tap.h"
+
+static struct topology *topology;
+static struct acks *acks;
+static struct reqid id;
+
+static void
+start(void)
+{
+	struct topology_options options = {
+		.nodes = 9,
+		.data_shards = 6,
+		.parity_shards = 3,
+		.partitions = 4,
+		.node_port = 8001,
+		.host = "127.0.0.1",
+	};
+	struct acks_options open = {
+		.clock = &clock_system,
+		.cluster = "c",
+		.sender = "s",
+	};
+	struct error err;
+
+	CHECK(topology_make(&topology, &options, &err) == 0);
+	open.topology = topology;
+	CHECK(acks_open(&acks, &open, &err) == 0);
+	id = reqid_new(&clock_system, &random_system);
+}
+
+static void
+stop(void)
+{
+	acks_close(acks);
+	topology_free(topology);
+}
+
+static struct ackwait *
+expect(void)
+{
+	struct ackwait *wait = NULL;
+
+	CHECK(acks_expect(acks, &topology->sets[0], 2, id, &wait, NULL) == 0);
+	return wait;
+}
+
+static void
+feed(uint32_t machine, const struct nodeline_ack *ack)
+{
+	struct buf line = buf_make(NODELINE_MAX);
+	struct bytes text;
+
+	nodeline_ack_print(&line, ack);
+	text = bytes_of(line.p, line.n - 1);
+	CHECK(acks_feed(acks, topology->sets[0].number, machine, &text, NULL) ==
+	    0);
+	buf_fini(&line);
+}
+
+static void
+vote(uint32_t machine, bool voting)
+{
+	struct nodeline_ack ack = {
+		.kind = NODELINE_VOTING,
+		.partition = 2,
+		.voting = voting,
+	};
+
+	feed(machine, &ack);
+}
+
+static void
+report(uint32_t machine, uint64_t seq, enum outcome outcome)
+{
+	struct nodeline_ack ack = {
+		.kind = NODELINE_OUTCOME,
+		.partition = 2,
+		.seq = seq,
+		.outcome = outcome,
+		.id = id,
+	};
+
+	feed(machine, &ack);
+}
+
+static void
+connect_all(void)
+{
+	for (uint32_t i = 0; i < 9; i++) {
+		acks_connected(acks, topology->sets[0].number, i, true);
+		vote(i, true);
+	}
+}
+
+static bool
+decided(struct ackwait *wait, uint64_t seq, enum outcome want)
+{
+	enum outcome outcome = OUTCOME_MAX;
+
+	return acks_wait(acks, wait, seq, 0, &outcome) && outcome == want;
+}
+
+static void
+seven_of_nine_voting_nodes_decide_and_six_do_not(void)
+{
+	struct ackwait *wait;
+
+	start();
+	connect_all();
+	wait = expect();
+	for (uint32_t i = 0; i < 6; i++)
+		report(i, 5, OUTCOME_DONE);
+	CHECK(!decided(wait, 5, OUTCOME_DONE));
+	report(6, 5, OUTCOME_DONE);
+	CHECK(decided(wait, 5, OUTCOME_DONE));
+	acks_forget(acks, wait);
+	stop();
+}
+
+static void
+one_node_that_reports_twice_counts_once(void)
+{
+	struct ackwait *wait;
+
+	start();
+	connect_all();
+	wait = expect();
+	for (int i = 0; i < 9; i++)
+		report(3, 5, OUTCOME_DONE);
+	CHECK(!decided(wait, 5, OUTCOME_DONE));
+	acks_forget(acks, wait);
+	stop();
+}
+
+static void
+a_node_without_a_vote_counts_once_it_has_one(void)
+{
+	struct ackwait *wait;
+
+	start();
+	connect_all();
+	vote(0, false);
+	wait = expect();
+	for (uint32_t i = 0; i < 7; i++)
+		report(i, 5, OUTCOME_DONE);
+	CHECK(!decided(wait, 5, OUTCOME_DONE));
+	vote(0, true);
+	CHECK(decided(wait, 5, OUTCOME_DONE));
+	acks_forget(acks, wait);
+	stop();
+}
+
+static void
+reports_of_an_earlier_record_of_the_id_do_not_count(void)
+{
+	struct ackwait *wait;
+
+	start();
+	connect_all();
+	wait = expect();
+	for (uint32_t i = 0; i < 9; i++)
+		report(i, 5, OUTCOME_NOT_YET_HERE);
+	CHECK(!decided(wait, 9, OUTCOME_DONE));
+	for (uint32_t i = 0; i < 7; i++)
+		report(i, 9, OUTCOME_DONE);
+	CHECK(decided(wait, 9, OUTCOME_DONE));
+	acks_forget(acks, wait);
+	stop();
+}
+
+static void
+different_outcomes_are_not_added_up(void)
+{
+	struct ackwait *wait;
+
+	start();
+	connect_all();
+	wait = expect();
+	for (uint32_t i = 0; i < 9; i++)
+		report(i, 5, i < 5 ? OUTCOME_DONE : OUTCOME_EXISTS);
+	CHECK(!decided(wait, 5, OUTCOME_DONE));
+	acks_forget(acks, wait);
+	stop();
+}
+
+static void
+refusals_wait_for_the_quorum_like_successes(void)
+{
+	struct ackwait *wait;
+
+	start();
+	connect_all();
+	wait = expect();
+	report(0, 5, OUTCOME_PRECONDITION_FAILED);
+	CHECK(!decided(wait, 5, OUTCOME_PRECONDITION_FAILED));
+	for (uint32_t i = 1; i < 7; i++)
+		report(i, 5, OUTCOME_PRECONDITION_FAILED);
+	CHECK(decided(wait, 5, OUTCOME_PRECONDITION_FAILED));
+	acks_forget(acks, wait);
+	stop();
+}
+
+static void
+a_stream_that_broke_and_came_back_is_not_trusted_for_what_was_before(void)
+{
+	struct ackwait *wait;
+	uint32_t set;
+
+	start();
+	set = topology->sets[0].number;
+	connect_all();
+	acks_connected(acks, set, 8, false);
+	wait = expect();
+	CHECK(acks_missing(acks, wait, 5, false) == 1u << 8);
+	acks_connected(acks, set, 2, false);
+	acks_connected(acks, set, 2, true);
+	CHECK(acks_missing(acks, wait, 5, false) == (1u << 8 | 1u << 2));
+	acks_connected(acks, set, 8, true);
+	CHECK(acks_missing(acks, wait, 5, false) == (1u << 8 | 1u << 2));
+	acks_report(acks, wait, 8, 5, OUTCOME_DONE, true);
+	CHECK(acks_missing(acks, wait, 5, false) == 1u << 2);
+	CHECK(acks_missing(acks, wait, 5, true) == 0xffu);
+	acks_forget(acks, wait);
+	stop();
+}
+
+static void
+direct_answers_and_the_stream_count_together(void)
+{
+	struct ackwait *wait;
+
+	start();
+	connect_all();
+	wait = expect();
+	for (uint32_t i = 0; i < 4; i++)
+		report(i, 5, OUTCOME_DONE);
+	for (uint32_t i = 4; i < 6; i++)
+		acks_report(acks, wait, i, 5, OUTCOME_DONE, true);
+	/* Without a vote: not yet. */
+	acks_connected(acks, topology->sets[0].number, 6, false);
+	acks_report(acks, wait, 6, 5, OUTCOME_DONE, false);
+	CHECK(!decided(wait, 5, OUTCOME_DONE));
+	acks_report(acks, wait, 6, 5, OUTCOME_DONE, true);
+	CHECK(decided(wait, 5, OUTCOME_DONE));
+	acks_forget(acks, wait);
+	stop();
+}
+
+static void
+lines_that_are_no_lines_of_the_stream_are_refused(void)
+{
+	static const char *const bad[] = { "", "hello", "2 5 done",
+		"2 x done 0", "voting 2 2", "position 2" };
+
+	start();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct bytes line = bytes_str(bad[i]);
+
+		CHECK(acks_feed(acks, topology->sets[0].number, 0, &line,
+			  NULL) == -ERRC_PROTOCOL);
+	}
+	stop();
+}
+
+int
+main(void)
+{
+	RUN(seven_of_nine_voting_nodes_decide_and_six_do_not);
+	RUN(one_node_that_reports_twice_counts_once);
+	RUN(a_node_without_a_vote_counts_once_it_has_one);
+	RUN(reports_of_an_earlier_record_of_the_id_do_not_count);
+	RUN(different_outcomes_are_not_added_up);
+	RUN(refusals_wait_for_the_quorum_like_successes);
+	RUN(a_stream_that_broke_and_came_back_is_not_trusted_for_what_was_before);
+	RUN(direct_answers_and_the_stream_count_together);
+	RUN(lines_that_are_no_lines_of_the_stream_are_refused);
+	return tap_done();
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The read rule (protocol.md 7), by the interleavings that break without it:
+ * the names S1 to S4 are those of protocol-why.md. */
+
+#include "node/metaread.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "codec/crc.h"
+#include "node/nodeclient.h"
+
+#include "fakenodes.h"
+#include "tap.h"
+
+static struct fakenodes f;
+
+static char empty_json[] = "{}";
+
+static void
+start(enum nodeproto_kind kind, const char *content)
+{
+	fakenodes_start(&f);
+	f.info.kind = kind;
+	f.info.id = reqid_new(&clock_system, &random_system);
+	f.info.size = strlen(content);
+	f.info.geometry = GEOMETRY_DEFAULT;
+	f.info.set = 1;
+	f.info.shard_crc64_count = 9;
+	f.info.crc64nvme = crc64_nvme(0, content, strlen(content));
+	f.info.headers = empty_json;
+	f.info.meta = empty_json;
+	memcpy(f.info.etag, "0123", 5);
+	buf_addstr(&f.inline_bytes, content);
+}
+
+/* Node i has applied so far and sees the row of `row`, live or not. */
+static void
+node(uint32_t i, uint64_t applied, uint64_t row, bool found)
+{
+	f.node[i].applied = applied;
+	f.node[i].row_seq = row;
+	f.node[i].found = found;
+	fakenodes_publish(&f, i, applied);
+}
+
+static int
+read_object(struct object_info *info, struct buf *bytes, uint64_t ms)
+{
+	struct error err;
+
+	return metaread_object(f.nc, bytes_str("bucket"), bytes_str("key"),
+	    info, bytes, nodeclient_now(f.nc) + ms, &err);
+}
+
+static void
+a_settled_object_is_read_from_one_node(void)
+{
+	struct object_info info = { 0 };
+	unsigned gets = 0;
+
+	start(NODEPROTO_BLOB, "");
+	fakenodes_append(&f, 5);
+	for (uint32_t i = 0; i < 9; i++)
+		node(i, 5, 3, true);
+	CHECK(read_object(&info, NULL, 2000) == 0);
+	CHECK(info.found && info.at.row_seq == 3);
+	for (uint32_t i = 0; i < 9; i++)
+		gets += f.node[i].gets;
+	CHECK(gets == 1);
+	nodeproto_info_fini(&info);
+	fakenodes_stop(&f);
+}
+
+static void
+inline_bytes_come_along_from_a_holder(void)
+{
+	struct object_info info = { 0 };
+	struct buf bytes = buf_make(1 << 20);
+	unsigned gets = 0;
+
+	start(NODEPROTO_INLINE, "a small object");
+	fakenodes_append(&f, 5);
+	for (uint32_t i = 0; i < 9; i++)
+		node(i, 5, 3, true);
+	CHECK(read_object(&info, &bytes, 2000) == 0);
+	CHECK_STR(buf_cstr(&bytes), "a small object");
+	for (uint32_t i = 0; i < 9; i++)
+		gets += f.node[i].gets;
+	CHECK(gets == 1);
+	nodeproto_info_fini(&info);
+	buf_fini(&bytes);
+	fakenodes_stop(&f);
+}
+
+static void
+a_holder_with_damaged_bytes_is_told_and_another_answers(void)
+{
+	struct object_info info = { 0 };
+	struct buf bytes = buf_make(1 << 20);
+
+	start(NODEPROTO_INLINE, "right");
+	fakenodes_append(&f, 5);
+	for (uint32_t i = 0; i < 9; i++)
+		node(i, 5, 3, true);
+	buf_clear(&f.inline_bytes);
+	buf_addstr(&f.inline_bytes, "wrong");
+	CHECK(read_object(&info, &bytes, 300) == -ERRC_UNAVAILABLE);
+	nodeproto_info_fini(&info);
+	buf_fini(&bytes);
+	fakenodes_stop(&f);
+	CHECK(f.node[0].repairs + f.node[1].repairs + f.node[2].repairs +
+		f.node[3].repairs >
+	    0);
+}
+
+static void
+S2_a_row_that_one_node_has_is_not_shown_before_c_have_it(void)
+{
+	struct object_info info = { 0 };
+
+	start(NODEPROTO_BLOB, "");
+	fakenodes_append(&f, 1);
+	for (uint32_t i = 0; i < 9; i++)
+		node(i, 0, 0, false);
+	node(0, 1, 1, true);
+	CHECK(read_object(&info, NULL, 400) == -ERRC_UNAVAILABLE);
+	/* Three are not enough either: c = 4. */
+	node(1, 1, 1, true);
+	node(2, 1, 1, true);
+	CHECK(read_object(&info, NULL, 400) == -ERRC_UNAVAILABLE);
+	node(3, 1, 1, true);
+	CHECK(read_object(&info, NULL, 2000) == 0);
+	CHECK(info.found);
+	nodeproto_info_fini(&info);
+	fakenodes_stop(&f);
+}
+
+static void
+a_node_behind_the_end_of_the_log_is_not_believed(void)
+{
+	struct object_info info = { 0 };
+
+	start(NODEPROTO_BLOB, "");
+	fakenodes_append(&f, 7);
+	/* Eight lag and see the old state, the ninth and three more know. */
+	for (uint32_t i = 0; i < 9; i++)
+		node(i, 6, 0, false);
+	for (uint32_t i = 5; i < 9; i++)
+		node(i, 7, 7, true);
+	for (int i = 0; i < 20; i++) {
+		CHECK(read_object(&info, NULL, 2000) == 0);
+		CHECK(info.at.row_seq == 7);
+		nodeproto_info_fini(&info);
+		memset(&info, 0, sizeof(info));
+	}
+	fakenodes_stop(&f);
+}
+
+static void
+S4_the_most_advanced_node_decides_and_not_the_highest_row(void)
+{
+	struct object_info info = { 0 };
+
+	start(NODEPROTO_BLOB, "");
+	/* Deleted at 20, the row is gone; two nodes still show it.  Nobody is
+	 * at the log's end, so that the quorum decides. */
+	fakenodes_append(&f, 30);
+	for (uint32_t i = 0; i < 7; i++)
+		node(i, 20, 0, false);
+	node(7, 15, 10, true);
+	node(8, 15, 10, true);
+	for (int i = 0; i < 10; i++)
+		CHECK(read_object(&info, NULL, 2000) == -ERRC_NOTFOUND);
+	CHECK(info.bucket == NODEPROTO_OPEN);
+	nodeproto_info_fini(&info);
+	fakenodes_stop(&f);
+}
+
+static void
+only_voting_nodes_may_say_that_there_is_nothing(void)
+{
+	struct object_info info = { 0 };
+
+	start(NODEPROTO_BLOB, "");
+	fakenodes_append(&f, 5);
+	for (uint32_t i = 0; i < 9; i++) {
+		node(i, 5, 0, false);
+		f.node[i].voting = false;
+	}
+	CHECK(read_object(&info, NULL, 400) == -ERRC_UNAVAILABLE);
+	/* One that votes and is at the end may: the short cut. */
+	f.node[4].voting = true;
+	CHECK(read_object(&info, NULL, 2000) == -ERRC_NOTFOUND);
+	nodeproto_info_fini(&info);
+	fakenodes_stop(&f);
+}
+
+static void
+five_voting_nodes_are_no_read_quorum(void)
+{
+	struct object_info info = { 0 };
+
+	start(NODEPROTO_BLOB, "");
+	fakenodes_append(&f, 9); /* nobody is at the end */
+	for (uint32_t i = 0; i < 9; i++) {
+		node(i, 5, 3, true);
+		f.node[i].voting = i < 5;
+	}
+	CHECK(read_object(&info, NULL, 400) == -ERRC_UNAVAILABLE);
+	f.node[5].voting = true;
+	CHECK(read_object(&info, NULL, 2000) == 0);
+	nodeproto_info_fini(&info);
+	fakenodes_stop(&f);
+}
+
+static void
+stopped_nodes_cost_milliseconds(void)
+{
+	struct object_info info = { 0 };
+
+	start(NODEPROTO_BLOB, "");
+	fakenodes_append(&f, 5);
+	for (uint32_t i = 0; i < 9; i++)
+		node(i, 5, 3, true);
+	f.node[0].mode = FAKE_SILENT;
+	f.node[3].mode = FAKE_SILENT;
+	f.node[8].mode = FAKE_SILENT;
+	for (int i = 0; i < 20; i++) {
+		uint64_t began = nodeclient_now(f.nc);
+
+		CHECK(read_object(&info, NULL, 4000) == 0);
+		CHECK(nodeclient_now(f.nc) - began < 1500);
+		nodeproto_info_fini(&info);
+		memset(&info, 0, sizeof(info));
+	}
+	fakenodes_stop(&f);
+}
+
+int
+main(void)
+{
+	RUN(a_settled_object_is_read_from_one_node);
+	RUN(inline_bytes_come_along_from_a_holder);
+	RUN(a_holder_with_damaged_bytes_is_told_and_another_answers);
+	RUN(S2_a_row_that_one_node_has_is_not_shown_before_c_have_it);
+	RUN(a_node_behind_the_end_of_the_log_is_not_believed);
+	RUN(S4_the_most_advanced_node_decides_and_not_the_highest_row);
+	RUN(only_voting_nodes_may_say_that_there_is_nothing);
+	RUN(five_voting_nodes_are_no_read_quorum);
+	RUN(stopped_nodes_cost_milliseconds);
+	return tap_done();
+}
