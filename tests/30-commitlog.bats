@@ -39,8 +39,9 @@ suite() {
 	[ "$(cat count)" -eq 4 ]
 	[ -s c.db.page ]
 	exec 4<out
-	for i in 0 1 2 3; do
+	for partition in 0 1 2 3; do
 		read -r -t 20 line <&4
+		[ "$(jq -c .partition <<<"$line")" = $partition ]
 	done
 	kill -TERM $follower
 	wait $follower

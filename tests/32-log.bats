@@ -125,7 +125,8 @@ add() {
 	done
 	kill -INT $pid
 	wait $pid
-	! read -r -t 20 line <&4
+	run -0 cat <&4
+	[ "$output" = "" ]
 	exec 4<&-
 }
 
