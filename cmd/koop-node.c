@@ -76,8 +76,8 @@ static const struct cli_option options[] = {
 	    "keep garbage so long after its last read (default 1h)", 1,
 	    366 * DAY_MS, CLI_ENV, NULL },
 	{ 0, "tcp-congestion", CLI_STRING, &tcp_congestion, "NAME",
-	    "TCP congestion control (default the system's)", 0, 0,
-	    CLI_ENV_CONF, NULL },
+	    "TCP congestion control (default the system's)", 0, 0, CLI_ENV_CONF,
+	    NULL },
 	{ 0, "ready-fd", CLI_NUMBER, &ready_fd, "N",
 	    "write \"ready IP:PORT\" there once it serves", 0, 1023, 0, NULL },
 	{ 0, "log-level", CLI_STRING, &log_level, "LEVEL",
@@ -85,8 +85,7 @@ static const struct cli_option options[] = {
 	{ 0, "log-format", CLI_STRING, &log_format, "FORMAT",
 	    "text (default) or json", 0, 0, CLI_ENV_CONF, NULL },
 	{ 'n', "check", CLI_SWITCH, &check_only, NULL,
-	    "check configuration and data directory, and exit", 0, 0, 0,
-	    NULL },
+	    "check configuration and data directory, and exit", 0, 0, 0, NULL },
 	{ 0, "dump-faults", CLI_SWITCH, &dump_faults, NULL,
 	    "list the fault points of this build, and exit", 0, 0, 0, NULL },
 	{ 0 },
@@ -146,8 +145,8 @@ parse_place(struct node_options *out, struct error *err)
 
 	if (place[slash] == '\0' ||
 	    !number_parse(&set, place, slash, 0, TOPOLOGY_NUMBER_MAX) ||
-	    !number_parse(&index, place + slash + 1,
-		strlen(place + slash + 1), 0, TOPOLOGY_MACHINES_MAX - 1))
+	    !number_parse(&index, place + slash + 1, strlen(place + slash + 1),
+		0, TOPOLOGY_MACHINES_MAX - 1))
 		return error_set(err, ERRC_CONFIG,
 		    "--node %s: not of the form SET/INDEX", place);
 	out->has_place = true;
@@ -281,8 +280,8 @@ run(const struct node_options *o, struct error *err)
 		goto out;
 	node_address(node, address);
 	log_info("node", "serving at %s", address);
-	rc = ready_tell(
-	    ready_fd == UINT64_MAX ? -1 : (int)ready_fd, address, err);
+	rc = ready_tell(ready_fd == UINT64_MAX ? -1 : (int)ready_fd, address,
+	    err);
 	if (rc == 0)
 		serve(node);
 out:
@@ -310,8 +309,9 @@ main(int argc, char *argv[])
 	if (dump_faults)
 		return print_faults();
 	if (init && replace)
-		return cli_usage(&cli, "--init and --replace exclude each "
-				       "other");
+		return cli_usage(&cli,
+		    "--init and --replace exclude each "
+		    "other");
 	if (collect(&o, &err) < 0)
 		return cli_fail(&cli, &err);
 	fault_setup();

@@ -2,6 +2,9 @@
 # One storage node, by hand: its command line, its data directory, and the
 # shard API as curl sees it.
 
+# stderr is bats's; each test is its own shell.
+# shellcheck disable=SC2154,SC2030,SC2031
+
 load helpers
 
 teardown() {
@@ -294,4 +297,142 @@ print(zlib.crc32(b"films/small") % 32, zlib.crc32(b"films/dir/big one") % 32)')
 			"dir%2F small true " ]
 	done
 	[ "$inline" -eq 2 ]
+}
+
+# append_line PARTITION TYPE [CRC]: a record that no program of this version
+# writes, straight into the log.
+append_line() {
+	python3 - "$DATA/commit.db" "$(conf cluster)" "$@" <<-'END'
+	import sqlite3, sys, time, uuid
+	path, cluster, partition, kind = sys.argv[1:5]
+	def crc32c(data):
+	    crc = 0xffffffff
+	    for byte in data:
+	        crc ^= byte
+	        for _ in range(8):
+	            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+	    return crc ^ 0xffffffff
+	ms = int(time.time() * 1000)
+	id = "%012x7000800000000000%04x" % (ms, ms & 0xffff)
+	line = '{"v":1,"type":"%s","cluster":"%s","epoch":1,"requestId":"%s","sender":""' % (kind, cluster, id)
+	crc = int(sys.argv[5], 16) if len(sys.argv) > 5 else crc32c(line.encode())
+	line += ',"crc32c":"%08x"}' % crc
+	db = sqlite3.connect(path, timeout=20)
+	db.execute("PRAGMA wal_autocheckpoint=0")
+	with db:
+	    seq, last = db.execute("SELECT max(seq), max(time_ms) FROM record WHERE partition = ?", (partition,)).fetchone()
+	    db.execute("INSERT INTO record (partition, seq, time_ms, request_id, line) VALUES (?, ?, ?, ?, ?)",
+	        (partition, seq + 1, max(ms, last), bytes.fromhex(id), line.encode()))
+	END
+}
+
+# until_true COMMAND...: look again and again, for half a minute.
+until_true() {
+	local end=$((SECONDS + 30))
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		koop status --data "$DATA" >/dev/null 3>&-
+	done
+}
+
+# says N FILTER VALUE: what node N's health is.
+says() {
+	[ "$(curl -sS "http://$(jq -r \
+		".erasure_sets[0].machines[$1]|\"\(.ip):\(.port)\"" \
+		"$DATA/topology.json")/health" | jq -r "$2")" = "$3" ]
+}
+
+small_cluster() {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1 \
+		--write-quorum 3
+	curl -sS -f -X PUT "$GW/films"
+	object 20000 film
+	curl -sS -f -T film "$GW/films/film"
+	part=$(python3 -c 'import zlib; print(zlib.crc32(b"films/film") % 32)')
+}
+
+@test "node: a record of a later program halts its partition, and reads go on" {
+	small_cluster
+	append_line "$part" TimeTravelMessage
+	for n in 0 1 2; do
+		until_true says "$n" .halted 1
+		says "$n" .status halted
+		says "$n" .voting 32
+	done
+	curl -sS -f "$GW/films/film" | cmp - film
+	# Other partitions go on, this one takes no more.
+	other=$(python3 -c 'import sys, zlib
+part = int(sys.argv[1])
+print(next(i for i in range(99) if zlib.crc32(b"films/%d" % i) % 32 != part))' \
+		"$part")
+	curl -sS -f -T film "$GW/films/$other"
+	# After a restart it votes again, up to the record before.
+	koop up --data "$DATA" --stop-node 1 >/dev/null 3>&-
+	koop up --data "$DATA" --start-node 1 >/dev/null 3>&-
+	until_true says 1 .voting 32
+	until_true says 1 .halted 1
+	curl -sS -f "$GW/films/film" | cmp - film
+	grep -q 'partition halts' "$DATA/log/node-1.0.log"
+}
+
+@test "node: a damaged record stops its partition only, and nothing is skipped" {
+	small_cluster
+	append_line "$part" NoopMessage 00000000
+	for n in 0 1 2; do
+		until_true grep -q 'record damaged' "$DATA/log/node-1.$n.log"
+		says "$n" .halted 0
+		says "$n" ".partitions[]|select(.partition==$part).end -
+			.applied" 1
+	done
+	for i in 1 2 3 4; do
+		name=$(python3 -c 'import sys, zlib
+part = int(sys.argv[1])
+print([i for i in range(99) if zlib.crc32(b"films/%d" % i) % 32 != part][
+    int(sys.argv[2])])' "$part" "$i")
+		curl -sS -f -T film "$GW/films/$name"
+		curl -sS -f "$GW/films/$name" | cmp - film
+	done
+	curl -sS -f "$GW/films/film" | cmp - film
+	# Cured: the same record, whole.
+	python3 - "$DATA/commit.db" "$part" <<-'END'
+	import sqlite3, sys
+	db = sqlite3.connect(sys.argv[1], timeout=20)
+	db.execute("PRAGMA wal_autocheckpoint=0")
+	def crc32c(data):
+	    crc = 0xffffffff
+	    for byte in data:
+	        crc ^= byte
+	        for _ in range(8):
+	            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+	    return crc ^ 0xffffffff
+	with db:
+	    row, line = db.execute("SELECT row, line FROM record WHERE partition = ? ORDER BY seq DESC", (sys.argv[2],)).fetchone()
+	    body = bytes(line).split(b',"crc32c":')[0]
+	    db.execute("UPDATE record SET line = ? WHERE row = ?", (body + b',"crc32c":"%08x"}' % crc32c(body), row))
+	END
+	for n in 0 1 2; do
+		until_true says "$n" ".partitions[]|select(.partition==$part).end -
+			.applied" 0
+	done
+	curl -sS -f -T film "$GW/films/film"
+}
+
+@test "node: a log that is shorter than what was applied halts, without a vote" {
+	small_cluster
+	koop down --data "$DATA" >/dev/null
+	python3 - "$DATA/commit.db" "$part" <<-'END'
+	import sqlite3, sys
+	db = sqlite3.connect(sys.argv[1])
+	with db:
+	    db.execute("DELETE FROM record WHERE partition = ? AND seq = (SELECT max(seq) FROM record WHERE partition = ?)", (sys.argv[2], sys.argv[2]))
+	END
+	rm -f "$DATA"/commit.db.page
+	koop up --detach --data "$DATA" --durability os --timeout 5s \
+		>up.log 2>&1 3>&- || true
+	for n in 0 1 2; do
+		until_true grep -q 'log is shorter' "$DATA/log/node-1.$n.log"
+		until_true says "$n" .halted 1
+		says "$n" .voting 31
+	done
+	[ "$(curl -sS -o /dev/null -w '%{http_code}' "$GW/films/film")" = 503 ]
 }

@@ -59,7 +59,7 @@ quarantined() {
 }
 
 start_set() {
-	cluster_up "$@"
+	cluster_up
 	curl -sS -f -X PUT "$GW/box"
 }
 
@@ -159,20 +159,19 @@ tell_bad() {
 	same a b
 }
 
-# tell_all: every node is asked to look at its shard of b/a and b/b.
+# tell_all: node 0 is asked to look at its shards.
 tell_all() {
-	local n name file
-	for n in 0; do
-		for file in $(files "$n"); do
-			for name in a b; do
-				p=$(python3 -c "import zlib
-print(zlib.crc32(b'box/$name') % 32)")
-				name=${file##*/}
-				curl -sS -X POST -o /dev/null \
-					-H "X-Koop-To: $(conf cluster)/1/$n" \
-					"http://$(jq -r ".erasure_sets[0].machines[$n]|\"\(.ip):\(.port)\"" \
-					"$DATA/topology.json")/repair/$p?requestId=${name%.*}"
-			done
+	local key file id p
+	for file in $(files 0); do
+		id=${file##*/}
+		for key in a b; do
+			p=$(python3 -c "import zlib
+print(zlib.crc32(b'box/$key') % 32)")
+			curl -sS -X POST -o /dev/null \
+				-H "X-Koop-To: $(conf cluster)/1/0" \
+				"http://$(jq -r \
+				'.erasure_sets[0].machines[0]|"\(.ip):\(.port)"' \
+				"$DATA/topology.json")/repair/$p?requestId=${id%.*}"
 		done
 	done
 }

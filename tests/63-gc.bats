@@ -1,6 +1,9 @@
 #!/usr/bin/env bats
 # What nothing needs any more is deleted, in time; what is needed never is.
 
+# Each test is its own shell.
+# shellcheck disable=SC2030,SC2031
+
 load helpers
 
 # until_true COMMAND...: look again and again, for half a minute.
@@ -53,7 +56,7 @@ ask() {
 }
 
 start_set() {
-	cluster_up "$@"
+	cluster_up
 	curl -sS -f -X PUT "$GW/box"
 }
 

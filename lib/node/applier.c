@@ -172,8 +172,7 @@ read_batch(struct applier *applier, struct error *err)
 
 static int
 apply_known(struct applier *applier, struct entry *entry,
-    enum record_verdict verdict, const struct record *record,
-    struct error *err)
+    enum record_verdict verdict, const struct record *record, struct error *err)
 {
 	struct apply_input input = {
 		.partition = entry->lane->partition,
@@ -202,8 +201,9 @@ apply_known(struct applier *applier, struct entry *entry,
 			.outcome = result.outcome,
 			.seq = entry->seq,
 			.id = result.id,
-			.sender = watermark_sender(
-			    (const char *)record->sender.p, record->sender.n),
+			.sender = watermark_sender((const char *)
+						       record->sender.p,
+			    record->sender.n),
 		};
 	return 0;
 }
@@ -258,8 +258,8 @@ apply_one(struct applier *applier, struct entry *entry, struct error *err)
 	switch ((enum record_verdict)rc) {
 	case RECORD_OK:
 	case RECORD_IGNORED:
-		rc = apply_known(
-		    applier, entry, (enum record_verdict)rc, record, err);
+		rc = apply_known(applier, entry, (enum record_verdict)rc,
+		    record, err);
 		break;
 	case RECORD_BAD_CRC:
 		stop_at_damage(applier, entry, &why);

@@ -28,7 +28,7 @@
 struct gc {
 	struct nodecore *core;
 	pthread_t thread;
-	uint64_t orphans_ms;   /* the next round (monotonic) */
+	uint64_t orphans_ms; /* the next round (monotonic) */
 	uint64_t strangers_ms;
 };
 
@@ -53,8 +53,8 @@ is_needed(struct shardread *read, const struct garbage_row *row,
 	int rc;
 
 	if (row->kind == GARBAGE_UPLOAD) {
-		rc = shardread_upload(
-		    read, row->partition, row->id, &upload, err);
+		rc = shardread_upload(read, row->partition, row->id, &upload,
+		    err);
 		return rc == 0 ? upload.live : rc == -ERRC_NOTFOUND ? 0 : rc;
 	}
 	rc = nodecore_fate(read, row->partition, row->id, &fate, err);
@@ -106,8 +106,8 @@ unlink_shard(struct nodecore *core, uint32_t partition, struct reqid id,
 {
 	if (FAULT(GC_UNLINK))
 		return error_set(err, ERRC_IO, "gc: fault");
-	return shardfile_unlink(
-	    core->files, id, nodecore_shard(core, partition), err);
+	return shardfile_unlink(core->files, id,
+	    nodecore_shard(core, partition), err);
 }
 
 struct parts {
@@ -123,8 +123,7 @@ part_of_dead_upload(void *arg, const struct part_row *row)
 
 	if (!parts->unlink)
 		return graced(parts->core, row->id) ? 0 : 1;
-	return unlink_shard(
-	    parts->core, row->partition, row->id, parts->err);
+	return unlink_shard(parts->core, row->partition, row->id, parts->err);
 }
 
 /* 1: not yet. */
@@ -198,8 +197,8 @@ collect_some(struct nodecore *core, uint32_t partition, uint64_t stable,
 		return error_set(err, ERRC_NOMEM, "gc: no memory");
 	rc = shardread_begin(&read, core->meta, err);
 	if (rc == 0)
-		rc = shardread_garbage(read, partition, stable, after,
-		    look_row, look, err);
+		rc = shardread_garbage(read, partition, stable, after, look_row,
+		    look, err);
 	for (size_t i = 0; rc >= 0 && i < look->n; i++) {
 		if (atomic_load(&core->stopping))
 			break;
@@ -217,8 +216,7 @@ collect_some(struct nodecore *core, uint32_t partition, uint64_t stable,
 }
 
 static int
-collect_partition(struct nodecore *core, uint32_t partition,
-    struct error *err)
+collect_partition(struct nodecore *core, uint32_t partition, struct error *err)
 {
 	struct garbage_row after = { 0 };
 	uint64_t stable = nodecore_stable(core, partition);
@@ -226,8 +224,7 @@ collect_partition(struct nodecore *core, uint32_t partition,
 	int rc = 0;
 
 	while (more && rc == 0 && !atomic_load(&core->stopping))
-		rc = collect_some(
-		    core, partition, stable, &after, &more, err);
+		rc = collect_some(core, partition, stable, &after, &more, err);
 	return rc;
 }
 
@@ -249,8 +246,7 @@ tidy(struct nodecore *core, struct error *err)
 	if (rc == 0)
 		rc = shardmeta_oplog_trim(core->meta, err);
 	if (rc == 0)
-		rc = shardmeta_sweep_slots(
-		    core->meta, SWEEP_ROWS, &more, err);
+		rc = shardmeta_sweep_slots(core->meta, SWEEP_ROWS, &more, err);
 	if (rc != 0) {
 		shardmeta_rollback(core->meta);
 		return rc;
@@ -274,8 +270,8 @@ gc_round(struct gc *gc)
 	int rc = 0;
 
 	for (size_t i = 0; i < watermark_count(core->wm) && rc == 0; i++)
-		rc = collect_partition(
-		    core, watermark_partition(core->wm, i), &err);
+		rc = collect_partition(core, watermark_partition(core->wm, i),
+		    &err);
 	complain("garbage", rc, &err);
 	complain("tidying", tidy(core, &err), &err);
 	if (now >= gc->orphans_ms) {
@@ -295,7 +291,8 @@ gc_main(void *arg)
 {
 	struct gc *gc = arg;
 	uint64_t pace = KOOP_MIN(gc->core->gc_grace_ms,
-	    gc->core->orphan_age_ms) / 4;
+			    gc->core->orphan_age_ms) /
+	    4;
 
 	pthread_setname_np(pthread_self(), "gc");
 	pace = KOOP_MIN(KOOP_MAX(pace, ROUND_MIN_MS), ROUND_MAX_MS);
@@ -390,8 +387,8 @@ gc_delete(struct nodecore *core, uint32_t partition, struct reqid id,
 
 	if (rc != 0)
 		return rc;
-	rc = shardread_garbage(
-	    read, partition, INT64_MAX, &first, find_row, &find, err);
+	rc = shardread_garbage(read, partition, INT64_MAX, &first, find_row,
+	    &find, err);
 	if (rc == 0)
 		rc = error_set(err, ERRC_NOTFOUND, "it is no garbage");
 	else if (rc == 1 && find.row.seq > nodecore_stable(core, partition))
@@ -400,8 +397,8 @@ gc_delete(struct nodecore *core, uint32_t partition, struct reqid id,
 	else if (rc == 1)
 		rc = collect(core, read, &find.row, err);
 	if (rc == 1)
-		rc = error_set(
-		    err, ERRC_MISMATCH, "it was read or leased lately");
+		rc = error_set(err, ERRC_MISMATCH,
+		    "it was read or leased lately");
 	shardread_end(read);
 	return rc != 0 ? rc : drop_rows(core, &find.row, 1, err);
 }

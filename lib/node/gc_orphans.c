@@ -65,8 +65,8 @@ abort_orphan(struct orphans *orphans, struct place *place)
 	struct partition_row row;
 	struct error err = { 0 };
 	char id[REQID_HEX + 1];
-	int rc = shardread_partition(
-	    orphans->read, place->store.partition, &row, &err);
+	int rc = shardread_partition(orphans->read, place->store.partition,
+	    &row, &err);
 
 	if (rc == 0)
 		rc = append_abort(core, place, row.epoch, &err);
@@ -99,12 +99,11 @@ visit_place(void *arg, struct place *place)
 
 	if (atomic_load(&core->stopping))
 		return error_set(orphans->err, ERRC_RETRY, "interrupted");
-	rc = nodecore_fate(
-	    orphans->read, partition, place->id, &fate, orphans->err);
+	rc = nodecore_fate(orphans->read, partition, place->id, &fate,
+	    orphans->err);
 	if (rc != 0)
 		return rc;
-	if (fate.dead &&
-	    shardfile_exists(core->files, place->id, place->shard))
+	if (fate.dead && shardfile_exists(core->files, place->id, place->shard))
 		gc_dead_shard(core, partition, place->id, &fate);
 	if (fate.decided || fate.dead)
 		return 0;
@@ -174,8 +173,8 @@ visit_file(void *arg, const struct shardfile_entry *entry)
 		partition = watermark_partition(wm, i);
 		if (nodecore_shard(s->core, partition) != entry->shard)
 			continue;
-		rc = nodecore_fate(
-		    s->read, partition, entry->id, &fate, s->err);
+		rc = nodecore_fate(s->read, partition, entry->id, &fate,
+		    s->err);
 		if (rc != 0)
 			return rc;
 		if (!fate.decided)
@@ -185,8 +184,8 @@ visit_file(void *arg, const struct shardfile_entry *entry)
 		return 0;
 	}
 	if (!entry->uploading &&
-	    bsearch(&entry->id, s->placed, s->placed_count,
-		sizeof(*s->placed), compare_ids) == NULL)
+	    bsearch(&entry->id, s->placed, s->placed_count, sizeof(*s->placed),
+		compare_ids) == NULL)
 		s->unplaced++;
 	return 0;
 }

@@ -101,8 +101,8 @@ take_inline(struct nodecore *core, const struct apply_blob *blob,
 	    n == blob->size &&
 	    crc64_nvme(0, content, n) == blob->info->crc64nvme;
 	if (good) {
-		rc = shardmeta_inline_put(
-		    core->meta, blob->id, bytes_of(content, n), err);
+		rc = shardmeta_inline_put(core->meta, blob->id,
+		    bytes_of(content, n), err);
 	} else {
 		log_error("node", "inline bytes damaged partition=%u seq=%llu",
 		    blob->partition, (unsigned long long)blob->seq);

@@ -18,8 +18,8 @@ struct error;
 struct nodecore;
 
 /* Keeps the inline bytes that come along. */
-KOOP_MUST int holding_take(struct nodecore *core,
-    const struct apply_blob *blob, struct error *err);
+KOOP_MUST int holding_take(struct nodecore *core, const struct apply_blob *blob,
+    struct error *err);
 /* Look only: true when something is missing that should be queued. */
 bool holding_lacks(struct nodecore *core, const struct apply_blob *blob);
 /* Queue what is missing. */

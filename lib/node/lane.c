@@ -34,8 +34,8 @@ load_new(struct lane *lane, struct nodecore *core, uint64_t first,
 	struct buf line = buf_make(COMMITLOG_LINE_MAX);
 	int rc;
 
-	rc = commitlog_get(
-	    core->log, lane->partition, first, &entry, &line, err);
+	rc = commitlog_get(core->log, lane->partition, first, &entry, &line,
+	    err);
 	if (rc != 0)
 		goto out;
 	rc = record_parse(&record, entry.line, core->cluster, err);
@@ -87,8 +87,8 @@ compare_last(struct lane *lane, struct nodecore *core, struct shardread *read,
 	struct buf line = buf_make(COMMITLOG_LINE_MAX);
 	int rc;
 
-	rc = shardread_oplog_at(
-	    read, lane->partition, lane->applied, &mine, err);
+	rc = shardread_oplog_at(read, lane->partition, lane->applied, &mine,
+	    err);
 	if (rc == 0)
 		rc = commitlog_get(core->log, lane->partition, lane->applied,
 		    &entry, &line, err);
@@ -112,13 +112,14 @@ compare_log(struct lane *lane, struct nodecore *core, struct shardread *read,
     const struct partition_row *row, struct error *err)
 {
 	uint64_t first, last;
-	int rc = commitlog_stored(
-	    core->log, lane->partition, &first, &last, err);
+	int rc = commitlog_stored(core->log, lane->partition, &first, &last,
+	    err);
 
 	if (rc != 0)
 		return rc;
 	if (row->applied > last)
-		lane_disagrees(lane, "the log is shorter than what was applied");
+		lane_disagrees(lane,
+		    "the log is shorter than what was applied");
 	else if (row->applied + 1 < first)
 		lane_disagrees(lane, "the log begins after what was applied");
 	else if (row->applied >= first)

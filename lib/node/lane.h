@@ -23,12 +23,12 @@ struct lane {
 	uint64_t staged;    /* in the open transaction */
 	uint64_t published; /* told to others */
 	struct vote vote;
-	bool voting;    /* told to others */
-	bool told;      /* something was told once */
-	bool halted;    /* until an operator, or a later program, comes */
-	bool halting;   /* halted once the open transaction is durable */
+	bool voting;       /* told to others */
+	bool told;         /* something was told once */
+	bool halted;       /* until an operator, or a later program, comes */
+	bool halting;      /* halted once the open transaction is durable */
 	uint64_t retry_ms; /* not before then (monotonic); 0: goes on */
-	bool stuck;     /* stopped within this batch */
+	bool stuck;        /* stopped within this batch */
 	char reason[128];
 };
 

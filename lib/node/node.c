@@ -102,8 +102,8 @@ open_topology(struct node *node, struct error *err)
 	size_t n = 0;
 	int rc;
 
-	rc = topology_source_open(
-	    &core->topology, node->options.topology_url, err);
+	rc = topology_source_open(&core->topology, node->options.topology_url,
+	    err);
 	if (rc != 0)
 		return rc;
 	snapshot = topology_source_get(core->topology);
@@ -154,15 +154,15 @@ open_log(struct node *node, struct error *err)
 		.clock = core->clock,
 		.durability_os = node->options.durability_os,
 	};
-	int rc = commitlog_open(
-	    &core->log, node->options.commit_log_url, &options, err);
+	int rc = commitlog_open(&core->log, node->options.commit_log_url,
+	    &options, err);
 
 	if (rc != 0)
 		return rc;
 	snprintf(core->cluster, sizeof(core->cluster), "%s",
 	    commitlog_cluster(core->log));
-	nodeproto_to_print(
-	    core->to, core->cluster, core->set.number, core->index);
+	nodeproto_to_print(core->to, core->cluster, core->set.number,
+	    core->index);
 	return check_partitions(core, err);
 }
 
@@ -295,8 +295,8 @@ node_start(struct node *node, struct error *err)
 	    (rc = repair_start(&node->repair, core, err)) ||
 	    (rc = gc_start(&node->gc, core, err)))
 		return rc;
-	rc = nodeserver_start(
-	    &node->server, core, node->applier, &options, err);
+	rc = nodeserver_start(&node->server, core, node->applier, &options,
+	    err);
 	if (rc != 0)
 		return rc;
 	node->listen.port = nodeserver_port(node->server);
@@ -333,8 +333,8 @@ node_status(struct node *node, struct buf *out)
 	buf_printf(out,
 	    "node=%" PRIu32 "/%" PRIu32 " partitions=%zu voting=%zu "
 	    "halted=%zu repairs=%" PRIu64 " connections=%u log=%s",
-	    core->set.number, core->index, applier_count(node->applier),
-	    voting, halted, repairs, nodeserver_connections(node->server),
+	    core->set.number, core->index, applier_count(node->applier), voting,
+	    halted, repairs, nodeserver_connections(node->server),
 	    atomic_load(&core->log_reachable) ? "ok" : "lost");
 }
 

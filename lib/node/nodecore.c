@@ -45,8 +45,8 @@ nodecore_stable(const struct nodecore *core, uint32_t partition)
 	uint64_t applied[TOPOLOGY_MACHINES_MAX];
 
 	for (uint32_t i = 0; i < core->set.n; i++)
-		applied[i] = commitlog_applied(
-		    core->log, core->set.number, i, partition);
+		applied[i] = commitlog_applied(core->log, core->set.number, i,
+		    partition);
 	return quorum_position(applied, core->set.n, core->set.write_quorum);
 }
 

@@ -233,8 +233,8 @@ load(json_t **out, struct bytes line, struct error *err)
 
 	if (line.n > NODELINE_MAX || !depth_ok(line))
 		return bad_line(err, "too long or too deep");
-	*out = json_loadb((const char *)line.p, line.n,
-	    JSON_REJECT_DUPLICATES, &jerr);
+	*out = json_loadb((const char *)line.p, line.n, JSON_REJECT_DUPLICATES,
+	    &jerr);
 	if (*out == NULL || !json_is_object(*out)) {
 		json_decref(*out);
 		return bad_line(err, "no JSON object");
@@ -423,8 +423,8 @@ take_crc_list(struct nodeline_part *out, const json_t *list)
 static bool
 take_manifest(struct nodeline_part *out, const json_t *object)
 {
-	const char *geometry =
-	    json_string_value(json_object_get(object, "geometry"));
+	const char *geometry = json_string_value(
+	    json_object_get(object, "geometry"));
 
 	return take_u32(&out->part, object, "part") &&
 	    take_u64(&out->size, object, "size", INT64_MAX) &&
@@ -457,8 +457,7 @@ nodeline_manifest_parse(struct nodeline_part *out, struct bytes line,
 static bool
 take_bucket(struct nodeline_bucket *out, const json_t *object)
 {
-	const char *state =
-	    json_string_value(json_object_get(object, "state"));
+	const char *state = json_string_value(json_object_get(object, "state"));
 	size_t n;
 
 	for (out->state = NODEPROTO_OPEN; state != NULL; out->state++) {
@@ -522,8 +521,7 @@ word_number(uint64_t *out, struct bytes word, uint64_t max)
 static bool
 word_outcome(struct nodeline_ack *out, struct bytes name, struct bytes id)
 {
-	return outcome_parse(
-		   &out->outcome, (const char *)name.p, name.n) &&
+	return outcome_parse(&out->outcome, (const char *)name.p, name.n) &&
 	    reqid_parse(&out->id, (const char *)id.p, id.n);
 }
 
@@ -592,8 +590,8 @@ at_item(struct nodeline_at *out, const char *text, size_t len)
 
 	if (colon >= len ||
 	    !number_parse(&partition, text, colon, 0, UINT32_MAX) ||
-	    !number_parse(
-		&out->seq, text + colon + 1, len - colon - 1, 0, INT64_MAX))
+	    !number_parse(&out->seq, text + colon + 1, len - colon - 1, 0,
+		INT64_MAX))
 		return false;
 	out->partition = (uint32_t)partition;
 	return true;

@@ -51,14 +51,14 @@ struct nodeline_key {
 	uint64_t modified_ms; /* uploads: initiated */
 	uint64_t seq;         /* list only */
 	char etag[NODEPROTO_ETAG_MAX + 1];
-	struct reqid upload;  /* uploads only; NODELINE_END: next upload id */
+	struct reqid upload; /* uploads only; NODELINE_END: next upload id */
 };
 void nodeline_list_print(struct buf *out, const struct nodeline_key *line);
 void nodeline_upload_print(struct buf *out, const struct nodeline_key *line);
-KOOP_MUST int nodeline_list_parse(struct nodeline_key *out,
-    struct bytes line, struct error *err);
-KOOP_MUST int nodeline_upload_parse(struct nodeline_key *out,
-    struct bytes line, struct error *err);
+KOOP_MUST int nodeline_list_parse(struct nodeline_key *out, struct bytes line,
+    struct error *err);
+KOOP_MUST int nodeline_upload_parse(struct nodeline_key *out, struct bytes line,
+    struct error *err);
 
 /* parts and manifest; what a body does not have is zero. */
 struct nodeline_part {
@@ -76,10 +76,9 @@ struct nodeline_part {
 	uint64_t shard_crc64[32];
 };
 void nodeline_part_print(struct buf *out, const struct nodeline_part *line);
-void nodeline_manifest_print(struct buf *out,
-    const struct nodeline_part *line);
-KOOP_MUST int nodeline_part_parse(struct nodeline_part *out,
-    struct bytes line, struct error *err);
+void nodeline_manifest_print(struct buf *out, const struct nodeline_part *line);
+KOOP_MUST int nodeline_part_parse(struct nodeline_part *out, struct bytes line,
+    struct error *err);
 KOOP_MUST int nodeline_manifest_parse(struct nodeline_part *out,
     struct bytes line, struct error *err);
 
@@ -87,15 +86,14 @@ struct nodeline_bucket {
 	enum nodeline_kind kind;
 	enum nodeproto_state state; /* not NODEPROTO_NONE */
 	uint64_t incarnation;
-	uint64_t attempt;   /* the seal's, 0 when open */
+	uint64_t attempt; /* the seal's, 0 when open */
 	uint64_t created_ms;
 	uint64_t sealed_ms; /* 0 when not known */
 	char name[NODEPROTO_BUCKET_MAX + 1];
 	char owner[NODELINE_OWNER_MAX + 1];
 };
 /* The body of GET /bucket is one such line. */
-void nodeline_bucket_print(struct buf *out,
-    const struct nodeline_bucket *line);
+void nodeline_bucket_print(struct buf *out, const struct nodeline_bucket *line);
 KOOP_MUST int nodeline_bucket_parse(struct nodeline_bucket *out,
     struct bytes line, struct error *err);
 

@@ -59,8 +59,8 @@ get_name(const char *const names[], size_t count, const char *v)
 }
 
 int
-nodeproto_position_parse(struct nodeproto_position *out,
-    nodeproto_get_fn *get, void *arg, struct error *err)
+nodeproto_position_parse(struct nodeproto_position *out, nodeproto_get_fn *get,
+    void *arg, struct error *err)
 {
 	struct nodeproto_position p = { 0 };
 	const char *v;
@@ -125,8 +125,8 @@ parse_crc_list(struct object_info *info, const char *v, struct error *err)
 	while (v != NULL && *v != '\0') {
 		len = strcspn(v, ",");
 		if (info->shard_crc64_count >= nitems(info->shard_crc64) ||
-		    !hex_parse_u64(
-			&info->shard_crc64[info->shard_crc64_count], v, len))
+		    !hex_parse_u64(&info->shard_crc64[info->shard_crc64_count],
+			v, len))
 			return bad_header(err, NODEPROTO_SHARD_CRC64);
 		info->shard_crc64_count++;
 		v += len;
@@ -177,8 +177,8 @@ info_parse_version(struct object_info *info, nodeproto_get_fn *get, void *arg,
 		return bad_header(err, NODEPROTO_ETAG);
 	memcpy(info->etag, v, strlen(v) + 1);
 	if ((rc = get_number(&info->size, NODEPROTO_SIZE, get, arg, err)) ||
-	    (rc = get_number(
-		 &info->modified_ms, NODEPROTO_MODIFIED, get, arg, err)) ||
+	    (rc = get_number(&info->modified_ms, NODEPROTO_MODIFIED, get, arg,
+		 err)) ||
 	    (rc = get_json(&info->headers, NODEPROTO_HEADERS, get, arg, err)) ||
 	    (rc = get_json(&info->meta, NODEPROTO_META, get, arg, err)))
 		return rc;
@@ -193,8 +193,8 @@ info_parse_version(struct object_info *info, nodeproto_get_fn *get, void *arg,
 }
 
 int
-nodeproto_info_parse(struct object_info *out, nodeproto_get_fn *get,
-    void *arg, struct error *err)
+nodeproto_info_parse(struct object_info *out, nodeproto_get_fn *get, void *arg,
+    struct error *err)
 {
 	struct object_info info = { 0 };
 	int state;
@@ -208,8 +208,8 @@ nodeproto_info_parse(struct object_info *out, nodeproto_get_fn *get,
 	if (state < 0)
 		return bad_header(err, NODEPROTO_BUCKET);
 	info.bucket = (enum nodeproto_state)state;
-	rc = get_number(
-	    &info.incarnation, NODEPROTO_INCARNATION, get, arg, err);
+	rc = get_number(&info.incarnation, NODEPROTO_INCARNATION, get, arg,
+	    err);
 	if (rc != 0)
 		return rc;
 	info.found = get(arg, NODEPROTO_KIND) != NULL;
@@ -385,16 +385,16 @@ nodeproto_target_object(struct buf *out, uint32_t partition,
 }
 
 void
-nodeproto_target_blob(struct buf *out, uint32_t partition,
-    struct bytes bucket, struct bytes key, struct reqid id)
+nodeproto_target_blob(struct buf *out, uint32_t partition, struct bytes bucket,
+    struct bytes key, struct reqid id)
 {
 	nodeproto_target_object(out, partition, bucket, key);
 	add_query_id(out, "?requestId", id);
 }
 
 void
-nodeproto_target_put(struct buf *out, uint32_t partition,
-    struct bytes bucket, struct bytes key, struct reqid id, uint32_t shard)
+nodeproto_target_put(struct buf *out, uint32_t partition, struct bytes bucket,
+    struct bytes key, struct reqid id, uint32_t shard)
 {
 	nodeproto_target_blob(out, partition, bucket, key, id);
 	buf_printf(out, "&shard=%" PRIu32, shard);
@@ -409,8 +409,7 @@ nodeproto_target_manifest(struct buf *out, uint32_t partition,
 }
 
 void
-nodeproto_target_bucket(struct buf *out, uint32_t partition,
-    struct bytes name)
+nodeproto_target_bucket(struct buf *out, uint32_t partition, struct bytes name)
 {
 	buf_printf(out, "/bucket/%" PRIu32 "/", partition);
 	add_percent(out, name, false);

@@ -56,7 +56,7 @@ struct error;
 
 #define NODEPROTO_KEY_MAX 1024
 #define NODEPROTO_BUCKET_MAX 255
-#define NODEPROTO_JSON_MAX 16384   /* of headers and of meta, decoded */
+#define NODEPROTO_JSON_MAX 16384 /* of headers and of meta, decoded */
 #define NODEPROTO_ETAG_MAX 64
 
 /* How an answer's or a request's headers are read and written. */
@@ -93,14 +93,14 @@ struct object_info {
 	bool found;           /* a live version: what follows is set */
 	bool missing;         /* found, but the node has no bytes of it */
 	enum nodeproto_kind kind;
-	struct reqid id;      /* the blob's, or the upload's */
+	struct reqid id; /* the blob's, or the upload's */
 	uint64_t size;
 	char etag[NODEPROTO_ETAG_MAX + 1]; /* without quotes */
 	uint64_t modified_ms;
-	struct geometry geometry;          /* blobs only, as the next four */
+	struct geometry geometry; /* blobs only, as the next four */
 	uint32_t set;
-	uint32_t shard;                    /* the one that this node holds */
-	uint32_t shard_crc64_count;        /* 0 or all shards */
+	uint32_t shard;             /* the one that this node holds */
+	uint32_t shard_crc64_count; /* 0 or all shards */
 	uint64_t shard_crc64[32];
 	uint64_t crc64nvme;
 	char *headers; /* JSON object text, on the heap; never NULL if found */
@@ -118,8 +118,8 @@ void nodeproto_info_fini(struct object_info *info);
 void nodeproto_geometry_print(char out[static 32], const struct geometry *g);
 KOOP_MUST int nodeproto_geometry_parse(struct geometry *out, const char *text,
     struct error *err);
-void nodeproto_to_print(char out[static 80], const char *cluster,
-    uint32_t set, uint32_t index);
+void nodeproto_to_print(char out[static 80], const char *cluster, uint32_t set,
+    uint32_t index);
 
 /*
  * Targets, appended to out.  object: /store/P/BUCKET/KEY, and to it

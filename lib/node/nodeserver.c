@@ -103,8 +103,7 @@ nodeserver_refuse(struct nodeserver_call *call, int status, const char *fmt,
 void
 nodeserver_error(struct nodeserver_call *call, const struct error *err)
 {
-	nodeserver_refuse(
-	    call, error_http_status(err->code), "%s", err->text);
+	nodeserver_refuse(call, error_http_status(err->code), "%s", err->text);
 }
 
 bool
@@ -121,8 +120,7 @@ nodeserver_deadline(const struct nodeserver_call *call, uint64_t *out)
 {
 	uint64_t ms = NODESERVER_TIMEOUT_MS;
 
-	if (!nodeserver_number(
-		call, "timeout", &ms, NODESERVER_TIMEOUT_MAX_MS))
+	if (!nodeserver_number(call, "timeout", &ms, NODESERVER_TIMEOUT_MAX_MS))
 		return false;
 	*out = nodecore_deadline(call->core, ms);
 	return true;
@@ -200,8 +198,8 @@ wait_at(struct nodeserver_call *call, const struct nodeline_at *at, size_t n,
 			return error_set(err, ERRC_USAGE,
 			    "at: partition %u is none of this node's",
 			    at[i].partition);
-		rc = watermark_wait(
-		    wm, (size_t)index, at[i].seq, deadline, err);
+		rc = watermark_wait(wm, (size_t)index, at[i].seq, deadline,
+		    err);
 		if (rc != 0)
 			return rc;
 	}
@@ -289,9 +287,8 @@ take_partition(struct nodeserver_call *call, uint32_t partition)
 	int index = watermark_index(call->core->wm, partition);
 
 	if (index < 0) {
-		nodeserver_refuse(call, 421,
-		    "partition %u: not of set %u", partition,
-		    call->core->set.number);
+		nodeserver_refuse(call, 421, "partition %u: not of set %u",
+		    partition, call->core->set.number);
 		return false;
 	}
 	call->partition = partition;
@@ -320,8 +317,8 @@ parse_call(struct nodeserver_call *call, const struct route *route)
 	struct error err = { 0 };
 	const char *id;
 
-	if (httpreq_query_parse(&call->query,
-		bytes_str(httpd_query(call->req)), &err) != 0) {
+	if (httpreq_query_parse(&call->query, bytes_str(httpd_query(call->req)),
+		&err) != 0) {
 		nodeserver_refuse(call, 400, "%s", err.text);
 		return false;
 	}
@@ -335,8 +332,8 @@ parse_call(struct nodeserver_call *call, const struct route *route)
 		return parse_partition(call);
 	if ((route->flags & STORE) == 0)
 		return true;
-	if (nodeproto_store_parse(
-		&call->store, httpd_path(call->req), &err) != 0) {
+	if (nodeproto_store_parse(&call->store, httpd_path(call->req), &err) !=
+	    0) {
 		nodeserver_refuse(call, 400, "%s", err.text);
 		return false;
 	}

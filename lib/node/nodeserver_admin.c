@@ -29,8 +29,8 @@ nodeserver_lease(struct nodeserver_call *call)
 		nodeserver_refuse(call, 400, "requestId=ID is needed");
 		return;
 	}
-	touch_read(
-	    call->core->touch, call->id, clock_boot_ms(call->core->clock));
+	touch_read(call->core->touch, call->id,
+	    clock_boot_ms(call->core->clock));
 	httpd_reply(call->req, 200, NULL, 0);
 }
 
@@ -106,8 +106,8 @@ nodeserver_oplog(struct nodeserver_call *call)
 		return;
 	nodeserver_position(call, &row);
 	if (from <= row.applied)
-		rc = shardread_oplog_at(
-		    read, call->partition, from, &first, &err);
+		rc = shardread_oplog_at(read, call->partition, from, &first,
+		    &err);
 	if (rc == 0)
 		rc = shardread_oplog(read, call->partition, from, add_oplog,
 		    &page, &err);
@@ -115,8 +115,7 @@ nodeserver_oplog(struct nodeserver_call *call)
 	if (rc >= 0 && buf_failed(&page.body))
 		rc = error_set(&err, ERRC_NOMEM, "oplog: no memory");
 	if (rc == -ERRC_NOTFOUND)
-		nodeserver_refuse(
-		    call, 404, "oplog: trimmed: take a snapshot");
+		nodeserver_refuse(call, 404, "oplog: trimmed: take a snapshot");
 	else if (rc < 0)
 		nodeserver_error(call, &err);
 	else
@@ -258,8 +257,8 @@ add_gauges(struct buf *body, struct nodeserver_call *call)
 		    METRIC_GAUGE, "", 0 },
 		{ "koop_node_garbage", "Rows of garbage to be collected.",
 		    METRIC_GAUGE, "", 0 },
-		{ "koop_node_quarantine", "Files in quarantine.",
-		    METRIC_GAUGE, "", 0 },
+		{ "koop_node_quarantine", "Files in quarantine.", METRIC_GAUGE,
+		    "", 0 },
 		{ "koop_node_unplaced", "Shards that no record names.",
 		    METRIC_GAUGE, "", 0 },
 		{ "koop_node_uploads", "Uploads open now.", METRIC_GAUGE, "",
@@ -280,11 +279,9 @@ add_gauges(struct buf *body, struct nodeserver_call *call)
 	metric_set(&gauges[3], (int64_t)rows.repairs);
 	metric_set(&gauges[4], (int64_t)rows.garbage);
 	metric_set(&gauges[5], (int64_t)quarantine);
-	metric_set(
-	    &gauges[6], (int64_t)atomic_load(&core->counters.unplaced));
+	metric_set(&gauges[6], (int64_t)atomic_load(&core->counters.unplaced));
 	metric_set(&gauges[7], (int64_t)files.uploads);
-	metric_set(
-	    &gauges[8], (int64_t)nodeserver_connections(call->server));
+	metric_set(&gauges[8], (int64_t)nodeserver_connections(call->server));
 	metric_set(&gauges[9], (int64_t)files.free_bytes);
 	metric_set(&gauges[10], (int64_t)rows.wal_bytes);
 	metric_print(body, gauges, nitems(gauges));
@@ -296,8 +293,8 @@ nodeserver_metrics(struct nodeserver_call *call)
 	struct nodecore *core = call->core;
 	struct buf body = buf_make(HEALTH_BYTES);
 	struct metric counters[] = {
-#define X(field, name, help)                                     \
-	{ name, help, METRIC_COUNTER, "",                        \
+#define X(field, name, help)              \
+	{ name, help, METRIC_COUNTER, "", \
 		(int64_t)atomic_load(&core->counters.field) },
 		NODECORE_COUNTERS(X)
 #undef X
@@ -305,8 +302,8 @@ nodeserver_metrics(struct nodeserver_call *call)
 
 	metric_print(&body, counters, nitems(counters));
 	add_gauges(&body, call);
-	httpd_reply_header(
-	    call->req, "Content-Type", "text/plain; version=0.0.4");
+	httpd_reply_header(call->req, "Content-Type",
+	    "text/plain; version=0.0.4");
 	if (buf_failed(&body))
 		nodeserver_refuse(call, 503, "no memory");
 	else

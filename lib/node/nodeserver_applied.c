@@ -58,8 +58,8 @@ applied_seq(struct nodeserver_call *call, uint64_t seq, uint64_t deadline)
 	struct shardread *read;
 	int rc;
 
-	if (watermark_wait(
-		call->core->wm, call->index, seq, deadline, &err) != 0) {
+	if (watermark_wait(call->core->wm, call->index, seq, deadline, &err) !=
+	    0) {
 		reply_not_applied(call, 504);
 		return;
 	}
@@ -95,8 +95,7 @@ look_for_id(struct nodeserver_call *call)
 
 	if (read == NULL)
 		return -1;
-	rc = shardread_decided(
-	    read, call->partition, call->id, &decided, &err);
+	rc = shardread_decided(read, call->partition, call->id, &decided, &err);
 	shardread_end(read);
 	if (rc == -ERRC_NOTFOUND)
 		return 0;
@@ -220,8 +219,8 @@ add_news(struct stream *stream)
 		if (watermark_voting(wm, i) != stream->voting[i])
 			add_voting(stream, i);
 	while (has_room(stream)) {
-		next = watermark_next(
-		    wm, &stream->cursor, stream->sender, &event);
+		next = watermark_next(wm, &stream->cursor, stream->sender,
+		    &event);
 		if (next == WATERMARK_LOST)
 			return false;
 		if (next == WATERMARK_EMPTY)
@@ -254,8 +253,8 @@ stream_read(void *arg, uint64_t pos, uint8_t *p, size_t max)
 			break;
 		if (atomic_load(&stream->core->stopping))
 			return 0;
-		if (!watermark_wait_change(
-			stream->core->wm, &stream->seen, ping))
+		if (!watermark_wait_change(stream->core->wm, &stream->seen,
+			ping))
 			buf_addstr(&stream->out, "ping\n");
 	}
 	if (buf_failed(&stream->out))

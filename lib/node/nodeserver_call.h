@@ -38,9 +38,9 @@ struct nodeserver_call {
 	struct nodeserver *server;
 	struct httpd_request *req;
 	struct httpreq_query query;
-	const char *rest;   /* of the path, after /ROUTE/ */
-	uint32_t partition; /* routes of one partition */
-	size_t index;       /* its place in the watermark */
+	const char *rest;             /* of the path, after /ROUTE/ */
+	uint32_t partition;           /* routes of one partition */
+	size_t index;                 /* its place in the watermark */
 	struct nodeproto_store store; /* /store only */
 	struct reqid id;
 	bool has_id; /* requestId= */

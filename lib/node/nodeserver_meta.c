@@ -68,8 +68,8 @@ static int
 fill_info(struct nodeserver_call *call, struct shardread *read,
     struct object_info *info, struct error *err)
 {
-	struct bytes bucket =
-	    bytes_of(call->store.bucket, call->store.bucket_bytes);
+	struct bytes bucket = bytes_of(call->store.bucket,
+	    call->store.bucket_bytes);
 	struct bytes key = bytes_of(call->store.key, call->store.key_bytes);
 	struct bucket_row b;
 	struct object_row o;
@@ -135,8 +135,7 @@ send_version(struct nodeserver_call *call, const struct object_info *info,
 	} else if (info->kind == NODEPROTO_MULTIPART) {
 		httpd_reply(call->req, 300, NULL, 0);
 	} else if (info->kind == NODEPROTO_INLINE) {
-		httpd_reply(
-		    call->req, 200, content->whole.p, content->whole.n);
+		httpd_reply(call->req, 200, content->whole.p, content->whole.n);
 	} else {
 		nodeserver_send_shard(call, content->fd, content->bytes);
 		content->fd = -1;
@@ -166,8 +165,8 @@ get_version(struct nodeserver_call *call)
 		rc = find_content(call, read, &info, &content, &err);
 	shardread_end(read);
 	if (rc == 0)
-		rc = nodeproto_info_print(
-		    &info, nodeserver_put_header, call, &err);
+		rc = nodeproto_info_print(&info, nodeserver_put_header, call,
+		    &err);
 	if (rc != 0)
 		nodeserver_error(call, &err);
 	else if (!info.found)
@@ -229,14 +228,14 @@ nodeserver_bucket(struct nodeserver_call *call)
 	if (read == NULL || !nodeserver_votes(call, &row))
 		goto out;
 	atomic_fetch_add(&call->core->counters.meta_reads, 1);
-	rc = shardread_bucket(
-	    read, call->partition, bytes_of(name, n), &b, &err);
+	rc = shardread_bucket(read, call->partition, bytes_of(name, n), &b,
+	    &err);
 	nodeserver_position(call, &row);
 	if (rc == 0) {
 		nodeserver_bucket_line(&line, &b);
 		nodeline_bucket_print(&body, &line);
-		httpd_reply_header(
-		    call->req, "Content-Type", "application/json");
+		httpd_reply_header(call->req, "Content-Type",
+		    "application/json");
 		httpd_reply(call->req, 200, body.p, body.n);
 	} else if (rc == -ERRC_NOTFOUND) {
 		nodeserver_refuse(call, 404, "no such bucket");
@@ -300,15 +299,13 @@ upload_headers(struct nodeserver_call *call, const struct upload_row *upload)
 	};
 	char text[3 * NODEPROTO_KEY_MAX + 1];
 
-	httpd_reply_header(
-	    call->req, NODEPROTO_UPLOAD, states[upload->state]);
+	httpd_reply_header(call->req, NODEPROTO_UPLOAD, states[upload->state]);
 	if (upload->key.n <= NODEPROTO_KEY_MAX) {
 		percent_encode(text, upload->key.p, upload->key.n, false);
 		httpd_reply_header(call->req, NODEPROTO_KEY, text);
 	}
 	if (upload->bucket.n <= NODEPROTO_BUCKET_MAX) {
-		percent_encode(
-		    text, upload->bucket.p, upload->bucket.n, false);
+		percent_encode(text, upload->bucket.p, upload->bucket.n, false);
 		httpd_reply_header(call->req, NODEPROTO_BUCKET_NAME, text);
 	}
 }
@@ -336,8 +333,8 @@ send_parts(struct nodeserver_call *call, struct reqid id, uint32_t after,
 	rc = shardread_upload(read, call->partition, id, &upload, &err);
 	if (rc == 0) {
 		upload_headers(call, &upload);
-		rc = shardread_parts(read, call->partition, id, after,
-		    add_part, page, &err);
+		rc = shardread_parts(read, call->partition, id, after, add_part,
+		    page, &err);
 	}
 	shardread_end(read);
 	end.part = page->last;

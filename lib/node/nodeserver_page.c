@@ -83,13 +83,12 @@ parse_query(struct nodeserver_call *call, struct list_query *q, bool uploads)
 	q->delimiter = parameter(call, "delimiter");
 	q->after = parameter(call, uploads ? "key-marker" : "start-after");
 	if (q->bucket.n == 0 ||
-	    !nodeserver_number(
-		call, uploads ? "max" : "max-keys", &max, PAGE_MAX) ||
-	    !nodeserver_number(
-		call, "incarnation", &q->incarnation, INT64_MAX) ||
+	    !nodeserver_number(call, uploads ? "max" : "max-keys", &max,
+		PAGE_MAX) ||
+	    !nodeserver_number(call, "incarnation", &q->incarnation,
+		INT64_MAX) ||
 	    (uploads && id.n > 0 &&
-		!reqid_parse(
-		    &q->after_upload, (const char *)id.p, id.n))) {
+		!reqid_parse(&q->after_upload, (const char *)id.p, id.n))) {
 		nodeserver_refuse(call, 400, "list: bad or missing parameter");
 		return false;
 	}
@@ -114,10 +113,9 @@ send_page(struct nodeserver_call *call, bool uploads)
 	rc = shardread_begin(&read, call->core->meta, &err);
 	if (rc == 0)
 		rc = uploads ?
-		    shardread_uploads(
-			read, &query, &end, add_upload, &page, &err) :
-		    shardread_list(
-			read, &query, &end, add_object, &page, &err);
+		    shardread_uploads(read, &query, &end, add_upload, &page,
+			&err) :
+		    shardread_list(read, &query, &end, add_object, &page, &err);
 	shardread_end(read);
 	page.line.kind = NODELINE_END;
 	page.line.truncated = end.truncated;

@@ -55,8 +55,7 @@ parse_shard(struct nodeserver_call *call)
 	if (!call->has_id ||
 	    !nodeserver_number(call, "shard", &shard, UINT32_MAX) ||
 	    shard == UINT64_MAX) {
-		nodeserver_refuse(
-		    call, 400, "requestId=ID&shard=J are needed");
+		nodeserver_refuse(call, 400, "requestId=ID&shard=J are needed");
 		return false;
 	}
 	if (shard != mine) {
@@ -124,8 +123,8 @@ nodeserver_put_begin(struct nodeserver_call *call)
 			return;
 		}
 	}
-	rc = shardfile_begin(
-	    &call->upload, core->files, call->id, call->shard, &err);
+	rc = shardfile_begin(&call->upload, core->files, call->id, call->shard,
+	    &err);
 	if (rc != 0)
 		refuse_upload(call, &err);
 }
@@ -200,8 +199,8 @@ nodeserver_send_shard(struct nodeserver_call *call, int fd, uint64_t bytes)
 	char text[72];
 
 	atomic_fetch_add(&call->core->counters.shard_gets, 1);
-	httpd_reply_header(
-	    call->req, "Content-Type", "application/octet-stream");
+	httpd_reply_header(call->req, "Content-Type",
+	    "application/octet-stream");
 	switch (range_parse(&range, httpd_header(call->req, "Range"), bytes)) {
 	case RANGE_NONE:
 		httpd_reply_fd(call->req, 200, fd, 0, bytes);
@@ -260,8 +259,8 @@ nodeserver_get_blob(struct nodeserver_call *call)
 	call->shard = nodecore_shard(core, call->partition);
 	touch_read(core->touch, call->id, clock_boot_ms(core->clock));
 	httpd_reply_header(call->req, NODEPROTO_DISK, core->disk);
-	rc = shardfile_open(
-	    core->files, call->id, call->shard, &fd, &bytes, &err);
+	rc = shardfile_open(core->files, call->id, call->shard, &fd, &bytes,
+	    &err);
 	if (rc == -ERRC_NOTFOUND) {
 		send_inline_by_id(call);
 		/* A peer looks for it because a row needs it. */

@@ -229,8 +229,8 @@ nodeserver_snapshot(struct nodeserver_call *call)
 	struct shardread *read = nodeserver_read(call, &row);
 	int rc;
 
-	dump.fd = openat(call->core->dirfd, ".",
-	    O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	dump.fd = openat(call->core->dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
+	    0600);
 	if (read == NULL)
 		goto out;
 	if (dump.fd == -1)
@@ -238,8 +238,8 @@ nodeserver_snapshot(struct nodeserver_call *call)
 	else
 		rc = digest_init(&dump.digest, DIGEST_SHA256, &err);
 	if (rc == 0)
-		rc = shardread_snapshot(
-		    read, call->partition, dump_row, &dump, &err);
+		rc = shardread_snapshot(read, call->partition, dump_row, &dump,
+		    &err);
 	if (rc == 0)
 		rc = dump_end(&dump);
 	if (rc != 0) {

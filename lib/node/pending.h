@@ -35,8 +35,8 @@ size_t pending_count(struct pending *pending);
  */
 struct pending_item;
 typedef bool pending_ready_fn(void *arg, const struct repair_row *row);
-struct pending_item *pending_take(struct pending *pending,
-    pending_ready_fn *fn, void *arg);
+struct pending_item *pending_take(struct pending *pending, pending_ready_fn *fn,
+    void *arg);
 const struct repair_row *pending_row(const struct pending_item *item);
 void pending_release(struct pending_item *item);
 

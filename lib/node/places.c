@@ -62,9 +62,11 @@ places_open(struct places **out, int dirfd, const struct clock *clock,
 	hex_u64(places->run, random_u64(&random_system));
 	pthread_mutex_init(&places->lock, NULL);
 	rc = open_file(places, err);
-	if (rc == 0 && places->bytes > 0)
-		/* A crash may have left half a line: end it. */
+	/* A crash may have left half a line: end it. */
+	if (rc == 0 && places->bytes > 0) {
 		rc = io_write_full(places->fd, "\n", 1, err);
+		places->bytes++;
+	}
 	if (rc != 0) {
 		places_close(places);
 		return rc;
@@ -118,8 +120,8 @@ places_add(struct places *places, struct reqid id, uint32_t shard,
 	if (rc == 0)
 		places->bytes += line.n;
 	else if (errno == ENOSPC || errno == EDQUOT)
-		rc = error_set(err, ERRC_CANTCREATE,
-		    "write %s: no space left", NAME);
+		rc = error_set(err, ERRC_CANTCREATE, "write %s: no space left",
+		    NAME);
 	pthread_mutex_unlock(&places->lock);
 	buf_fini(&line);
 	return rc;
@@ -163,8 +165,7 @@ parse_place(struct place *out, const struct places *places, char *line)
 
 	if (run == NULL || since == NULL || id == NULL || shard == NULL ||
 	    line == NULL || !reqid_parse(&out->id, id, strlen(id)) ||
-	    !number_parse(&out->since_ms, since, strlen(since), 0,
-		INT64_MAX) ||
+	    !number_parse(&out->since_ms, since, strlen(since), 0, INT64_MAX) ||
 	    !number_parse(&n, shard, strlen(shard), 0, 31) ||
 	    nodeproto_store_parse(&out->store, line, NULL) != 0)
 		return false;
@@ -227,8 +228,8 @@ visit_file(struct visit *visit, uint64_t *at, uint64_t end, struct error *err)
 			break;
 		}
 		piece.n += (size_t)n;
-		while (rc == 0 &&
-		    (lf = memchr(piece.p, '\n', piece.n)) != NULL) {
+		while (
+		    rc == 0 && (lf = memchr(piece.p, '\n', piece.n)) != NULL) {
 			*lf = '\0';
 			rc = visit_line(visit, piece.p, err);
 			*at += (size_t)(lf + 1 - piece.p);
@@ -268,8 +269,7 @@ finish_visit(struct visit *visit, uint64_t at, struct error *err)
 }
 
 int
-places_visit(struct places *places, place_fn *fn, void *arg,
-    struct error *err)
+places_visit(struct places *places, place_fn *fn, void *arg, struct error *err)
 {
 	struct visit visit = {
 		.places = places,

@@ -35,8 +35,8 @@ struct place {
 KOOP_MUST int places_open(struct places **out, int dirfd,
     const struct clock *clock, struct error *err);
 void places_close(struct places *places);
-KOOP_MUST int places_add(struct places *places, struct reqid id,
-    uint32_t shard, const struct nodeproto_store *store, struct error *err);
+KOOP_MUST int places_add(struct places *places, struct reqid id, uint32_t shard,
+    const struct nodeproto_store *store, struct error *err);
 uint64_t places_bytes(struct places *places);
 
 /* Each place; kept while fn says so.  A negative fn ends the visit, which

@@ -32,7 +32,7 @@
 struct source {
 	struct httpc_call *call;
 	uint32_t shard;
-	bool ready; /* the frame that is wanted now is here, and good */
+	bool ready;      /* the frame that is wanted now is here, and good */
 	uint8_t *memory; /* a header and a cell, or END */
 };
 
@@ -57,8 +57,8 @@ give_up(struct rebuild *r, struct source *s, const char *why)
 
 	if (s->call != NULL && httpc_state(s->call) == HTTPC_FAILED)
 		err = httpc_error(s->call);
-	error_set(&r->last, ERRC_UNAVAILABLE, "shard %" PRIu32 ": %s",
-	    s->shard, err != NULL ? err->text : why);
+	error_set(&r->last, ERRC_UNAVAILABLE, "shard %" PRIu32 ": %s", s->shard,
+	    err != NULL ? err->text : why);
 	httpc_close(s->call);
 	s->call = NULL;
 	s->ready = false;
@@ -79,8 +79,8 @@ open_source(struct rebuild *r, struct source *s, uint64_t offset)
 	struct error err = { 0 };
 	bool good = false;
 
-	nodeproto_target_blob(
-	    &target, job->place.partition, job->bucket, job->key, job->id);
+	nodeproto_target_blob(&target, job->place.partition, job->bucket,
+	    job->key, job->id);
 	snprintf(range, sizeof(range), "bytes=%" PRIu64 "-", offset);
 	for (uint32_t j = 0; j < job->place.set->n && !good; j++) {
 		if (j == r->mine || (r->tried >> j & 1) != 0)
@@ -89,8 +89,7 @@ open_source(struct rebuild *r, struct source *s, uint64_t offset)
 		machine = placement_address(&job->place, j);
 		memcpy(addr.ip, machine->ip, sizeof(addr.ip));
 		addr.port = machine->port;
-		nodeproto_to_print(to, r->core->cluster,
-		    job->place.set->number,
+		nodeproto_to_print(to, r->core->cluster, job->place.set->number,
 		    placement_machine(&job->place, j));
 		s->shard = j;
 		good = httpc_open(&s->call, r->core->pool, &addr, "GET",
@@ -187,8 +186,8 @@ fetch_frames(struct rebuild *r, const struct wanted *w, struct error *err)
 							r->source[i].call;
 		rc = httpc_poll(calls, r->sources, &wake, deadline);
 		if (rc == HTTPC_WOKEN || rc < 0)
-			return error_set(
-			    err, ERRC_RETRY, "repair: interrupted");
+			return error_set(err, ERRC_RETRY,
+			    "repair: interrupted");
 		if (rc == HTTPC_PROGRESS)
 			continue;
 		for (uint32_t i = 0; i < r->sources; i++)
@@ -230,8 +229,8 @@ check_end(struct rebuild *r, struct source *s, uint64_t stripe, size_t n)
 
 	(void)stripe;
 	(void)n;
-	return frame_end_decode(
-		   &totals, &shard, s->memory, &job->id, NULL) == 0 &&
+	return frame_end_decode(&totals, &shard, s->memory, &job->id, NULL) ==
+	    0 &&
 	    shard == s->shard && totals.size == job->size &&
 	    totals.crc64nvme == job->info.crc64nvme &&
 	    totals.shards == job->info.shard_count &&
@@ -276,8 +275,8 @@ copy_end(struct rebuild *r, struct error *err)
 	rc = fetch_frames(r, &w, err);
 	if (rc != 0)
 		return rc;
-	rc = frame_end_decode(
-	    &totals, &shard, r->source[0].memory, &job->id, err);
+	rc = frame_end_decode(&totals, &shard, r->source[0].memory, &job->id,
+	    err);
 	if (rc != 0)
 		return rc;
 	frame_end_encode(text, &totals, &job->id, (uint8_t)r->mine);
@@ -304,13 +303,13 @@ rebuild_stripe(struct rebuild *r, uint64_t stripe, struct error *err)
 	if (rc != 0)
 		return rc;
 	for (uint32_t i = 0; i < r->sources; i++) {
-		cell[r->source[i].shard] =
-		    r->source[i].memory + FRAME_HEADER_BYTES;
+		cell[r->source[i].shard] = r->source[i].memory +
+		    FRAME_HEADER_BYTES;
 		have |= 1u << r->source[i].shard;
 	}
 	cell[r->mine] = r->cell + FRAME_HEADER_BYTES;
-	rc = decoder_stripe(
-	    r->decoder, stripe, n, cell, have, 1u << r->mine, err);
+	rc = decoder_stripe(r->decoder, stripe, n, cell, have, 1u << r->mine,
+	    err);
 	if (rc != 0)
 		return rc;
 	frame.payload_crc = crc32c(0, cell[r->mine], n);
@@ -366,8 +365,8 @@ rebuild_shard(struct nodecore *core, const struct rebuild_job *job,
 	int rc = rebuild_prepare(&r, err);
 
 	if (rc == 0)
-		rc = shardfile_begin(
-		    &r.upload, core->files, job->id, r.mine, err);
+		rc = shardfile_begin(&r.upload, core->files, job->id, r.mine,
+		    err);
 	if (rc == 0)
 		rc = copy_begin(&r, err);
 	for (uint64_t i = 0; i < stripes && rc == 0; i++)
@@ -398,16 +397,14 @@ fetch_inline(struct nodecore *core, const struct rebuild_job *job,
 	bool good;
 
 	memcpy(addr.ip, m->ip, sizeof(addr.ip));
-	nodeproto_to_print(
-	    to, core->cluster, job->place.set->number, machine);
-	nodeproto_target_blob(
-	    &target, job->place.partition, job->bucket, job->key, job->id);
+	nodeproto_to_print(to, core->cluster, job->place.set->number, machine);
+	nodeproto_target_blob(&target, job->place.partition, job->bucket,
+	    job->key, job->id);
 	good = httpc_request(core->pool, &addr, "GET", buf_cstr(&target),
 		   &header, 1, BYTES_NONE, &response, job->size,
 		   nodecore_deadline(core, SILENCE_MS), err) == 0;
 	if (good) {
-		good = response.status == 200 &&
-		    response.body.n == job->size &&
+		good = response.status == 200 && response.body.n == job->size &&
 		    crc64_nvme(0, response.body.p, response.body.n) ==
 			job->info.crc64nvme;
 		if (good)

@@ -66,8 +66,7 @@ rest(struct repair *repair, uint64_t ms)
 
 static int
 change_queue(struct nodecore *core, const struct repair_row *row,
-    int (*change)(struct nodecore *, const struct repair_row *,
-	struct error *),
+    int (*change)(struct nodecore *, const struct repair_row *, struct error *),
     struct error *err)
 {
 	int rc = shardmeta_begin(core->meta, err);
@@ -122,8 +121,8 @@ tend_pending(struct repair *repair)
 	struct pending_item *item;
 	struct error err = { 0 };
 
-	while ((item = pending_take(core->pending, upload_over, core)) !=
-	    NULL) {
+	while (
+	    (item = pending_take(core->pending, upload_over, core)) != NULL) {
 		const struct repair_row *row = pending_row(item);
 
 		if (!shardfile_exists(core->files, row->id,
@@ -174,7 +173,8 @@ look_up(struct nodecore *core, const struct repair_row *row,
 	if (reqid_is_zero(row->upload)) {
 		rc = shardread_object(read, row->partition, row->bucket,
 		    row->key, &object, err);
-		if (rc == 0 && (object.kind > OBJECT_INLINE ||
+		if (rc == 0 &&
+		    (object.kind > OBJECT_INLINE ||
 			!reqid_equal(object.id, row->id)))
 			rc = -ERRC_NOTFOUND;
 		if (rc == 0) {
@@ -189,8 +189,8 @@ look_up(struct nodecore *core, const struct repair_row *row,
 		if (rc == 0) {
 			job->size = part.size;
 			job->info = part.blob;
-			rc = shardread_upload(read, row->partition,
-			    row->upload, &upload, err);
+			rc = shardread_upload(read, row->partition, row->upload,
+			    &upload, err);
 		}
 		if (rc == 0 && !upload.live)
 			rc = -ERRC_NOTFOUND;
@@ -276,12 +276,13 @@ note_failure(struct repair *repair, const struct task *task,
 
 	reqid_format(id, task->row.id);
 	atomic_fetch_add(&core->counters.repair_failures, 1);
-	log_warn("node", "repair failed id=%s partition=%u attempts=%u: %s",
-	    id, task->row.partition, task->row.attempts + 1, why->text);
+	log_warn("node", "repair failed id=%s partition=%u attempts=%u: %s", id,
+	    task->row.partition, task->row.attempts + 1, why->text);
 	if (change_queue(core, &task->row, queue_failed, &err) != 0)
 		log_error("node", "repair: %s", err.text);
-	repair->backoff_ms = KOOP_MIN(
-	    KOOP_MAX(2 * repair->backoff_ms, BACKOFF_MIN_MS), BACKOFF_MAX_MS);
+	repair->backoff_ms = KOOP_MIN(KOOP_MAX(2 * repair->backoff_ms,
+					  BACKOFF_MIN_MS),
+	    BACKOFF_MAX_MS);
 }
 
 /* One of the queue; false when there was nothing that could be done. */
@@ -327,8 +328,8 @@ repair_main(void *arg)
 			log_error("node", "search for missing shards: %s",
 			    err.text);
 		if (!repair_one(repair))
-			rest(repair, KOOP_MAX(repair->backoff_ms,
-					 (uint64_t)IDLE_MS));
+			rest(repair,
+			    KOOP_MAX(repair->backoff_ms, (uint64_t)IDLE_MS));
 	}
 	return NULL;
 }

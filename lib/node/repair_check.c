@@ -57,8 +57,8 @@ look_at_file(struct nodecore *core, struct reqid id, uint32_t shard,
 		rc = verify_file(fd, id, shard, err);
 		close(fd);
 		if (rc == 0)
-			return error_set(
-			    err, ERRC_MISMATCH, "the shard is good");
+			return error_set(err, ERRC_MISMATCH,
+			    "the shard is good");
 		if (rc != -ERRC_CORRUPT)
 			return rc;
 		reqid_format(hex, id);
@@ -103,8 +103,8 @@ queue_from(struct nodecore *core, uint32_t partition, uint64_t seq,
 /* The record that made it live tells bucket and key; when the oplog has it
  * no more, a search through all rows finds what is missing. */
 static int
-queue_repair(struct nodecore *core, struct shardread *read,
-    uint32_t partition, uint64_t seq, struct error *err)
+queue_repair(struct nodecore *core, struct shardread *read, uint32_t partition,
+    uint64_t seq, struct error *err)
 {
 	struct record *record = NULL;
 	struct oplog_row op;
@@ -135,8 +135,8 @@ repair_check(struct nodecore *core, uint32_t partition, struct reqid id,
 		return rc;
 	rc = nodecore_fate(read, partition, id, &fate, err);
 	if (rc == 0 && !fate.live)
-		rc = error_set(
-		    err, ERRC_NOTFOUND, "no row refers to that id here");
+		rc = error_set(err, ERRC_NOTFOUND,
+		    "no row refers to that id here");
 	if (rc == 0 && shardfile_uploading(core->files, id, &idle_ms))
 		rc = error_set(err, ERRC_MISMATCH, "it is being uploaded");
 	if (rc == 0)

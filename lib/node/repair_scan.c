@@ -80,8 +80,8 @@ lacks_inline(struct scan *scan, const struct apply_blob *blob)
 	    !nodecore_holds_inline(scan->core, blob->partition))
 		return 0;
 	buf_clear(&scan->inline_bytes);
-	rc = shardread_inline(
-	    scan->read, blob->id, &scan->inline_bytes, scan->err);
+	rc = shardread_inline(scan->read, blob->id, &scan->inline_bytes,
+	    scan->err);
 	if (rc == 0)
 		return scan->inline_bytes.n != blob->size;
 	return rc == -ERRC_NOTFOUND ? 1 : rc;
@@ -134,8 +134,8 @@ scan_part(struct scan *scan, const struct part_row *row)
 		.size = row->size,
 		.info = &row->blob,
 	};
-	int rc = shardread_upload(
-	    scan->read, row->partition, row->upload, &upload, scan->err);
+	int rc = shardread_upload(scan->read, row->partition, row->upload,
+	    &upload, scan->err);
 
 	if (rc == -ERRC_NOTFOUND || (rc == 0 && !upload.live))
 		return 0;
@@ -168,8 +168,8 @@ scan_partition(struct scan *scan, uint32_t partition)
 
 	if (rc != 0)
 		return rc;
-	rc = shardread_snapshot(
-	    scan->read, partition, scan_row, scan, scan->err);
+	rc = shardread_snapshot(scan->read, partition, scan_row, scan,
+	    scan->err);
 	shardread_end(scan->read);
 	scan->read = NULL;
 	if (rc == 0 || rc == -ERRC_NOTFOUND)
@@ -198,7 +198,8 @@ repair_scan(struct nodecore *core, struct error *err)
 	if (rc != 0)
 		atomic_store(&core->rescan, true);
 	else if (scan.queued > 0)
-		log_warn("node", "shards missing here, queued for repair n=%llu",
+		log_warn("node",
+		    "shards missing here, queued for repair n=%llu",
 		    (unsigned long long)scan.queued);
 	return rc;
 }

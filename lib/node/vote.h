@@ -20,8 +20,8 @@
  */
 
 struct vote {
-	bool barred;    /* the log disagrees with what was applied here */
-	bool has_goal;  /* the log's end was read after the start */
+	bool barred;   /* the log disagrees with what was applied here */
+	bool has_goal; /* the log's end was read after the start */
 	bool counts;
 	uint64_t goal;
 	uint64_t poison; /* seq of the unreadable record, 0: none */

@@ -40,15 +40,15 @@ spot_compare(const void *a, const void *b)
 }
 
 int
-watermark_new(struct watermark **out, const uint32_t *partitions,
-    size_t count, const struct clock *clock, struct error *err)
+watermark_new(struct watermark **out, const uint32_t *partitions, size_t count,
+    const struct clock *clock, struct error *err)
 {
 	struct watermark *wm;
 	pthread_condattr_t attr;
 
 	if (count > WATERMARK_PARTITIONS_MAX)
-		return error_set(err, ERRC_CONFIG,
-		    "partitions: more than %d", WATERMARK_PARTITIONS_MAX);
+		return error_set(err, ERRC_CONFIG, "partitions: more than %d",
+		    WATERMARK_PARTITIONS_MAX);
 	wm = calloc(1, sizeof(*wm));
 	if (wm == NULL)
 		return error_set(err, ERRC_NOMEM, "watermark: no memory");
@@ -126,8 +126,7 @@ watermark_voting(const struct watermark *wm, size_t index)
 }
 
 void
-watermark_set(struct watermark *wm, size_t index, uint64_t applied,
-    bool voting)
+watermark_set(struct watermark *wm, size_t index, uint64_t applied, bool voting)
 {
 	pthread_mutex_lock(&wm->lock);
 	atomic_store(&wm->spot[index].applied, applied);

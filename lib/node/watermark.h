@@ -35,9 +35,8 @@ struct watermark_event {
 	uint64_t sender; /* watermark_sender() of the record's sender */
 };
 
-KOOP_MUST int watermark_new(struct watermark **out,
-    const uint32_t *partitions, size_t count, const struct clock *clock,
-    struct error *err);
+KOOP_MUST int watermark_new(struct watermark **out, const uint32_t *partitions,
+    size_t count, const struct clock *clock, struct error *err);
 void watermark_free(struct watermark *wm);
 /* Wake everybody and make every wait fail from now on. */
 void watermark_stop(struct watermark *wm);
@@ -53,8 +52,7 @@ bool watermark_voting(const struct watermark *wm, size_t index);
 /* The applier's side.  Nothing is seen before watermark_publish(). */
 void watermark_set(struct watermark *wm, size_t index, uint64_t applied,
     bool voting);
-void watermark_event(struct watermark *wm,
-    const struct watermark_event *event);
+void watermark_event(struct watermark *wm, const struct watermark_event *event);
 void watermark_publish(struct watermark *wm);
 
 /* Wait until applied >= seq.  ERRC_RETRY at the deadline, ERRC_UNAVAILABLE

@@ -40,8 +40,7 @@ set(struct headers *h, const char *name, const char *value)
 {
 	for (size_t i = 0; i < h->n; i++)
 		if (strcmp(h->name[i], name) == 0)
-			snprintf(h->value[i], sizeof(h->value[i]), "%s",
-			    value);
+			snprintf(h->value[i], sizeof(h->value[i]), "%s", value);
 }
 
 static struct reqid
@@ -61,7 +60,10 @@ some_info(struct object_info *info)
 	static char meta[] = "{}";
 
 	*info = (struct object_info){
-		.at = { .applied = 9, .stable = 8, .epoch = 1, .row_seq = 7,
+		.at = { .applied = 9,
+		    .stable = 8,
+		    .epoch = 1,
+		    .row_seq = 7,
 		    .voting = true },
 		.bucket = NODEPROTO_OPEN,
 		.incarnation = 3,
@@ -122,16 +124,24 @@ static void
 every_header_is_checked(void)
 {
 	static const char *const bad[][2] = {
-		{ NODEPROTO_APPLIED, "-1" }, { NODEPROTO_APPLIED, "" },
-		{ NODEPROTO_APPLIED, "3" }, { NODEPROTO_HASH, "00" },
-		{ NODEPROTO_VOTING, "2" }, { NODEPROTO_DISK, "x" },
-		{ NODEPROTO_BUCKET, "ajar" }, { NODEPROTO_KIND, "thing" },
-		{ NODEPROTO_REQUEST_ID, "0190" }, { NODEPROTO_SIZE, "1e3" },
-		{ NODEPROTO_ETAG, "" }, { NODEPROTO_GEOMETRY, "2+1" },
-		{ NODEPROTO_GEOMETRY, "2+40/4096" }, { NODEPROTO_SHARD, "3" },
+		{ NODEPROTO_APPLIED, "-1" },
+		{ NODEPROTO_APPLIED, "" },
+		{ NODEPROTO_APPLIED, "3" },
+		{ NODEPROTO_HASH, "00" },
+		{ NODEPROTO_VOTING, "2" },
+		{ NODEPROTO_DISK, "x" },
+		{ NODEPROTO_BUCKET, "ajar" },
+		{ NODEPROTO_KIND, "thing" },
+		{ NODEPROTO_REQUEST_ID, "0190" },
+		{ NODEPROTO_SIZE, "1e3" },
+		{ NODEPROTO_ETAG, "" },
+		{ NODEPROTO_GEOMETRY, "2+1" },
+		{ NODEPROTO_GEOMETRY, "2+40/4096" },
+		{ NODEPROTO_SHARD, "3" },
 		{ NODEPROTO_SHARD_CRC64, "0000000000000001" },
 		{ NODEPROTO_SHARD_CRC64, "0000000000000001,2,3" },
-		{ NODEPROTO_CRC64NVME, "z" }, { NODEPROTO_HEADERS, "!!" },
+		{ NODEPROTO_CRC64NVME, "z" },
+		{ NODEPROTO_HEADERS, "!!" },
 		{ NODEPROTO_META, "" },
 	};
 
@@ -160,8 +170,8 @@ a_key_survives_its_target(void)
 		struct buf b = buf_make(4096);
 		struct nodeproto_store s;
 
-		nodeproto_target_object(
-		    &b, 17, bytes_str("films"), bytes_str(key[i]));
+		nodeproto_target_object(&b, 17, bytes_str("films"),
+		    bytes_str(key[i]));
 		CHECK(nodeproto_store_parse(&s, buf_cstr(&b), NULL) == 0);
 		CHECK(s.partition == 17);
 		CHECK_STR(s.bucket, "films");
@@ -217,8 +227,12 @@ static void
 list_lines_come_back(void)
 {
 	struct buf b = buf_make(4096);
-	struct nodeline_key in = { .kind = NODELINE_ITEM, .name_bytes = 5,
-		.name = "a\"b\nc", .size = 5, .etag = "00", .modified_ms = 6,
+	struct nodeline_key in = { .kind = NODELINE_ITEM,
+		.name_bytes = 5,
+		.name = "a\"b\nc",
+		.size = 5,
+		.etag = "00",
+		.modified_ms = 6,
 		.seq = 7 };
 	struct nodeline_key out;
 
@@ -227,8 +241,11 @@ list_lines_come_back(void)
 	CHECK(out.kind == NODELINE_ITEM && out.size == 5 && out.seq == 7);
 	CHECK_STR(out.name, "a\"b\nc");
 	buf_clear(&b);
-	in = (struct nodeline_key){ .kind = NODELINE_END, .truncated = true,
-		.name = "x", .name_bytes = 1, .upload = some_id() };
+	in = (struct nodeline_key){ .kind = NODELINE_END,
+		.truncated = true,
+		.name = "x",
+		.name_bytes = 1,
+		.upload = some_id() };
 	nodeline_upload_print(&b, &in);
 	CHECK(nodeline_upload_parse(&out, line_of(&b), NULL) == 0);
 	CHECK(out.kind == NODELINE_END && out.truncated);
@@ -240,9 +257,14 @@ static void
 manifest_lines_come_back(void)
 {
 	struct buf b = buf_make(4096);
-	struct nodeline_part in = { .part = 10000, .id = some_id(),
-		.size = 5 << 20, .etag = "ab", .geometry = { 2, 1, 4096 },
-		.set = 1, .crc64nvme = 9, .shard_crc64_count = 3,
+	struct nodeline_part in = { .part = 10000,
+		.id = some_id(),
+		.size = 5 << 20,
+		.etag = "ab",
+		.geometry = { 2, 1, 4096 },
+		.set = 1,
+		.crc64nvme = 9,
+		.shard_crc64_count = 3,
 		.shard_crc64 = { 1, 2, 3 } };
 	struct nodeline_part out;
 
@@ -257,8 +279,11 @@ static void
 acknowledgement_lines_come_back(void)
 {
 	struct buf b = buf_make(4096);
-	struct nodeline_ack in = { .kind = NODELINE_OUTCOME, .partition = 3,
-		.seq = 99, .outcome = OUTCOME_SEALED, .id = some_id() };
+	struct nodeline_ack in = { .kind = NODELINE_OUTCOME,
+		.partition = 3,
+		.seq = 99,
+		.outcome = OUTCOME_SEALED,
+		.id = some_id() };
 	struct nodeline_ack out;
 
 	nodeline_ack_print(&b, &in);
@@ -283,7 +308,9 @@ bucket_lines_come_back(void)
 {
 	struct buf b = buf_make(4096);
 	struct nodeline_bucket in = { .state = NODEPROTO_SEALED,
-		.incarnation = 5, .attempt = 6, .name = "films",
+		.incarnation = 5,
+		.attempt = 6,
+		.name = "films",
 		.owner = "me \"x\"" };
 	struct nodeline_bucket out;
 

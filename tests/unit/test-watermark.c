@@ -72,8 +72,8 @@ a_waiter_is_woken_by_publishing(void)
 	pthread_t thread;
 
 	REQUIRE(pthread_create(&thread, NULL, advance, wm) == 0);
-	CHECK(watermark_wait(wm, 2, 9,
-		  clock_mono_ms(&clock_system) + 60000, NULL) == 0);
+	CHECK(watermark_wait(wm, 2, 9, clock_mono_ms(&clock_system) + 60000,
+		  NULL) == 0);
 	pthread_join(thread, NULL);
 	watermark_free(wm);
 }
@@ -84,8 +84,7 @@ stopping_ends_every_wait(void)
 	struct watermark *wm = fresh();
 
 	watermark_stop(wm);
-	CHECK(watermark_wait(wm, 0, 1, UINT64_MAX, NULL) ==
-	    -ERRC_UNAVAILABLE);
+	CHECK(watermark_wait(wm, 0, 1, UINT64_MAX, NULL) == -ERRC_UNAVAILABLE);
 	watermark_free(wm);
 }
 

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+#include "node/places.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "node/pending.h"
+#include "node/touch.h"
+#include "tap.h"
+
+static char dir[] = "/tmp/koop-places-XXXXXX";
+static int dirfd_;
+
+static struct reqid
+id_of(uint8_t n)
+{
+	struct reqid id = { .b = { 1, 2, 3, 4, 5, 6, 0x70, 0, 0x80 } };
+
+	id.b[15] = n;
+	id.b[10] = n;
+	return id;
+}
+
+static struct nodeproto_store
+store_of(const char *key)
+{
+	struct nodeproto_store store = { .partition = 7,
+		.bucket = "films",
+		.bucket_bytes = 5 };
+
+	store.key_bytes = strlen(key);
+	memcpy(store.key, key, store.key_bytes + 1);
+	return store;
+}
+
+static void
+add(struct places *places, uint8_t n, const char *key)
+{
+	struct nodeproto_store store = store_of(key);
+
+	CHECK(places_add(places, id_of(n), n, &store, NULL) == 0);
+}
+
+struct seen {
+	size_t n;
+	struct place place[8];
+	int answer[8];
+};
+
+static int
+see(void *arg, struct place *place)
+{
+	struct seen *seen = arg;
+
+	seen->place[seen->n] = *place;
+	return seen->answer[seen->n++];
+}
+
+static struct clock_manual manual;
+
+static struct places *
+reopen(struct places *places)
+{
+	places_close(places);
+	places = NULL;
+	if (places_open(&places, dirfd_, &manual.clock, NULL) != 0)
+		abort();
+	return places;
+}
+
+static void
+places_come_back_with_bucket_and_key(void)
+{
+	struct places *places = reopen(NULL);
+	struct seen seen = { .answer = { 1, 0, 1 } };
+
+	add(places, 1, "a key");
+	add(places, 2, "b");
+	add(places, 3, "c\n/\xc3\xa9");
+	CHECK(places_visit(places, see, &seen, NULL) == 0);
+	REQUIRE(seen.n == 3);
+	CHECK(reqid_equal(seen.place[0].id, id_of(1)));
+	CHECK(seen.place[0].shard == 1 && seen.place[0].store.partition == 7);
+	CHECK_STR(seen.place[0].store.key, "a key");
+	CHECK_STR(seen.place[2].store.key, "c\n/\xc3\xa9");
+	CHECK_STR(seen.place[2].store.bucket, "films");
+	/* What was not wanted is gone, also from the file. */
+	places = reopen(places);
+	seen = (struct seen){ .answer = { 0, 0, 0 } };
+	CHECK(places_visit(places, see, &seen, NULL) == 0);
+	CHECK(seen.n == 2);
+	CHECK(places_bytes(places) == 0);
+	places_close(places);
+}
+
+static void
+ages_begin_anew_with_the_program(void)
+{
+	struct places *places = reopen(NULL);
+	struct seen seen = { .answer = { 1 } };
+
+	atomic_store(&manual.now_ms, 5000);
+	add(places, 1, "a");
+	CHECK(places_visit(places, see, &seen, NULL) == 0);
+	REQUIRE(seen.n == 1);
+	CHECK(seen.place[0].since_ms == 5000);
+	atomic_store(&manual.now_ms, 9000);
+	places = reopen(places);
+	seen = (struct seen){ .answer = { 0 } };
+	CHECK(places_visit(places, see, &seen, NULL) == 0);
+	REQUIRE(seen.n == 1);
+	CHECK(seen.place[0].since_ms == 9000);
+	places_close(places);
+}
+
+static void
+a_torn_line_loses_itself_only(void)
+{
+	struct places *places = reopen(NULL);
+	struct seen seen = { .answer = { 0, 0 } };
+	int fd;
+
+	add(places, 1, "a");
+	fd = openat(dirfd_, "uploads", O_WRONLY | O_APPEND | O_CLOEXEC);
+	REQUIRE(fd != -1);
+	CHECK(write(fd, "0123 45 01020", 13) == 13);
+	close(fd);
+	places = reopen(places);
+	add(places, 2, "b");
+	CHECK(places_visit(places, see, &seen, NULL) == 0);
+	CHECK(seen.n == 2);
+	places_close(places);
+}
+
+static void
+a_visit_that_fails_changes_nothing(void)
+{
+	struct places *places = reopen(NULL);
+	struct seen seen = { .answer = { 0, -ERRC_IO } };
+
+	add(places, 1, "a");
+	add(places, 2, "b");
+	CHECK(places_visit(places, see, &seen, NULL) == -ERRC_IO);
+	seen = (struct seen){ .answer = { 0, 0 } };
+	CHECK(places_visit(places, see, &seen, NULL) == 0);
+	CHECK(seen.n == 2);
+	places_close(places);
+}
+
+static void
+a_read_is_remembered_and_never_thought_earlier(void)
+{
+	struct touch *touch = NULL;
+
+	REQUIRE(touch_new(&touch, 1000, NULL) == 0);
+	CHECK(touch_last(touch, id_of(9)) == 1000);
+	touch_read(touch, id_of(9), 50500);
+	CHECK(touch_last(touch, id_of(9)) >= 50500);
+	CHECK(touch_last(touch, id_of(9)) <= 51500);
+	CHECK(touch_last(touch, id_of(10)) == 1000);
+	touch_free(touch);
+}
+
+static bool
+is_two(void *arg, const struct repair_row *row)
+{
+	(void)arg;
+	return reqid_equal(row->id, id_of(2));
+}
+
+static void
+what_waits_for_its_upload_keeps_its_own_strings(void)
+{
+	struct pending *pending = NULL;
+	struct pending_item *item;
+	char key[] = "key";
+	struct repair_row row = { .partition = 1,
+		.id = id_of(1),
+		.bucket = bytes_str("b"),
+		.key = bytes_str(key) };
+
+	REQUIRE(pending_new(&pending, NULL) == 0);
+	CHECK(pending_add(pending, &row));
+	row.id = id_of(2);
+	CHECK(pending_add(pending, &row));
+	key[0] = 'X';
+	CHECK(pending_count(pending) == 2);
+	item = pending_take(pending, is_two, NULL);
+	REQUIRE(item != NULL);
+	CHECK(bytes_is(pending_row(item)->key, "key"));
+	pending_release(item);
+	CHECK(pending_take(pending, is_two, NULL) == NULL);
+	CHECK(pending_count(pending) == 1);
+	pending_free(pending);
+}
+
+static void
+only_so_many_wait_for_their_uploads(void)
+{
+	struct pending *pending = NULL;
+	struct repair_row row = { .partition = 1 };
+
+	REQUIRE(pending_new(&pending, NULL) == 0);
+	for (size_t i = 0; i < PENDING_MAX; i++)
+		CHECK(pending_add(pending, &row));
+	CHECK(!pending_add(pending, &row));
+	pending_free(pending);
+}
+
+int
+main(void)
+{
+	if (mkdtemp(dir) == NULL)
+		return 1;
+	dirfd_ = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	clock_manual_init(&manual, 1000);
+	RUN(places_come_back_with_bucket_and_key);
+	RUN(ages_begin_anew_with_the_program);
+	RUN(a_torn_line_loses_itself_only);
+	RUN(a_visit_that_fails_changes_nothing);
+	RUN(a_read_is_remembered_and_never_thought_earlier);
+	RUN(what_waits_for_its_upload_keeps_its_own_strings);
+	RUN(only_so_many_wait_for_their_uploads);
+	unlinkat(dirfd_, "uploads", 0);
+	unlinkat(dirfd_, "uploads.tmp", 0);
+	close(dirfd_);
+	rmdir(dir);
+	return tap_done();
+}
