@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The codec as a pipeline: what goes in comes out, whatever is lost.
 
+# shellcheck disable=SC2154 # run sets stderr
 load helpers
 
 ID=01934fb71e2a70118c4d123456789abc

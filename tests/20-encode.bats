@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # koop-encode(1): object on stdin, shard stream on stdout or in files.
 
+# shellcheck disable=SC2154 # run sets stderr
 load helpers
 
 ID=01934fb71e2a70118c4d123456789abc

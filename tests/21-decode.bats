@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # koop-decode(1): shard stream on stdin or shard files, object on stdout.
 
+# shellcheck disable=SC2154 # run sets stderr
 load helpers
 
 ID=01934fb71e2a70118c4d123456789abc
@@ -68,8 +69,8 @@ prefix() { cmp -s -n "$(stat -c %s "$1")" "$1" "$2"; }
 	local size
 	for size in 0 1 511 512 543 544 66079 66080 66112 131648 \
 		$(($(stat -c %s 2) - 1)); do
-		head -c "$size" 2 >cut
-		koop-decode -q 0 1 cut 3 4 5 8 >out
+		head -c "$size" 2 >short
+		koop-decode -q 0 1 short 3 4 5 8 >out
 		cmp in out
 	done
 }
@@ -81,8 +82,8 @@ prefix() { cmp -s -n "$(stat -c %s "$1")" "$1" "$2"; }
 	size=$(stat -c %s shards)
 	for n in 0 1 511 512 544 4639 4640 8768 $((512 + 9 * 4128)) \
 		$((size - 1024)) $((size - 1)); do
-		head -c "$n" shards >cut
-		run -65 --separate-stderr bash -c 'koop-decode <cut >out'
+		head -c "$n" shards >short
+		run -65 --separate-stderr bash -c 'koop-decode <short >out'
 		prefix out in
 		[[ "$stderr" == "koop-decode: "* ]]
 	done
@@ -105,16 +106,16 @@ prefix() { cmp -s -n "$(stat -c %s "$1")" "$1" "$2"; }
 @test "decode: END's totals are checked" {
 	object 100000 in
 	koop-encode <in >shards
-	head -c -1024 shards >cut
+	head -c -1024 shards >short
 	koop-encode <in | tail -c 1024 >end
-	cat cut end >mixed
+	cat short end >mixed
 	run -65 --separate-stderr bash -c 'koop-decode <mixed >out'
 	[[ "$stderr" == "koop-decode: stream: ends without END"* ]]
 	# The same id for other contents: only the CRC-64 can tell.
 	object 100000 other 2
-	koop-encode --request-id $ID <in | head -c -1024 >cut
+	koop-encode --request-id $ID <in | head -c -1024 >short
 	koop-encode --request-id $ID <other | tail -c 1024 >end
-	cat cut end >mixed
+	cat short end >mixed
 	run -65 --separate-stderr bash -c 'koop-decode <mixed >out'
 	[ ! -s out ]
 	[ "$stderr" = "koop-decode: object: CRC-64 of the contents differs from END's" ]
@@ -182,7 +183,7 @@ prefix() { cmp -s -n "$(stat -c %s "$1")" "$1" "$2"; }
 
 @test "decode: one shard alone on stdin says what to do" {
 	koop-encode --split '%d' </dev/null
-	run -65 --separate-stderr koop-decode <3
+	run -65 --separate-stderr koop-decode <./3
 	[[ "$stderr" == "koop-decode: stream: shard 3 alone; 6 are needed"* ]]
 }
 
@@ -212,10 +213,10 @@ prefix() { cmp -s -n "$(stat -c %s "$1")" "$1" "$2"; }
 	koop-decode -o out <shards
 	cmp in out
 	cp out before
-	head -c 500000 shards >cut
-	run -65 koop-decode -o out <cut
+	head -c 500000 shards >short
+	run -65 koop-decode -o out <short
 	cmp before out
-	run -65 koop-decode -o new <cut
+	run -65 koop-decode -o new <short
 	[ ! -e new ]
 	[ -z "$(ls ./*.tmp 2>/dev/null)" ]
 	koop-decode -o /dev/null <shards

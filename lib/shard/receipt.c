@@ -162,29 +162,35 @@ parse_shard(struct receipt_shard *out, struct bytes rest, struct error *err)
 	return 0;
 }
 
+/* The bytes of bucket names, which never need escapes. */
+static bool
+bucket_byte(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+}
+
 /* bucket/key: the bucket ends at the first slash. */
 static bool
 parse_name(const struct field *f, struct bytes v)
 {
 	struct receipt_end *end = f->out;
-	const uint8_t *slash = memchr(v.p, '/', v.n);
-	char text[3 * RECEIPT_KEY_MAX + 1];
-	size_t n, bucket;
+	char key[3 * RECEIPT_KEY_MAX + 1];
+	size_t bucket = 0, n;
 
-	if (slash == NULL)
+	while (bucket < v.n && bucket_byte(v.p[bucket]))
+		bucket++;
+	if (bucket == 0 || bucket > RECEIPT_BUCKET_MAX || bucket == v.n ||
+	    v.p[bucket] != '/')
 		return false;
-	bucket = (size_t)(slash - v.p);
-	if (bucket == 0 || bucket > RECEIPT_BUCKET_MAX ||
-	    !percent_decode(text, &n, (const char *)v.p, bucket, false) ||
-	    memchr(text, '\0', n) != NULL)
-		return false;
-	memcpy(end->bucket, text, n + 1);
-	v = bytes_of(slash + 1, v.n - bucket - 1);
+	memcpy(end->bucket, v.p, bucket);
+	end->bucket[bucket] = '\0';
+	v = bytes_of(v.p + bucket + 1, v.n - bucket - 1);
 	if (v.n == 0 || v.n > 3 * RECEIPT_KEY_MAX ||
-	    !percent_decode(text, &n, (const char *)v.p, v.n, false) ||
+	    !percent_decode(key, &n, (const char *)v.p, v.n, false) ||
 	    n > RECEIPT_KEY_MAX)
 		return false;
-	memcpy(end->key, text, n);
+	memcpy(end->key, key, n);
 	end->key[n] = '\0';
 	end->key_bytes = n;
 	return true;

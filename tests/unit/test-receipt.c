@@ -171,8 +171,9 @@ damaged_lines_are_refused(void)
 		{ "deadbeef", "deadbee" }, { "object=0", "object=g" },
 		{ "machine=5", "machine" }, { "machine=5", "=5" } };
 	static const char *const end[][2] = { { "videos/a%20film/", "videos" },
-		{ "name=videos", "name=" }, { "%C3%A9.mp4", "%C3%A" },
-		{ "%C3", "%zz" }, { "stripes=512", "stripes=513" },
+		{ "name=videos", "name=" }, { "name=videos", "name=vi%64eos" },
+		{ "%C3%A9.mp4", "%C3%A" }, { "%C3", "%zz" },
+		{ "stripes=512", "stripes=513" },
 		{ "data_shards=2", "data_shards=3" },
 		{ "data_shards=2", "data_shards=32" },
 		{ "cell_size=65536", "cell_size=1" },
