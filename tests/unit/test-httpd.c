@@ -12,10 +12,17 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/error.h"
+#include "base/number.h"
+#include "http/httpreq.h"
 #include "httptest.h"
 #include "tap.h"
 
@@ -483,10 +490,17 @@ stopping_cuts_what_does_not_end(void)
 }
 
 static void
+do_nothing(void *ctx, struct httpd_request *req)
+{
+	(void)ctx;
+	(void)req;
+}
+
+static void
 an_address_that_is_taken_is_an_error(void)
 {
-	struct httpd_service service = { .begin = httptest_begin,
-		.end = httptest_end };
+	struct httpd_service service = { .begin = do_nothing,
+		.end = do_nothing };
 	struct httpd_options options = { 0 };
 	struct httpd *other = NULL;
 	struct error err;

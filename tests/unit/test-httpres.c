@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The client against servers that answer with fixed, mostly wrong, bytes. */
+
+#include "http/httpres.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "http/httpc.h"
+#include "tap.h"
+
+static struct httpc_pool *pool;
+static struct httpc_addr server;
+static struct error err;
+
+static uint64_t
+in_ms(uint64_t ms)
+{
+	return clock_mono_ms(&clock_system) + ms;
+}
+
+static int
+get(const char *target, struct httpc_response *out, size_t max)
+{
+	return httpc_request(pool, &server, "GET", target, NULL, 0, BYTES_NONE,
+	    out, max, in_ms(10000), &err);
+}
+
+/*
+ * A server that reads a request's head and answers with fixed bytes, one
+ * script for each connection.
+ */
+struct script {
+	const char *bytes;
+	size_t n;
+	bool stays; /* open for one more request, which is then not answered */
+};
+
+struct scripted {
+	int listener;
+	pthread_t thread;
+	const struct script *scripts;
+	size_t count;
+	atomic_int requests;
+};
+
+/* With the body of four bytes that some of our requests have. */
+static void
+read_request(int fd)
+{
+	char text[4097] = "";
+	size_t n = 0;
+
+	while (n < sizeof(text) - 1 && recv(fd, text + n, 1, 0) == 1) {
+		n++;
+		if (n >= 4 && memcmp(text + n - 4, "\r\n\r\n", 4) == 0)
+			break;
+	}
+	if (strstr(text, "Content-Length: 4\r\n") != NULL)
+		CHECK(recv(fd, text, 4, MSG_WAITALL) == 4);
+}
+
+static void *
+run_scripts(void *arg)
+{
+	struct scripted *s = arg;
+	char byte;
+
+	for (size_t i = 0; i < s->count; i++) {
+		int fd = accept(s->listener, NULL, NULL);
+
+		if (fd == -1)
+			break;
+		read_request(fd);
+		s->requests++;
+		(void)!write(fd, s->scripts[i].bytes, s->scripts[i].n);
+		if (s->scripts[i].stays)
+			(void)!recv(fd, &byte, 1, MSG_PEEK);
+		close(fd);
+	}
+	return NULL;
+}
+
+static bool
+start_scripts(struct scripted *s, const struct script *scripts, size_t count)
+{
+	struct httpc_options options = { 0 };
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	socklen_t n = sizeof(addr);
+
+	memset(s, 0, sizeof(*s));
+	s->scripts = scripts;
+	s->count = count;
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(s->listener, (struct sockaddr *)&addr, n) == -1 ||
+	    listen(s->listener, 10) == -1 ||
+	    getsockname(s->listener, (struct sockaddr *)&addr, &n) == -1)
+		return false;
+	server = (struct httpc_addr){ "127.0.0.1", ntohs(addr.sin_port) };
+	return httpc_pool_new(&pool, &options, &err) == 0 &&
+	    pthread_create(&s->thread, NULL, run_scripts, s) == 0;
+}
+
+static void
+stop_scripts(struct scripted *s)
+{
+	httpc_pool_free(pool);
+	shutdown(s->listener, SHUT_RDWR);
+	pthread_join(s->thread, NULL);
+	close(s->listener);
+}
+
+#define OK "HTTP/1.1 200 OK\r\n"
+static const struct {
+	const char *answer;
+	const char *message;
+} cases[] = {
+	{ "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", "not HTTP/1.1" },
+	{ "SSH-2.0-OpenSSH\r\n", "not HTTP/1.1" },
+	{ "HTTP/1.1 20 OK\r\n\r\n", "bad status line" },
+	{ "HTTP/1.1 2000 OK\r\n\r\n", "bad status line" },
+	{ "HTTP/1.1 999 OK\r\n\r\n", "bad status line" },
+	{ "HTTP/1.1 099 OK\r\n\r\n", "bad status line" },
+	{ "HTTP/1.1 +20 OK\r\n\r\n", "bad status line" },
+	{ OK "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+	    "two Content-Length headers" },
+	{ OK "Content-Length: 1\r\nTransfer-Encoding: "
+	     "chunked\r\n\r\n0\r\n\r\n",
+	    "Content-Length and Transfer-Encoding together" },
+	{ OK "Content-Length: -1\r\n\r\n", "bad Content-Length" },
+	{ OK "Content-Length: 0x1\r\n\r\n", "bad Content-Length" },
+	{ OK "Content-Length: 99999999999999999999\r\n\r\n",
+	    "bad Content-Length" },
+	{ OK "Transfer-Encoding: gzip, chunked\r\n\r\n",
+	    "unknown Transfer-Encoding" },
+	{ OK "A: b\r\n c\r\nContent-Length: 0\r\n\r\n", "folded header" },
+	{ OK "A b: c\r\n\r\n", "bad header name" },
+	{ OK "A : c\r\n\r\n", "bad header name" },
+	{ OK "nonsense\r\n\r\n", "bad header name" },
+	{ OK ": c\r\n\r\n", "bad header name" },
+	{ OK "A: b\x01\r\n\r\n", "control character in a header" },
+	{ OK "A: b\rc\r\n\r\n", "CR inside a line" },
+	{ "HTTP/1.1 200 OK\nContent-Length: 0\n\n", "line ends without CR" },
+	{ OK "\r\nbody until the end", "neither Content-Length nor chunks" },
+	{ "HTTP/1.1 101 Switching\r\n\r\n", "unexpected status 101" },
+	{ OK "Transfer-Encoding: chunked\r\n\r\nx\r\n", "bad chunk size" },
+	{ OK "Transfer-Encoding: chunked\r\n\r\n\r\n", "bad chunk size" },
+	{ OK "Transfer-Encoding: chunked\r\n\r\n0x4\r\nabcd\r\n",
+	    "bad chunk size" },
+	{ OK "Transfer-Encoding: chunked\r\n\r\n4;a=b\r\nabcd\r\n",
+	    "bad chunk size" },
+	{ OK "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+	    "chunk too large" },
+	{ OK "Transfer-Encoding: chunked\r\n\r\n"
+	     "00000000000000000004\r\nabcd\r\n",
+	    "bad chunk size" },
+	{ OK "Transfer-Encoding: chunked\r\n\r\n4\r\nabcdef\r\n",
+	    "chunk longer than its size" },
+	{ OK "Transfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n\r\n",
+	    "trailer behind the last chunk" },
+	{ OK "Transfer-Encoding: chunked\r\n\r\n4\r\nab",
+	    "connection closed in the body" },
+	{ OK "Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n",
+	    "connection closed in the body" },
+	{ OK "Content-Length: 5\r\n\r\nabcd", "connection closed in the body" },
+	{ OK "Content-Length: 5\r\n", "connection closed before" },
+	{ "", "connection closed before the answer" },
+};
+
+static void
+a_hostile_answer_fails_the_call(void)
+{
+	enum { N = sizeof(cases) / sizeof(cases[0]) };
+	struct script scripts[N];
+	struct httpc_response r;
+	struct scripted s;
+
+	for (size_t i = 0; i < N; i++)
+		scripts[i] = (struct script){ cases[i].answer,
+			strlen(cases[i].answer), false };
+	REQUIRE(start_scripts(&s, scripts, N));
+	for (size_t i = 0; i < N; i++) {
+		err.text[0] = '\0';
+		CHECK(get("/", &r, 1000) < 0);
+		CHECK(
+		    err.code == ERRC_PROTOCOL || err.code == ERRC_UNAVAILABLE);
+		if (strstr(err.text, cases[i].message) == NULL)
+			CHECK_STR(err.text, cases[i].message);
+	}
+	stop_scripts(&s);
+}
+
+static void
+huge_heads_and_hidden_nul_bytes_fail_the_call(void)
+{
+	static char huge[HTTPC_HEAD_MAX + 100];
+	static char many[HTTPC_HEAD_MAX];
+	static const char nul[] = OK "A: b\0c\r\nContent-Length: 0\r\n\r\n";
+	struct script scripts[3] = { { huge, sizeof(huge), false },
+		{ many, 0, false }, { nul, sizeof(nul) - 1, false } };
+	struct httpc_response r;
+	struct scripted s;
+
+	memset(huge, 'a', sizeof(huge));
+	memcpy(huge, OK, sizeof(OK) - 1);
+	memcpy(many, OK, sizeof(OK) - 1);
+	scripts[1].n = sizeof(OK) - 1;
+	for (int i = 0; i < 101; i++, scripts[1].n += 6)
+		memcpy(many + scripts[1].n, "a: b\r\n", 6);
+	memcpy(many + scripts[1].n, "\r\n", 2);
+	scripts[1].n += 2;
+	REQUIRE(start_scripts(&s, scripts, 3));
+	CHECK(get("/", &r, 1000) == -ERRC_PROTOCOL);
+	CHECK(strstr(err.text, "headers are too long") != NULL);
+	CHECK(get("/", &r, 1000) == -ERRC_PROTOCOL);
+	CHECK(strstr(err.text, "too many headers") != NULL);
+	CHECK(get("/", &r, 1000) == -ERRC_PROTOCOL);
+	CHECK(strstr(err.text, "NUL byte") != NULL);
+	stop_scripts(&s);
+}
+
+static void
+interim_answers_are_skipped(void)
+{
+	static const char text[] =
+	    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nA: b\r\n\r\n" OK
+	    "Content-Length: 2\r\n\r\nab";
+	struct script scripts[1] = { { text, sizeof(text) - 1, false } };
+	struct httpc_response r;
+	struct scripted s;
+
+	REQUIRE(start_scripts(&s, scripts, 1));
+	CHECK(get("/", &r, 1000) == 0);
+	CHECK(r.status == 200);
+	CHECK_STR(buf_cstr(&r.body), "ab");
+	CHECK(httpc_response_get(&r, "A") == NULL);
+	httpc_response_fini(&r);
+	stop_scripts(&s);
+}
+
+static void
+a_kept_connection_that_was_closed_is_replaced_once(void)
+{
+	static const char good[] = OK "Content-Length: 2\r\n\r\nab";
+	/* The first two stay open until the next request comes, and close
+	 * then without an answer: no check beforehand can see that. */
+	struct script scripts[] = { { good, sizeof(good) - 1, true },
+		{ good, sizeof(good) - 1, true },
+		{ good, sizeof(good) - 1, true },
+		{ good, sizeof(good) - 1, false } };
+	struct httpc_response r;
+	struct scripted s;
+
+	REQUIRE(start_scripts(&s, scripts, 4));
+	CHECK(get("/", &r, 1000) == 0);
+	httpc_response_fini(&r);
+	CHECK(get("/", &r, 1000) == 0);
+	CHECK_STR(buf_cstr(&r.body), "ab");
+	httpc_response_fini(&r);
+	/* With a body, which httpc_request still has. */
+	CHECK(httpc_request(pool, &server, "PUT", "/", NULL, 0,
+		  bytes_str("body"), &r, 100, in_ms(5000), &err) == 0);
+	httpc_response_fini(&r);
+	CHECK(s.requests == 3);
+	/* Not what may not be repeated. */
+	CHECK(httpc_request(pool, &server, "POST", "/", NULL, 0,
+		  bytes_str("body"), &r, 100, in_ms(5000),
+		  &err) == -ERRC_UNAVAILABLE);
+	CHECK(get("/", &r, 1000) == 0);
+	httpc_response_fini(&r);
+	CHECK(s.requests == 4);
+	stop_scripts(&s);
+}
+
+static void
+bytes_behind_an_answer_end_the_connection(void)
+{
+	static const char extra[] = OK "Content-Length: 2\r\n\r\nab" OK
+				       "Content-Length: 2\r\n\r\nXY";
+	static const char close_it[] = OK
+	    "Connection: close\r\nContent-Length: 2\r\n\r\nab";
+	static const char good[] = OK "Content-Length: 2\r\n\r\nab";
+	struct script scripts[] = { { extra, sizeof(extra) - 1, true },
+		{ close_it, sizeof(close_it) - 1, true },
+		{ good, sizeof(good) - 1, true } };
+	struct httpc_response r;
+	struct scripted s;
+
+	REQUIRE(start_scripts(&s, scripts, 3));
+	for (int i = 0; i < 3; i++) {
+		CHECK(get("/", &r, 1000) == 0);
+		CHECK_STR(buf_cstr(&r.body), "ab");
+		httpc_response_fini(&r);
+	}
+	CHECK(s.requests == 3);
+	stop_scripts(&s);
+}
+
+int
+main(void)
+{
+	RUN(a_hostile_answer_fails_the_call);
+	RUN(huge_heads_and_hidden_nul_bytes_fail_the_call);
+	RUN(interim_answers_are_skipped);
+	RUN(a_kept_connection_that_was_closed_is_replaced_once);
+	RUN(bytes_behind_an_answer_end_the_connection);
+	return tap_done();
+}
