@@ -148,9 +148,14 @@ shardfile_begin(struct shardfile_upload **out, struct shardfiles *files,
 static int
 flush(struct shardfile_upload *u, const uint8_t *p, size_t n, struct error *err)
 {
+	/* struct iovec has no const, though a write only reads. */
+	const union {
+		const uint8_t *given;
+		void *p;
+	} writable = { .given = p };
 	struct iovec iov[2] = {
 		{ .iov_base = u->kept, .iov_len = u->kept_bytes },
-		{ .iov_base = (void *)(uintptr_t)p, .iov_len = n },
+		{ .iov_base = writable.p, .iov_len = n },
 	};
 	struct iovec *at = iov;
 

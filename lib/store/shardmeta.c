@@ -242,8 +242,18 @@ write_partition(struct shardmeta *meta, const struct partition_row *row,
 	return sql_run(&meta->sql, stmt, err);
 }
 
-/* Rows are made by assignment of whole structs, padding may differ: a write
- * too many is harmless, so memcmp() will do. */
+static bool
+is_same(const struct partition_row *a, const struct partition_row *b)
+{
+	return a->slot == b->slot && a->generation == b->generation &&
+	    a->base_seq == b->base_seq && a->applied == b->applied &&
+	    a->t_ms == b->t_ms && a->epoch == b->epoch &&
+	    a->dying == b->dying && a->halted == b->halted &&
+	    a->ignored == b->ignored &&
+	    memcmp(a->hash, b->hash, sizeof(a->hash)) == 0 &&
+	    memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
+}
+
 static int
 write_partitions(struct shardmeta *meta, struct error *err)
 {
@@ -251,8 +261,7 @@ write_partitions(struct shardmeta *meta, struct error *err)
 		struct shardmeta_partition *p = &meta->partition[i];
 		int rc;
 
-		if (!p->added &&
-		    memcmp(&p->row, &p->committed, sizeof(p->row)) == 0)
+		if (!p->added && is_same(&p->row, &p->committed))
 			continue;
 		rc = write_partition(meta, &p->row, err);
 		if (rc < 0)
