@@ -2,6 +2,7 @@
 #include "commit/commitlog_sqlite.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,6 +215,15 @@ insert(struct commitlog_writer *writer, struct commitlog_item *item,
 	return rc;
 }
 
+static KOOP_NORETURN void
+sync_failed(struct commitlog_writer *writer)
+{
+	int error = sqlite3_system_errno(writer->db);
+
+	errno = error != 0 ? error : EIO;
+	file_sync_failed(writer->path);
+}
+
 /*
  * Is it in, or not?  A failed write means that it is not there now, though a
  * crash may still find it in the WAL: the caller looks.  A failed sync means
@@ -228,7 +238,7 @@ commit_locked(struct commitlog_writer *writer, struct error *err)
 	if (rc == SQLITE_DONE)
 		return 0;
 	if ((rc & 0xff) == SQLITE_IOERR)
-		file_sync_failed(writer->path);
+		sync_failed(writer);
 	(void)failed(writer, "commit", err);
 	if (err != NULL)
 		err->code = ERRC_RETRY;
@@ -331,7 +341,7 @@ checkpoint(void *arg, struct commitlog_batch *none)
 		rc = sqlite3_wal_checkpoint_v2(writer->db, NULL, mode, NULL,
 		    NULL);
 		if (rc == SQLITE_IOERR_FSYNC)
-			file_sync_failed(writer->path);
+			sync_failed(writer);
 		commitlog_lock_release(writer->file_lock);
 		writer->wal_pages = 0;
 	}
