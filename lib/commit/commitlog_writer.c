@@ -225,9 +225,10 @@ sync_failed(struct commitlog_writer *writer)
 }
 
 /*
- * Is it in, or not?  A failed write means that it is not there now, though a
- * crash may still find it in the WAL: the caller looks.  A failed sync means
- * that nobody can tell, and that the kernel may say "success" next time.
+ * Is it in, or not?  A full disk: no, the frame that makes a commit is the
+ * last one written, and was not (nothing is padded after it: SQLite's
+ * "powersafe overwrite" is on).  A failed sync: nobody can tell, and the
+ * kernel may say "success" next time.  Anything else: the caller looks.
  */
 static int
 commit_locked(struct commitlog_writer *writer, struct error *err)
@@ -239,6 +240,8 @@ commit_locked(struct commitlog_writer *writer, struct error *err)
 		return 0;
 	if ((rc & 0xff) == SQLITE_IOERR)
 		sync_failed(writer);
+	if ((rc & 0xff) == SQLITE_FULL)
+		return failed(writer, "commit", err);
 	(void)failed(writer, "commit", err);
 	if (err != NULL)
 		err->code = ERRC_RETRY;
