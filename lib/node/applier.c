@@ -360,6 +360,22 @@ settle(struct applier *applier, int rc, const struct error *err)
 	publish(applier);
 }
 
+/* Is the log still the one that was applied?  On a copy of the lane: others
+ * wait for the lock, and the log may be slow. */
+static int
+compare_lane(struct applier *applier, struct lane *lane, struct error *err)
+{
+	struct lane seen = *lane;
+	int rc = lane_compare(&seen, applier->core, err);
+
+	if (rc != 0)
+		return rc;
+	pthread_mutex_lock(&applier->lock);
+	*lane = seen;
+	pthread_mutex_unlock(&applier->lock);
+	return 0;
+}
+
 /* Votes: read the log's end for those that have no goal yet. */
 static int
 find_goals(struct applier *applier, struct error *err)
@@ -371,9 +387,12 @@ find_goals(struct applier *applier, struct error *err)
 	for (size_t i = 0; i < applier->count; i++) {
 		struct lane *lane = &applier->lane[i];
 
-		if (lane->vote.has_goal)
+		if (lane->vote.has_goal || lane->vote.barred)
 			continue;
-		rc = commitlog_end(core->log, lane->partition, &end, err);
+		rc = compare_lane(applier, lane, err);
+		if (rc == 0)
+			rc = commitlog_end(core->log, lane->partition, &end,
+			    err);
 		if (rc != 0)
 			return rc;
 		pthread_mutex_lock(&applier->lock);

@@ -128,6 +128,23 @@ compare_log(struct lane *lane, struct nodecore *core, struct shardread *read,
 }
 
 int
+lane_compare(struct lane *lane, struct nodecore *core, struct error *err)
+{
+	struct partition_row row;
+	struct shardread *read = NULL;
+	int rc;
+
+	rc = shardread_begin(&read, core->meta, err);
+	if (rc != 0)
+		return rc;
+	rc = shardread_partition(read, lane->partition, &row, err);
+	if (rc == 0)
+		rc = compare_log(lane, core, read, &row, err);
+	shardread_end(read);
+	return rc;
+}
+
+int
 lane_load(struct lane *lane, struct nodecore *core, uint32_t partition,
     struct error *err)
 {

@@ -41,6 +41,11 @@ struct lane {
 KOOP_MUST int lane_load(struct lane *lane, struct nodecore *core,
     uint32_t partition, struct error *err);
 
+/* The comparison alone, before a node votes again: the log that came back may
+ * be an older one. */
+KOOP_MUST int lane_compare(struct lane *lane, struct nodecore *core,
+    struct error *err);
+
 bool lane_wants(const struct lane *lane, uint64_t now_ms); /* to be read? */
 bool lane_stopped(const struct lane *lane); /* no more in this batch */
 void lane_staged(struct lane *lane, uint64_t applied);
