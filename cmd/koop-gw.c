@@ -13,6 +13,7 @@
 
 #include "base/cli.h"
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/number.h"
 #include "base/ready.h"
@@ -274,6 +275,7 @@ main(int argc, char *argv[])
 	http.idle_timeout_ms = (unsigned)idle_timeout_ms;
 	http.tcp_congestion = tcp_congestion;
 	http.server = "Koop";
+	fault_setup();
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	signals_block();
 	httpd_tune_process();

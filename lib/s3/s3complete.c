@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/number.h"
 #include "cluster/placement.h"
@@ -212,8 +213,13 @@ commit(struct s3req *r, struct complete *c, enum outcome *outcome,
 	    &record.incarnation, s3req_read_by(r), err);
 	if (rc < 0)
 		return rc;
-	return bucket_commit(r->gw->nc, &place, &record, outcome, &seq,
+	if (FAULT(COMPLETE_APPEND))
+		return error_set(err, ERRC_RETRY, "injected: before Complete");
+	rc = bucket_commit(r->gw->nc, &place, &record, outcome, &seq,
 	    s3req_write_by(r), err);
+	if (rc == 0 && FAULT(COMPLETE_APPENDED))
+		return error_set(err, ERRC_RETRY, "injected: after Complete");
+	return rc;
 }
 
 static void
@@ -275,7 +281,7 @@ static void
 complete_end(struct s3req *r)
 {
 	struct complete *c = calloc(1, sizeof(*c));
-	enum outcome outcome;
+	enum outcome outcome = OUTCOME_IGNORED;
 	struct error err;
 	int rc;
 
