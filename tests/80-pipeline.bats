@@ -1,0 +1,223 @@
+#!/usr/bin/env bats
+# koop-encode | koop-shard-put | koop-commit, and koop-shard-get | koop-decode:
+# what the pipeline stores the gateway serves, and the other way round.
+
+# shellcheck disable=SC2154 # run sets stderr
+
+load helpers
+
+bucket() {
+	curl -sS -f -X PUT "$GW/$1"
+}
+
+code() {
+	curl -sS --max-time 30 -o body -w '%{http_code}' "$@"
+}
+
+@test "pipeline: what it stores the gateway serves, byte for byte" {
+	cluster_up
+	bucket videos
+	for size in 0 1 6 4096 8193 393216 393217 5000001; do
+		object "$size" film "$size"
+		koop-encode <film | koop-shard-put "videos/film $size" |
+			koop-commit >line
+		grep -q "^commit v=1 .* size=$size .* outcome=done\$" line
+		[ "$(code "$GW/videos/film%20$size")" = 200 ]
+		cmp film body
+	done
+}
+
+@test "pipeline: what the gateway stored comes back as the same stream" {
+	cluster_up
+	bucket videos
+	for size in 0 1 4096 8192 8193 393217 5000001; do
+		object "$size" film "$size"
+		curl -sS -f -T film "$GW/videos/film"
+		koop-shard-get videos/film >shards
+		koop-decode <shards >back
+		cmp film back
+		id=$(sed -n 's/^request_id=//p' shards | head -1)
+		koop-encode --request-id "$id" <film >again
+		cmp shards again
+	done
+}
+
+@test "pipeline: a stream that went in comes out identical" {
+	cluster_up
+	bucket videos
+	object 3000000 film
+	koop-encode <film >in
+	koop-shard-put videos/film <in | koop-commit
+	koop-shard-get videos/film >out
+	cmp in out
+}
+
+@test "pipeline: content type and metadata are served" {
+	cluster_up
+	bucket videos
+	object 10000 film
+	koop-encode <film | koop-shard-put videos/film |
+		koop-commit --content-type video/mp4 --meta Year=1927 \
+			--meta 'title=The General'
+	curl -sS -f -D head -o body "$GW/videos/film"
+	grep -qi '^content-type: video/mp4' head
+	grep -qi '^x-amz-meta-year: 1927' head
+	grep -qi '^x-amz-meta-title: The General' head
+	run -64 --separate-stderr koop-commit --meta novalue </dev/null
+	run -64 --separate-stderr koop-commit --meta a=1 --meta A=2 </dev/null
+}
+
+@test "pipeline: receipts are one line a shard and an end" {
+	cluster_up
+	bucket videos
+	object 1000000 film
+	koop-encode <film | koop-shard-put videos/film >receipts
+	[ "$(grep -c '^shard v=1 ' receipts)" -eq 9 ]
+	[ "$(tail -n 1 receipts | cut -d' ' -f1)" = end ]
+	[[ "$(tail -n 1 receipts)" == *" name=videos/film "* ]]
+	[[ "$(tail -n 1 receipts)" == *" shards=9 "* ]]
+	[ "$(cut -d' ' -f4 receipts | grep -c index=)" -eq 9 ]
+	# Nothing exists before the commit.
+	[ "$(code "$GW/videos/film")" = 404 ]
+	koop-commit <receipts
+	[ "$(code "$GW/videos/film")" = 200 ]
+}
+
+@test "pipeline: committing the same receipts again changes nothing" {
+	cluster_up
+	bucket videos
+	object 100000 one 1
+	object 100000 two 2
+	koop-encode <one | koop-shard-put videos/film >receipts
+	koop-commit <receipts
+	koop-encode <two | koop-shard-put videos/film | koop-commit
+	koop-commit <receipts >line
+	grep -q ' outcome=done$' line
+	curl -sS -f -o body "$GW/videos/film"
+	cmp two body
+}
+
+@test "pipeline: a stream without END is not stored" {
+	cluster_up
+	bucket videos
+	object 3000000 film
+	koop-encode <film >shards
+	size=$(stat -c %s shards)
+	for cut in 100 512 70000 2000000 $((size - 1024)) $((size - 1)); do
+		head -c "$cut" shards >torn
+		run -65 --separate-stderr koop-shard-put videos/film <torn
+		[ "$output" = "" ]
+		run -65 --separate-stderr koop-commit </dev/null
+	done
+	[ "$(code "$GW/videos/film")" = 404 ]
+	# The same stream, whole, is taken afterwards.
+	koop-shard-put videos/film <shards | koop-commit
+	curl -sS -f -o body "$GW/videos/film"
+	cmp film body
+}
+
+@test "pipeline: a damaged stream is not stored" {
+	cluster_up
+	bucket videos
+	object 1000000 film
+	koop-encode <film >shards
+	for at in 530 560 100000 700000; do
+		cp shards bad
+		printf '\377' | dd of=bad bs=1 seek="$at" conv=notrunc status=none
+		if ! cmp -s shards bad; then
+			run -65 --separate-stderr koop-shard-put videos/x <bad
+			[ "$output" = "" ]
+		fi
+	done
+	[ "$(code "$GW/videos/x")" = 404 ]
+}
+
+@test "pipeline: receipts without end, or of too few shards, are refused" {
+	cluster_up
+	bucket videos
+	object 100000 film
+	koop-encode <film | koop-shard-put videos/film >receipts
+	grep -v '^end' receipts >torn
+	run -65 --separate-stderr koop-commit <torn
+	[[ "$stderr" == "koop-commit: standard input: no end receipt"* ]]
+	run -65 --separate-stderr koop-commit </dev/null
+	head -c -1 receipts >torn
+	run -65 --separate-stderr koop-commit <torn
+	grep -v ' index=[345] ' receipts | sed 's/shards=9/shards=6/' >few
+	run -69 --separate-stderr koop-commit <few
+	[ "$output" = "" ]
+	grep -v ' index=3 ' receipts >lie
+	run -65 --separate-stderr koop-commit <lie
+	[ "$(code "$GW/videos/film")" = 404 ]
+	koop-commit <receipts
+}
+
+@test "pipeline: an object without MD5 is not committed" {
+	cluster_up
+	bucket videos
+	object 100000 film
+	koop-encode --no-md5 <film | koop-shard-put videos/film >receipts
+	run -65 --separate-stderr koop-commit <receipts
+	[[ "$stderr" == *"no md5"* ]]
+}
+
+@test "pipeline: a bucket that is not there is told before anything is read" {
+	cluster_up
+	run -1 --separate-stderr koop-shard-put nowhere/film </dev/null
+	[[ "$stderr" == "koop-shard-put: bucket \"nowhere\" does not exist; make it with: curl -X PUT $GW/nowhere" ]]
+	bucket videos
+	run -1 --separate-stderr koop-shard-get videos/nothing
+	[ "$output" = "" ]
+	[ "$stderr" = 'koop-shard-get: no object "videos/nothing"' ]
+	run -64 --separate-stderr koop-shard-put videos </dev/null
+	[[ "$stderr" == *"not of the form bucket/key"* ]]
+}
+
+@test "pipeline: an old stream needs --new-id" {
+	cluster_up
+	bucket videos
+	object 500000 film
+	koop-encode --request-id 0170000000007000800000000000abcd <film >shards
+	run -65 --separate-stderr koop-shard-put videos/film <shards
+	[[ "$stderr" == *"--new-id"* ]]
+	koop-shard-put --new-id videos/film <shards | koop-commit
+	curl -sS -f -o body "$GW/videos/film"
+	cmp film body
+}
+
+@test "pipeline: a stream of another geometry is refused with advice" {
+	cluster_up
+	bucket videos
+	object 500000 film
+	koop-encode -k 4 -m 2 <film >shards
+	run -65 --separate-stderr koop-shard-put videos/film <shards
+	[[ "$stderr" == *"koop-encode -k 6 -m 3"* ]]
+	koop-encode --split 'shard.%d' <film
+	run -65 --separate-stderr koop-shard-put videos/film <shard.0
+	[[ "$stderr" == *"one shard's file"* ]]
+}
+
+@test "pipeline: other cell sizes are the object's own matter" {
+	cluster_up
+	bucket videos
+	object 3000000 film
+	for cell in 4K 5000 1M; do
+		koop-encode -c "$cell" <film | koop-shard-put videos/film |
+			koop-commit
+		curl -sS -f -o body "$GW/videos/film"
+		cmp film body
+		curl -sS -f -r 1234567-1299999 -o body "$GW/videos/film"
+		tail -c +1234568 film | head -c 65433 | cmp - body
+		koop-shard-get videos/film | koop-decode | cmp film -
+	done
+}
+
+@test "pipeline: keys of any kind go through" {
+	cluster_up
+	bucket videos
+	object 20000 film
+	for key in 'a/b/c' 'ä ö+ü' '%41' '?x=1&y' '..' 'a//b'; do
+		koop-encode <film | koop-shard-put "videos/$key" | koop-commit
+		koop-shard-get "videos/$key" | koop-decode | cmp film -
+	done
+}
