@@ -271,6 +271,17 @@ etag_of() {
 	} >doc
 	complete refused
 	is 400 MalformedXML
+	# Ten thousand parts with a checksum each are a list that is read.
+	{
+		echo '<CompleteMultipartUpload>'
+		for i in $(seq 10000); do
+			echo "<Part><PartNumber>$i</PartNumber><ETag>&quot;$t&quot;</ETag><ChecksumSHA256>FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=</ChecksumSHA256></Part>"
+		done
+		echo '</CompleteMultipartUpload>'
+	} >doc
+	[ "$(stat -c %s doc)" -gt 1100000 ]
+	complete refused
+	is 400 EntityTooSmall
 	document 2 "$f" 3 "$t"
 	complete refused
 	is 200

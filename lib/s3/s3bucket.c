@@ -101,7 +101,7 @@ static void
 create_end(struct s3req *r)
 {
 	char location[S3NAME_BUCKET_MAX + 2] = "/";
-	enum outcome outcome;
+	enum outcome outcome = OUTCOME_IGNORED;
 	enum s3error e;
 	struct error err;
 	int rc;
@@ -157,7 +157,7 @@ head_end(struct s3req *r)
 static void
 delete_end(struct s3req *r)
 {
-	enum outcome outcome;
+	enum outcome outcome = OUTCOME_IGNORED;
 	struct error err;
 	int rc = bucket_delete(r->gw->nc, s3req_bucket(r), &outcome,
 	    s3req_write_by(r), &err);

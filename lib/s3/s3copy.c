@@ -238,7 +238,7 @@ static void
 copy_end(struct s3req *r)
 {
 	struct copy *c = calloc(1, sizeof(*c));
-	enum outcome outcome;
+	enum outcome outcome = OUTCOME_IGNORED;
 	struct error err;
 	enum s3error e;
 	int rc;

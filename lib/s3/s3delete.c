@@ -53,7 +53,7 @@ object_end(struct s3req *r)
 		.bucket = s3req_bucket(r),
 		.key = s3req_key(r),
 	};
-	enum outcome outcome;
+	enum outcome outcome = OUTCOME_IGNORED;
 	struct error err;
 	uint64_t seq;
 	enum s3error e = s3put_conditions(r, &cond);

@@ -30,7 +30,7 @@ commit(struct s3req *r, struct record *record)
 {
 	struct placement place = placement_of(nodeclient_topology(r->gw->nc),
 	    s3req_bucket(r), s3req_key(r));
-	enum outcome outcome;
+	enum outcome outcome = OUTCOME_IGNORED;
 	struct error err;
 	uint64_t seq;
 	int rc;

@@ -304,7 +304,7 @@ put_end(struct s3req *r)
 {
 	struct put *put = r->state;
 	const struct blob_totals *totals;
-	enum outcome outcome;
+	enum outcome outcome = OUTCOME_IGNORED;
 	enum s3error e;
 	struct error err;
 	int rc = s3store_finish(put->store, &err);

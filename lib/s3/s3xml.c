@@ -54,30 +54,49 @@ s3xml_end(struct s3xml *x)
 		s3xml_close(x);
 }
 
+/*
+ * Raw targets and headers may hold any byte: what is no UTF-8 is written
+ * percent-encoded, so that the document stays readable.
+ */
+static void
+escape_byte(struct buf *out, uint8_t c, bool utf8)
+{
+	switch (c) {
+	case '&':
+		buf_addstr(out, "&amp;");
+		break;
+	case '<':
+		buf_addstr(out, "&lt;");
+		break;
+	case '>':
+		buf_addstr(out, "&gt;");
+		break;
+	case '"':
+		buf_addstr(out, "&quot;");
+		break;
+	default:
+		if (c < 0x20)
+			buf_printf(out, "&#x%X;", c);
+		else if (c >= 0x80 && !utf8)
+			buf_printf(out, "%%%02X", c);
+		else
+			buf_addch(out, (char)c);
+	}
+}
+
 static void
 escape(struct buf *out, struct bytes s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		uint8_t c = s.p[i];
+	bool utf8 = utf8_valid(s.p, s.n);
 
-		switch (c) {
-		case '&':
-			buf_addstr(out, "&amp;");
-			break;
-		case '<':
-			buf_addstr(out, "&lt;");
-			break;
-		case '>':
-			buf_addstr(out, "&gt;");
-			break;
-		case '"':
-			buf_addstr(out, "&quot;");
-			break;
-		default:
-			if (c < 0x20)
-				buf_printf(out, "&#x%X;", c);
-			else
-				buf_addch(out, (char)c);
+	for (size_t i = 0; i < s.n; i++) {
+		/* U+FFFE and U+FFFF, which XML forbids like control bytes. */
+		if (utf8 && s.n - i >= 3 && s.p[i] == 0xef &&
+		    s.p[i + 1] == 0xbf && s.p[i + 2] >= 0xbe) {
+			buf_printf(out, "&#xFFF%X;", s.p[i + 2] - 0xb0);
+			i += 2;
+		} else {
+			escape_byte(out, s.p[i], utf8);
 		}
 	}
 }

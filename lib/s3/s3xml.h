@@ -24,7 +24,10 @@
 #define S3XML_DEPTH_MAX 16
 #define S3XML_NAME_MAX 64
 #define S3XML_TEXT_MAX 8192
-#define S3XML_DOC_MAX (1024 * 1024)
+/* A Complete of 10,000 parts with a checksum each has about 1.8 MB; all
+ * other documents are held to S3XML_SMALL_MAX by their reader's caller. */
+#define S3XML_DOC_MAX (4 * 1024 * 1024)
+#define S3XML_SMALL_MAX (1024 * 1024)
 
 struct buf;
 

@@ -57,6 +57,19 @@ markup_and_control_bytes_are_escaped(void)
 }
 
 static void
+what_xml_cannot_hold_is_written_in_other_ways(void)
+{
+	struct buf b = buf_make(4096);
+	struct s3xml x = { .out = &b };
+
+	s3xml_str(&x, "K", "a\xef\xbf\xbe\xef\xbf\xbf\xef\xbf\xbd");
+	s3xml_str(&x, "R", "/b/\xff\xc3\xa4<");
+	CHECK_STR(buf_cstr(&b),
+	    "<K>a&#xFFFE;&#xFFFF;\xef\xbf\xbd</K><R>/b/%FF%C3%A4&lt;</R>");
+	buf_fini(&b);
+}
+
+static void
 url_encoding_keeps_slashes_and_nothing_else(void)
 {
 	struct buf b = buf_make(4096);
@@ -129,7 +142,7 @@ a_doctype_is_refused_so_entities_cannot_grow(void)
 static void
 depth_name_and_text_are_bounded(void)
 {
-	struct buf doc = buf_make(4 << 20);
+	struct buf doc = buf_make(8 << 20);
 	struct buf b = buf_make(64 * 1024);
 
 	for (int i = 0; i < S3XML_DEPTH_MAX; i++)
@@ -174,6 +187,7 @@ main(void)
 	RUN(a_document_has_the_name_space_and_closes_what_is_open);
 	RUN(an_error_document_has_no_name_space);
 	RUN(markup_and_control_bytes_are_escaped);
+	RUN(what_xml_cannot_hold_is_written_in_other_ways);
 	RUN(url_encoding_keeps_slashes_and_nothing_else);
 	RUN(elements_come_with_their_path_when_they_end);
 	RUN(what_is_not_well_formed_is_refused);
