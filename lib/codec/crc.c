@@ -15,7 +15,7 @@ crc32c(uint32_t crc, const void *p, size_t n)
 {
 	/* crc32_iscsi takes an int, leaves both inversions to its caller and,
 	 * though it only reads, has no const. */
-	unsigned char *at = (unsigned char *)(uintptr_t)p;
+	unsigned char *at = (unsigned char *)p;
 
 	crc = ~crc;
 	while (n > 0) {

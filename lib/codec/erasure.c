@@ -67,7 +67,7 @@ apply(const uint8_t *tables, size_t cell_bytes, unsigned sources,
 {
 	assert(cell_bytes <= INT_MAX);
 	ec_encode_data((int)cell_bytes, (int)sources, (int)targets,
-	    (uint8_t *)(uintptr_t)tables, from, to);
+	    (uint8_t *)tables, from, to);
 }
 
 void

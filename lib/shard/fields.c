@@ -38,7 +38,7 @@ field_reqid(const struct field *f, struct bytes v)
 bool
 field_text(const struct field *f, struct bytes v)
 {
-	return bytes_is(v, f->out);
+	return bytes_is(v, f->text);
 }
 
 bool

@@ -26,6 +26,7 @@ struct field {
 	field_fn *parse;
 	void *out;
 	uint64_t min, max; /* of a number; room of a list or of bytes */
+	const char *text;  /* for field_text */
 	bool optional;
 	bool seen;
 };
@@ -34,7 +35,7 @@ bool field_number(const struct field *f, struct bytes v); /* uint64_t */
 bool field_hex64(const struct field *f, struct bytes v);  /* uint64_t */
 bool field_hex(const struct field *f, struct bytes v);    /* max bytes */
 bool field_reqid(const struct field *f, struct bytes v);  /* struct reqid */
-bool field_text(const struct field *f, struct bytes v);   /* equals out */
+bool field_text(const struct field *f, struct bytes v);   /* is f->text */
 bool field_view(const struct field *f, struct bytes v);   /* struct bytes */
 
 /* Comma-separated 64-bit hex numbers. */

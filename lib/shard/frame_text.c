@@ -114,8 +114,8 @@ frame_begin_parse(struct frame_begin *out,
 	uint32_t part[2] = { 1, 1 };
 	struct reqid id;
 	struct field table[] = {
-		{ .key = "format", field_text, (void *)(uintptr_t) "1" },
-		{ .key = "code", field_text, (void *)(uintptr_t)CODE_NAME },
+		{ .key = "format", field_text, .text = "1" },
+		{ .key = "code", field_text, .text = CODE_NAME },
 		{ .key = "data_shards", field_number, &data, 1, 32 },
 		{ .key = "parity_shards", field_number, &parity, 0, 31 },
 		{ .key = "cell_size",

@@ -135,7 +135,7 @@ parse_shard(struct receipt_shard *out, struct bytes rest, struct error *err)
 	struct receipt_shard s = { 0 };
 	uint64_t index = 0, set = 0, machine = 0;
 	struct field table[] = {
-		{ .key = "v", field_text, (void *)(uintptr_t)VERSION },
+		{ .key = "v", field_text, .text = VERSION },
 		{ .key = "object", field_reqid, &s.object },
 		{ .key = "index",
 		    field_number,
@@ -233,7 +233,7 @@ parse_end(struct receipt_end *out, struct bytes rest, struct error *err)
 	uint64_t partition = 0, set = 0, data = 0, parity = 0, cell = 0;
 	uint64_t shards = 0;
 	struct field table[] = {
-		{ .key = "v", field_text, (void *)(uintptr_t)VERSION },
+		{ .key = "v", field_text, .text = VERSION },
 		{ .key = "cluster", parse_cluster, e.cluster },
 		{ .key = "partition", field_number, &partition, 0, UINT32_MAX },
 		{ .key = "epoch", field_number, &e.epoch, 0, UINT64_MAX },

@@ -2,6 +2,7 @@
 
 /* The decoder in memory, and streams through a descriptor. */
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -266,7 +267,7 @@ the_reader_stops_behind_end(void)
 	char rest[8];
 
 	shardtest_make(&t, small, 5000, 1);
-	REQUIRE(pipe(fd) == 0 && to >= 0);
+	REQUIRE(pipe2(fd, O_CLOEXEC) == 0 && to >= 0);
 	REQUIRE(io_write_full(fd[1], t.stream.p, t.stream.n, &err) == 0);
 	REQUIRE(io_write_full(fd[1], "rest", 4, &err) == 0);
 	close(fd[1]);
