@@ -24,7 +24,9 @@ bare_server() {
 probes() {
 	local address=$1
 	shift
-	run -0 "$HOSTILE/run" "$address" "${@/#/$HOSTILE/}" 9>&-
+	run "$HOSTILE/run" "$address" "${@/#/$HOSTILE/}" 9>&-
+	grep -A1 '^not ok' <<<"$output" || true
+	[ "$status" -eq 0 ]
 	grep -q '^1\.\.[1-9]' <<<"$output"
 }
 

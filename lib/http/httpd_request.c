@@ -160,13 +160,15 @@ target_is_cut(const struct httpd_request *req, const char *version)
  * NULs over colons and line ends.  It takes bare LFs, joins folded lines, ends
  * values at a NUL byte, and leaves out lines whose name is empty; a proxy
  * before us, or the maker of a signature, may have read something else.  Where
- * each line was two bytes (CR and LF) behind the one before, and the last is
- * followed by an empty one, nothing of that has happened.
+ * each line begins two bytes (CR and LF) behind the one before, and the head
+ * ends four bytes behind the last, nothing of that has happened.
  */
 static bool
-lines_are_plain(const char *version, const struct header_list *list)
+lines_are_plain(const struct httpd_request *req, const char *version,
+    const struct header_list *list)
 {
 	const uint8_t *end = (const uint8_t *)version + strlen(version);
+	const union MHD_ConnectionInfo *info;
 
 	for (size_t i = 0; i < list->count; i++) {
 		const struct httpreq_header *header = &list->header[i];
@@ -175,8 +177,10 @@ lines_are_plain(const char *version, const struct header_list *list)
 			return false;
 		end = header->value.p + header->value.n;
 	}
-	/* Short of four NULs the compare stops before it leaves the head. */
-	return end[0] == 0 && end[1] == 0 && end[2] == 0 && end[3] == 0;
+	info = MHD_get_connection_info(req->mhd,
+	    MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	return info != NULL &&
+	    (const uint8_t *)req->method + info->header_size == end + 4;
 }
 
 static int
@@ -207,7 +211,7 @@ judge(struct httpd_request *req, const char *version, const char **reason)
 		*reason = "the request target has a NUL byte";
 		return 400;
 	}
-	if (!lines_are_plain(version, &list)) {
+	if (!lines_are_plain(req, version, &list)) {
 		*reason = "a header line is folded, or does not end in CR LF, "
 			  "or has a NUL byte or no name";
 		return 400;
