@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # The S3 surface of koop-gw(8), by curl: buckets, objects, listings, errors.
+# shellcheck disable=SC2154 # stderr is set by run
 
 load helpers
 

@@ -7,6 +7,7 @@
  * gets the first one's outcome.
  */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
