@@ -468,21 +468,21 @@ new_window(const struct blobsource *source, struct blobplan *plan,
     struct error *err)
 {
 	struct window *w = calloc(1, sizeof(*w));
+	uint32_t n = geometry_shards(&source->geometry);
 
-	if (w == NULL)
-		goto fail;
+	if (w != NULL)
+		w->header = calloc((size_t)plan->stripes * n,
+		    sizeof(*w->header));
+	if (w == NULL || w->header == NULL) {
+		free(w);
+		error_set(err, ERRC_NOMEM, "window: out of memory");
+		return NULL;
+	}
 	w->source = source;
 	w->plan = plan;
-	w->n = geometry_shards(&source->geometry);
+	w->n = n;
 	w->began_ms = nodeclient_now(source->nc);
-	w->header = calloc((size_t)plan->stripes * w->n, sizeof(*w->header));
-	if (w->header == NULL)
-		goto fail;
 	return w;
-fail:
-	free(w);
-	error_set(err, ERRC_NOMEM, "window: out of memory");
-	return NULL;
 }
 
 static void

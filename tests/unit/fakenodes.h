@@ -44,16 +44,16 @@ struct fake_node {
 	atomic_bool voting;
 	_Atomic uint64_t applied;
 	_Atomic uint64_t row_seq;
-	atomic_bool found;  /* sees the live row */
+	atomic_bool found; /* sees the live row */
 	atomic_uint gets, puts, repairs, leases;
-	struct buf shard;   /* what was PUT; guarded by all->lock */
+	struct buf shard; /* what was PUT; guarded by all->lock */
 };
 
 struct fakenodes {
 	struct fake_node node[FAKE_NODES];
 	struct nodeclient *nc;
-	struct object_info info; /* of the row, when found */
-	struct buf inline_bytes; /* the holders' */
+	struct object_info info;      /* of the row, when found */
+	struct buf inline_bytes;      /* the holders' */
 	_Atomic enum outcome outcome; /* of every record */
 	atomic_bool stopping;
 	pthread_mutex_t lock;

@@ -211,7 +211,7 @@ refusals_wait_for_the_quorum_like_successes(void)
 }
 
 static void
-a_stream_that_broke_and_came_back_is_not_trusted_for_what_was_before(void)
+a_stream_that_came_back_is_not_trusted_for_what_was_before(void)
 {
 	struct ackwait *wait;
 	uint32_t set;
@@ -281,7 +281,7 @@ main(void)
 	RUN(reports_of_an_earlier_record_of_the_id_do_not_count);
 	RUN(different_outcomes_are_not_added_up);
 	RUN(refusals_wait_for_the_quorum_like_successes);
-	RUN(a_stream_that_broke_and_came_back_is_not_trusted_for_what_was_before);
+	RUN(a_stream_that_came_back_is_not_trusted_for_what_was_before);
 	RUN(direct_answers_and_the_stream_count_together);
 	RUN(lines_that_are_no_lines_of_the_stream_are_refused);
 	return tap_done();
