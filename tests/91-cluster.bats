@@ -189,6 +189,9 @@ node_pid() {
 	done
 	[ "$(code -T new "$GW/set/kept")" = 503 ]
 	[ "$(code -T new "$GW/set/fresh")" = 503 ]
+	# Small ones travel in the record: it must not be appended at all.
+	[ "$(code -T tiny "$GW/set/tiny")" = 503 ]
+	[ "$(code -X DELETE "$GW/set/kept")" = 503 ]
 	curl -sS -f -o back "$GW/set/kept"
 	cmp old back
 	[ "$(code "$GW/set/fresh")" = 404 ]
@@ -199,6 +202,7 @@ node_pid() {
 	curl -sS -f -o back "$GW/set/kept"
 	cmp old back
 	[ "$(code "$GW/set/fresh")" = 404 ]
+	[ "$(code "$GW/set/tiny")" = 404 ]
 	curl -sS -f "$GW/set?list-type=2" | grep -o '<Key>[^<]*' >keys
 	[ "$(cat keys)" = "<Key>kept" ]
 	curl -sS -f -T new "$GW/set/kept"

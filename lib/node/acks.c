@@ -47,6 +47,7 @@ struct acks {
 
 	/* lock guards what follows. */
 	pthread_mutex_t lock;
+	pthread_cond_t changed; /* a stream began, or a vote */
 	struct ackwait *table[TABLE_SLOTS];
 	struct ackpeer *peers;
 	size_t peer_count;
@@ -98,6 +99,33 @@ peer_votes(const struct acks *acks, const struct ackpeer *peer,
 	size_t index = partition_index(acks->topology, partition);
 
 	return index != SIZE_MAX && peer->voting[index] != 0;
+}
+
+static void
+cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+/* Wait, with the lock held, for at most left_ms. */
+static void
+cond_wait_locked(pthread_cond_t *cond, struct acks *acks, int left_ms)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_sec += left_ms / 1000;
+	ts.tv_nsec += (long)(left_ms % 1000) * 1000000;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(cond, &acks->lock, &ts);
 }
 
 static int
@@ -160,6 +188,7 @@ acks_open(struct acks **out, const struct acks_options *options,
 	acks->clock = options->clock;
 	acks->topology = options->topology;
 	pthread_mutex_init(&acks->lock, NULL);
+	cond_init(&acks->changed);
 	rc = make_peers(acks, err);
 	if (rc == 0 && options->streams)
 		rc = start_streams(acks, options, err);
@@ -188,6 +217,7 @@ acks_close(struct acks *acks)
 	for (size_t i = 0; i < TABLE_SLOTS; i++)
 		assert(acks->table[i] == NULL);
 	free(acks->peers);
+	pthread_cond_destroy(&acks->changed);
 	pthread_mutex_destroy(&acks->lock);
 	free(acks);
 }
@@ -215,7 +245,6 @@ acks_expect(struct acks *acks, const struct erasure_set *set,
 {
 	struct ackwait *wait = calloc(1, sizeof(*wait));
 	struct ackwait **slot = &acks->table[slot_of(partition, id)];
-	pthread_condattr_t attr;
 
 	if (wait == NULL)
 		return error_set(err, ERRC_NOMEM, "acks: out of memory");
@@ -224,10 +253,7 @@ acks_expect(struct acks *acks, const struct erasure_set *set,
 	wait->set_number = set->number;
 	wait->n = set->n;
 	wait->write_quorum = set->write_quorum;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&wait->done, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&wait->done);
 	pthread_mutex_lock(&acks->lock);
 	note_streams_locked(acks, wait);
 	wait->next = *slot;
@@ -273,6 +299,37 @@ decided_locked(const struct ackwait *wait, uint64_t seq, enum outcome *outcome)
 	return false;
 }
 
+static bool
+reachable_locked(const struct acks *acks, const struct ackwait *wait)
+{
+	bool streams = false;
+	uint32_t there = 0;
+
+	for (size_t i = 0; i < acks->peer_count; i++) {
+		const struct ackpeer *peer = &acks->peers[i];
+
+		if (peer->set_number != wait->set_number)
+			continue;
+		streams = streams || peer->stream != NULL;
+		there += peer->up && peer_votes(acks, peer, wait->partition);
+	}
+	return !streams || there >= wait->write_quorum;
+}
+
+bool
+acks_reachable(struct acks *acks, const struct ackwait *wait, uint64_t until)
+{
+	bool reachable;
+	int left;
+
+	pthread_mutex_lock(&acks->lock);
+	while (!(reachable = reachable_locked(acks, wait)) &&
+	    (left = clock_left_ms(acks->clock, until)) > 0)
+		cond_wait_locked(&acks->changed, acks, left);
+	pthread_mutex_unlock(&acks->lock);
+	return reachable;
+}
+
 bool
 acks_wait(struct acks *acks, struct ackwait *wait, uint64_t seq, uint64_t until,
     enum outcome *out)
@@ -284,19 +341,11 @@ acks_wait(struct acks *acks, struct ackwait *wait, uint64_t seq, uint64_t until,
 	wait->wanted_seq = seq;
 	for (;;) {
 		int left = clock_left_ms(acks->clock, until);
-		struct timespec ts;
 
 		decided = decided_locked(wait, seq, out);
 		if (decided || left == 0)
 			break;
-		clock_gettime(CLOCK_MONOTONIC, &ts);
-		ts.tv_sec += left / 1000;
-		ts.tv_nsec += (long)(left % 1000) * 1000000;
-		if (ts.tv_nsec >= 1000000000) {
-			ts.tv_sec++;
-			ts.tv_nsec -= 1000000000;
-		}
-		pthread_cond_timedwait(&wait->done, &acks->lock, &ts);
+		cond_wait_locked(&wait->done, acks, left);
 	}
 	pthread_mutex_unlock(&acks->lock);
 	return decided;
@@ -382,6 +431,7 @@ feed_vote_locked(struct acks *acks, struct ackpeer *peer,
 	peer->voting[index] = line->voting;
 	if (!line->voting)
 		return;
+	pthread_cond_broadcast(&acks->changed);
 	for (size_t i = 0; i < TABLE_SLOTS; i++) {
 		struct ackwait *wait = acks->table[i];
 

@@ -59,6 +59,16 @@ KOOP_MUST int acks_expect(struct acks *acks, const struct erasure_set *set,
 void acks_forget(struct acks *acks, struct ackwait *wait);
 
 /*
+ * Are write_quorum machines there that could report it: stream up, and a vote?
+ * Asked before the append, because a record that too few can apply now would
+ * take effect later, behind the back of a client that was told 503.  Waits
+ * until then, but not past until; true when there are no streams, which
+ * leaves it open.
+ */
+KOOP_MUST bool acks_reachable(struct acks *acks, const struct ackwait *wait,
+    uint64_t until);
+
+/*
  * Have write_quorum voting nodes reported the record at seq alike?  Waits
  * until then, but not past until (monotonic ms).
  */

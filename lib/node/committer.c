@@ -21,6 +21,7 @@
 
 /* Before nodes whose stream is broken are asked directly, and before all
  * others that have not reported are. */
+#define REACH_MS 1000 /* for streams that are just beginning */
 #define STREAM_MS 100
 #define STREAM_ALL_MS 2000
 /* One direct question; it is asked again until the deadline. */
@@ -317,6 +318,24 @@ expect_all(struct nodeclient *nc, struct committer_item *items, size_t n,
 	return 0;
 }
 
+/* A record that too few nodes can apply now is not appended at all. */
+static int
+check_reachable(struct nodeclient *nc, const struct committer_item *items,
+    size_t n, struct ackwait *const *waits, uint64_t deadline,
+    struct error *err)
+{
+	uint64_t until = KOOP_MIN(deadline, nodeclient_now(nc) + REACH_MS);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!acks_reachable(nodeclient_acks(nc), waits[i], until))
+			return error_set(err, ERRC_UNAVAILABLE,
+			    "partition %u: too few nodes are there to apply a "
+			    "record: nothing was written",
+			    items[i].partition);
+	}
+	return 0;
+}
+
 int
 committer_commit_all(struct nodeclient *nc, struct committer_item *items,
     size_t n, uint64_t deadline, struct error *err)
@@ -328,6 +347,8 @@ committer_commit_all(struct nodeclient *nc, struct committer_item *items,
 	if (waits == NULL)
 		return error_set(err, ERRC_NOMEM, "commit: out of memory");
 	rc = expect_all(nc, items, n, waits, err);
+	if (rc == 0)
+		rc = check_reachable(nc, items, n, waits, deadline, err);
 	if (rc == 0)
 		rc = append_items(nc, items, n, deadline, err);
 	for (size_t i = 0; i < n && rc == 0; i++)
