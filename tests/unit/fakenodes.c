@@ -124,8 +124,8 @@ serve_applied(struct fake_node *node, struct httpd_request *req)
 	    !number_parse(&ack.seq, seq + 4, strcspn(seq + 4, "&"), 0,
 		UINT64_MAX) ||
 	    ack.seq > node->applied ||
-	    commitlog_get(nodeclient_log(node->all->nc), 0, ack.seq, &entry,
-		&line, NULL) < 0) {
+	    commitlog_get(node->all->log, 0, ack.seq, &entry, &line, NULL) <
+		0) {
 		httpd_reply(req, 504, "", 0);
 	} else {
 		ack.id = entry.request_id;
@@ -284,6 +284,7 @@ fakenodes_start(struct fakenodes *f)
 	start_nodes(f, &json);
 	assert(topology_mem_set(topology, buf_bytes(&json), &err) == 0);
 	assert(commitlog_create(log, &genesis, NULL, &err) == 0);
+	assert(commitlog_open(&f->log, log, NULL, &err) == 0);
 	if (nodeclient_open(&f->nc, &options, &err) < 0) {
 		printf("# %s\n", err.text);
 		abort();
@@ -301,6 +302,7 @@ fakenodes_stop(struct fakenodes *f)
 		httpd_stop(f->node[i].httpd);
 		buf_fini(&f->node[i].shard);
 	}
+	commitlog_close(f->log);
 	buf_fini(&f->inline_bytes);
 	pthread_mutex_destroy(&f->lock);
 	topology_mem_clear();

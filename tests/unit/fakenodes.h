@@ -32,6 +32,7 @@ enum fake_mode {
 	FAKE_STUCK,   /* reads nothing of a PUT's body after the headers */
 };
 
+struct commitlog;
 struct httpd;
 struct nodeclient;
 
@@ -52,6 +53,7 @@ struct fake_node {
 struct fakenodes {
 	struct fake_node node[FAKE_NODES];
 	struct nodeclient *nc;
+	struct commitlog *log;        /* the nodes' own */
 	struct object_info info;      /* of the row, when found */
 	struct buf inline_bytes;      /* the holders' */
 	_Atomic enum outcome outcome; /* of every record */

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Appending once, and whose word counts for the outcome.  Without streams:
+ * nodes are asked directly. */
+
+#include "node/committer.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "commit/commitlog.h"
+#include "commit/record.h"
+#include "node/nodeclient.h"
+
+#include "fakenodes.h"
+#include "tap.h"
+
+static struct fakenodes f;
+
+static int
+commit(struct reqid id, enum outcome *outcome, uint64_t *seq, uint64_t ms)
+{
+	struct record record = {
+		.type = RECORD_DELETE,
+		.request_id = id,
+		.bucket = bytes_str("bucket"),
+		.key = bytes_str("key"),
+		.incarnation = 1,
+	};
+	struct error err;
+
+	return committer_commit(f.nc, 0, &record, outcome, seq,
+	    nodeclient_now(f.nc) + ms, &err);
+}
+
+static uint64_t
+log_end(void)
+{
+	uint64_t end = 0;
+
+	CHECK(commitlog_end(nodeclient_log(f.nc), 0, &end, NULL) == 0);
+	return end;
+}
+
+/* All nodes will have applied what is appended next. */
+static void
+start(void)
+{
+	fakenodes_start(&f);
+	for (uint32_t i = 0; i < FAKE_NODES; i++)
+		f.node[i].applied = 1000;
+	f.outcome = OUTCOME_DONE;
+}
+
+static struct reqid
+new_id(void)
+{
+	return reqid_new(&clock_system, &random_system);
+}
+
+static void
+the_outcome_that_the_nodes_report_is_returned(void)
+{
+	enum outcome outcome = OUTCOME_MAX;
+	uint64_t seq = 0;
+
+	start();
+	CHECK(commit(new_id(), &outcome, &seq, 3000) == 0);
+	CHECK(outcome == OUTCOME_DONE && seq == 1);
+	f.outcome = OUTCOME_PRECONDITION_FAILED;
+	CHECK(commit(new_id(), &outcome, &seq, 3000) == 0);
+	CHECK(outcome == OUTCOME_PRECONDITION_FAILED && seq == 2);
+	fakenodes_stop(&f);
+}
+
+static void
+two_silent_nodes_are_not_waited_for_and_three_are_too_many(void)
+{
+	enum outcome outcome = OUTCOME_MAX;
+	uint64_t seq = 0;
+	uint64_t began;
+
+	start();
+	f.node[0].mode = FAKE_SILENT;
+	f.node[1].mode = FAKE_ERROR;
+	began = nodeclient_now(f.nc);
+	CHECK(commit(new_id(), &outcome, &seq, 5000) == 0);
+	CHECK(nodeclient_now(f.nc) - began < 2000);
+	f.node[2].mode = FAKE_SILENT;
+	CHECK(commit(new_id(), &outcome, &seq, 600) == -ERRC_UNAVAILABLE);
+	/* It is in the log all the same, once. */
+	CHECK(log_end() == 2);
+	fakenodes_stop(&f);
+}
+
+static void
+nodes_without_a_vote_do_not_count(void)
+{
+	enum outcome outcome = OUTCOME_MAX;
+	uint64_t seq = 0;
+
+	start();
+	for (uint32_t i = 0; i < 3; i++)
+		f.node[i].voting = false;
+	CHECK(commit(new_id(), &outcome, &seq, 600) == -ERRC_UNAVAILABLE);
+	f.node[0].voting = true;
+	CHECK(commit(new_id(), &outcome, &seq, 3000) == 0);
+	fakenodes_stop(&f);
+}
+
+static void
+nodes_that_have_not_applied_it_do_not_count(void)
+{
+	enum outcome outcome = OUTCOME_MAX;
+	uint64_t seq = 0;
+
+	start();
+	for (uint32_t i = 0; i < 3; i++)
+		f.node[i].applied = 0;
+	CHECK(commit(new_id(), &outcome, &seq, 600) == -ERRC_UNAVAILABLE);
+	f.node[2].applied = 1000;
+	CHECK(commit(new_id(), &outcome, &seq, 3000) == 0);
+	fakenodes_stop(&f);
+}
+
+static void
+a_second_record_of_an_id_is_told_from_the_first(void)
+{
+	struct reqid id = new_id();
+	struct record record = {
+		.type = RECORD_DELETE,
+		.request_id = id,
+		.bucket = bytes_str("bucket"),
+		.key = bytes_str("key"),
+		.incarnation = 1,
+	};
+	struct committer_item item = { .partition = 0, .record = &record };
+	struct error err;
+
+	start();
+	f.outcome = OUTCOME_NOT_YET_HERE;
+	CHECK(committer_commit_all(f.nc, &item, 1, nodeclient_now(f.nc) + 3000,
+		  &err) == 0);
+	CHECK(item.outcome == OUTCOME_NOT_YET_HERE && item.seq == 1);
+	item.after_seq = item.seq;
+	f.outcome = OUTCOME_DONE;
+	CHECK(committer_commit_all(f.nc, &item, 1, nodeclient_now(f.nc) + 3000,
+		  &err) == 0);
+	CHECK(item.outcome == OUTCOME_DONE && item.seq == 2);
+	fakenodes_stop(&f);
+}
+
+int
+main(void)
+{
+	RUN(the_outcome_that_the_nodes_report_is_returned);
+	RUN(two_silent_nodes_are_not_waited_for_and_three_are_too_many);
+	RUN(nodes_without_a_vote_do_not_count);
+	RUN(nodes_that_have_not_applied_it_do_not_count);
+	RUN(a_second_record_of_an_id_is_told_from_the_first);
+	return tap_done();
+}
