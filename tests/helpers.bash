@@ -55,6 +55,20 @@ cluster_up() {
 	export GW
 }
 
+# A plain "wait" would wait for the countdown that bats runs beside a test, too,
+# until that kills the test: without operands, only what the test began is
+# meant.
+wait() {
+	local job
+	if [ $# -gt 0 ]; then
+		builtin wait "$@"
+		return
+	fi
+	for job in $(jobs -p); do
+		[ "$job" = "${BATS_killer_pid:-}" ] || builtin wait "$job" || true
+	done
+}
+
 # conf KEY: the value of a key in koop.conf.
 conf() {
 	sed -n "s/^$1 *= *//p" "$KOOP_CONFIG" | sed 's/ *#.*//; q'
