@@ -42,22 +42,13 @@ int
 placement_partition(const struct topology *topology, uint32_t partition,
     struct placement *out, struct error *err)
 {
-	size_t low = 0;
-	size_t high = topology->partition_count;
+	size_t index = topology_search(topology->partitions,
+	    topology->partition_count, partition);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (topology->partitions[middle] < partition)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == topology->partition_count ||
-	    topology->partitions[low] != partition)
+	if (index == SIZE_MAX)
 		return error_set(err, ERRC_NOTFOUND,
 		    "partition %u: not in the topology", partition);
-	*out = placement_at(topology, low);
+	*out = placement_at(topology, index);
 	return 0;
 }
 

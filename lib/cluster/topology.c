@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "cluster/topology.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "cluster/quorum.h"
+#include "http/address.h"
 
 void
 topology_free(struct topology *topology)
@@ -33,26 +32,13 @@ topology_set(const struct topology *topology, uint32_t number)
 	return NULL;
 }
 
-/* The form that machines have in a topology; false if it is no address. */
-static bool
-canonical_ip(char out[static 46], const char *ip)
-{
-	uint8_t address[16];
-
-	if (inet_pton(AF_INET, ip, address) == 1)
-		return inet_ntop(AF_INET, address, out, 46) != NULL;
-	if (inet_pton(AF_INET6, ip, address) == 1)
-		return inet_ntop(AF_INET6, address, out, 46) != NULL;
-	return false;
-}
-
 bool
 topology_find_machine(const struct topology *topology, const char *ip,
     uint16_t port, const struct erasure_set **set, uint32_t *index)
 {
-	char wanted[46];
+	char wanted[ADDRESS_IP_BYTES];
 
-	if (!canonical_ip(wanted, ip))
+	if (!address_ip(wanted, bytes_str(ip)))
 		return false;
 	for (size_t i = 0; i < topology->set_count; i++) {
 		const struct erasure_set *in = &topology->sets[i];
@@ -69,13 +55,27 @@ topology_find_machine(const struct topology *topology, const char *ip,
 	return false;
 }
 
-void
-machine_address(char out[static 56], const struct machine *machine)
+size_t
+topology_search(const uint32_t *sorted, size_t count, uint32_t partition)
 {
-	if (strchr(machine->ip, ':') != NULL)
-		snprintf(out, 56, "[%s]:%u", machine->ip, machine->port);
-	else
-		snprintf(out, 56, "%s:%u", machine->ip, machine->port);
+	size_t low = 0;
+	size_t high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (sorted[middle] < partition)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < count && sorted[low] == partition ? low : SIZE_MAX;
+}
+
+void
+machine_address(char out[static ADDRESS_BYTES], const struct machine *machine)
+{
+	address_print(out, machine->ip, machine->port);
 }
 
 static void
@@ -291,7 +291,7 @@ topology_make(struct topology **out, const struct topology_options *options,
 	uint32_t n = options->data_shards + options->parity_shards;
 	uint32_t w = options->write_quorum;
 	struct topology *topology;
-	char ip[46] = { 0 };
+	char ip[ADDRESS_IP_BYTES] = { 0 };
 	int rc;
 
 	if (w == 0)
@@ -299,7 +299,7 @@ topology_make(struct topology **out, const struct topology_options *options,
 	rc = check_options(options, w, err);
 	if (rc < 0)
 		return rc;
-	if (!canonical_ip(ip, options->host))
+	if (!address_ip(ip, bytes_str(options->host)))
 		return error_set(err, ERRC_USAGE,
 		    "host \"%s\": not an IP address", options->host);
 

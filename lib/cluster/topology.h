@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/compiler.h"
+#include "http/address.h"
 
 /*
  * Which machines there are, in which erasure sets, and which set each
@@ -29,7 +30,7 @@ struct buf;
 struct error;
 
 struct machine {
-	char ip[46]; /* as inet_ntop(3) writes it */
+	char ip[ADDRESS_IP_BYTES]; /* as inet_ntop(3) writes it */
 	uint16_t port;
 };
 
@@ -81,7 +82,12 @@ const struct erasure_set *topology_set(const struct topology *topology,
 bool topology_find_machine(const struct topology *topology, const char *ip,
     uint16_t port, const struct erasure_set **set, uint32_t *index);
 
+/* Where a partition is among sorted numbers; SIZE_MAX: not there. */
+size_t topology_search(const uint32_t *sorted, size_t count,
+    uint32_t partition);
+
 /* "1.2.3.4:8001" or "[::1]:8001" into out. */
-void machine_address(char out[static 56], const struct machine *machine);
+void machine_address(char out[static ADDRESS_BYTES],
+    const struct machine *machine);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cluster/topology.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "base/error.h"
 #include "cluster/jsontext.h"
 #include "cluster/quorum.h"
+#include "http/address.h"
 
 /*
  * JSON -> struct topology, in two passes: sets with their machines, then the
@@ -19,33 +19,24 @@ static int
 parse_machine(struct machine *machine, const json_t *json, uint32_t set,
     size_t index, struct error *err)
 {
-	uint8_t address[16];
 	struct bytes ip;
 	uint64_t port;
-	char text[46];
-	int family;
 
-	if (!jsontext_string(json, "ip", &ip) || ip.n >= sizeof(text))
+	if (!jsontext_string(json, "ip", &ip) || ip.n >= sizeof(machine->ip))
 		return error_set(err, ERRC_CONFIG,
 		    "erasure set %u: machine %zu: \"ip\" must be an address",
 		    set, index);
-	memcpy(text, ip.p, ip.n);
-	text[ip.n] = '\0';
-	family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET;
-	if (strlen(text) != ip.n || inet_pton(family, text, address) != 1)
+	/* One spelling of each address, so that comparing text is enough. */
+	if (!address_ip(machine->ip, ip))
 		return error_set(err, ERRC_CONFIG,
-		    "erasure set %u: machine %zu: \"%s\" is not an IP address "
-		    "(names are not resolved)",
-		    set, index, text);
+		    "erasure set %u: machine %zu: \"%.*s\" is not an IP "
+		    "address (names are not resolved)",
+		    set, index, (int)ip.n, (const char *)ip.p);
 	if (!jsontext_integer(json, "port", 1, UINT16_MAX, &port))
 		return error_set(err, ERRC_CONFIG,
 		    "erasure set %u: machine %zu: \"port\" must be a number "
 		    "from 1 to 65535",
 		    set, index);
-	/* One spelling of each address, so that comparing text is enough. */
-	if (inet_ntop(family, address, machine->ip, sizeof(machine->ip)) ==
-	    NULL)
-		return error_errno(err, ERRC_CONFIG, "address %s", text);
 	machine->port = (uint16_t)port;
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "cluster/topology.h"
 #include "commit/commitlog_backend.h"
 #include "commit/record.h"
 
@@ -53,20 +54,10 @@ rest_of(const struct commitlog_backend *backend, const char *url)
 long
 commitlog_partition_index(const struct commitlog *log, uint32_t partition)
 {
-	size_t low = 0;
-	size_t high = log->partition_count;
+	size_t index = topology_search(log->partitions, log->partition_count,
+	    partition);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (log->partitions[middle] < partition)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == log->partition_count || log->partitions[low] != partition)
-		return -1;
-	return (long)low;
+	return index == SIZE_MAX ? -1 : (long)index;
 }
 
 static int

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "http/address.h"
 #include "http/httpc_parts.h"
 #include "http/httpreq.h"
 
@@ -45,19 +46,14 @@ make_head(struct httpc_call *call, const char *method, const char *target,
 {
 	const struct httpc_addr *addr = &call->node->addr;
 	struct buf *head = &call->head;
-	char host[64];
+	char host[ADDRESS_BYTES];
 	int rc = 0;
 
 	if (!httpreq_is_token(bytes_str(method)) || !is_target(target))
 		return error_set(err, ERRC_USAGE,
 		    "request: bad method or target");
 	*head = buf_make(HEAD_OUT_MAX);
-	if (strchr(addr->ip, ':') != NULL)
-		snprintf(host, sizeof(host), "[%s]:%u", addr->ip,
-		    (unsigned)addr->port);
-	else
-		snprintf(host, sizeof(host), "%s:%u", addr->ip,
-		    (unsigned)addr->port);
+	address_print(host, addr->ip, addr->port);
 	buf_printf(head, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target,
 	    host);
 	for (size_t i = 0; i < header_count && rc == 0; i++)

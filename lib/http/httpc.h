@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/compiler.h"
+#include "http/address.h"
 
 /*
  * A small strict HTTP/1.1 client for the hot path between gateway and nodes:
@@ -35,7 +36,7 @@ struct httpc_pool;
 struct httpc_call;
 
 struct httpc_addr {
-	char ip[46];
+	char ip[ADDRESS_IP_BYTES];
 	uint16_t port;
 };
 
@@ -125,8 +126,7 @@ struct httpc_wake {
 KOOP_MUST int httpc_poll(struct httpc_call *calls[], size_t n,
     const struct httpc_wake *wake, uint64_t deadline_mono_ms);
 
-/* Keeps the connection if the exchange ended cleanly; otherwise closes it at
- * once, which cancels.  NULL is fine. */
+/* Keeps the connection after a clean end, else cuts it.  NULL is fine. */
 void httpc_close(struct httpc_call *call);
 
 /* One small exchange, blocking. */

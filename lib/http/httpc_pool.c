@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "http/address.h"
 #include "http/httpc_parts.h"
 
 int
@@ -252,27 +253,14 @@ int
 httpc_pool_connect(struct httpc_pool *pool, const struct httpc_addr *addr,
     int *out, bool *done, struct error *err)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} to;
+	union address_socket to;
 	socklen_t len;
 	int fd;
 	int rc;
 
-	memset(&to, 0, sizeof(to));
-	if (inet_pton(AF_INET, addr->ip, &to.v4.sin_addr) == 1) {
-		to.v4.sin_family = AF_INET;
-		to.v4.sin_port = htons(addr->port);
-		len = sizeof(to.v4);
-	} else if (inet_pton(AF_INET6, addr->ip, &to.v6.sin6_addr) == 1) {
-		to.v6.sin6_family = AF_INET6;
-		to.v6.sin6_port = htons(addr->port);
-		len = sizeof(to.v6);
-	} else {
+	len = address_to_socket(&to, addr->ip, addr->port);
+	if (len == 0)
 		return error_set(err, ERRC_CONFIG, "not an IP address");
-	}
 	fd = make_socket(pool, to.any.sa_family, err);
 	if (fd < 0)
 		return fd;

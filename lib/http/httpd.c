@@ -28,6 +28,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "http/address.h"
 #include "http/httpd_parts.h"
 
 /* 64 KiB is too little for a deeply nested JSON text in a handler. */
@@ -170,45 +171,20 @@ set_socket_options(int fd, const struct httpd_options *options,
 	return 0;
 }
 
-union any_addr {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
-static int
-make_addr(union any_addr *addr, socklen_t *len, const char *ip, uint16_t port,
-    struct error *err)
-{
-	memset(addr, 0, sizeof(*addr));
-	if (inet_pton(AF_INET, ip, &addr->v4.sin_addr) == 1) {
-		addr->v4.sin_family = AF_INET;
-		addr->v4.sin_port = htons(port);
-		*len = sizeof(addr->v4);
-		return 0;
-	}
-	if (inet_pton(AF_INET6, ip, &addr->v6.sin6_addr) == 1) {
-		addr->v6.sin6_family = AF_INET6;
-		addr->v6.sin6_port = htons(port);
-		*len = sizeof(addr->v6);
-		return 0;
-	}
-	return error_set(err, ERRC_CONFIG, "listen: %s: not an IP address", ip);
-}
-
 static int
 make_listener(struct httpd *httpd, int *out, struct error *err)
 {
 	const char *ip = httpd->options.ip;
 	uint16_t port = httpd->options.port;
-	union any_addr addr;
+	union address_socket addr;
 	socklen_t len;
 	int fd;
 	int rc;
 
-	rc = make_addr(&addr, &len, ip, port, err);
-	if (rc < 0)
-		return rc;
+	len = address_to_socket(&addr, ip, port);
+	if (len == 0)
+		return error_set(err, ERRC_CONFIG,
+		    "listen: %s: not an IP address", ip);
 	fd = socket(addr.any.sa_family,
 	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)

@@ -60,27 +60,6 @@ slot_of(uint32_t partition, struct reqid id)
 	return (load_le32(id.b + 12) ^ partition) % TABLE_SLOTS;
 }
 
-/* Index among the sorted numbers; SIZE_MAX: not in this topology. */
-static size_t
-partition_index(const struct topology *topology, uint32_t partition)
-{
-	size_t low = 0;
-	size_t high = topology->partition_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (topology->partitions[middle] < partition)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low < topology->partition_count &&
-	    topology->partitions[low] == partition)
-		return low;
-	return SIZE_MAX;
-}
-
 static struct ackpeer *
 find_peer(struct acks *acks, uint32_t set_number, uint32_t machine)
 {
@@ -96,7 +75,8 @@ static bool
 peer_votes(const struct acks *acks, const struct ackpeer *peer,
     uint32_t partition)
 {
-	size_t index = partition_index(acks->topology, partition);
+	size_t index = topology_search(acks->topology->partitions,
+	    acks->topology->partition_count, partition);
 
 	return index != SIZE_MAX && peer->voting[index] != 0;
 }
@@ -424,7 +404,8 @@ static void
 feed_vote_locked(struct acks *acks, struct ackpeer *peer,
     const struct nodeline_ack *line)
 {
-	size_t index = partition_index(acks->topology, line->partition);
+	size_t index = topology_search(acks->topology->partitions,
+	    acks->topology->partition_count, line->partition);
 
 	if (index == SIZE_MAX)
 		return;

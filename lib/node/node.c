@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "cluster/topology_source.h"
 #include "commit/commitlog.h"
+#include "http/address.h"
 #include "http/httpc.h"
 #include "node/applier.h"
 #include "node/gc.h"
@@ -43,16 +44,10 @@ struct node {
 
 /* Who are we? */
 
-static bool
-is_loopback(const char *ip)
-{
-	return strncmp(ip, "127.", 4) == 0 || strcmp(ip, "::1") == 0;
-}
-
 static int
 check_listen(const struct machine *listen, struct error *err)
 {
-	if (is_loopback(listen->ip))
+	if (address_is_loopback(listen->ip))
 		return 0;
 	return error_set(err, ERRC_CONFIG,
 	    "--listen %s: only loopback addresses are served, because "
@@ -67,7 +62,7 @@ find_place(struct node *node, const struct topology *topology,
 {
 	const struct node_options *o = &node->options;
 	const struct erasure_set *set;
-	char text[56];
+	char text[ADDRESS_BYTES];
 
 	node->listen = o->listen;
 	if (o->has_place) {
@@ -304,7 +299,7 @@ node_start(struct node *node, struct error *err)
 }
 
 void
-node_address(const struct node *node, char out[static 56])
+node_address(const struct node *node, char out[static ADDRESS_BYTES])
 {
 	machine_address(out, &node->listen);
 }

@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "cluster/topology.h"
+#include "http/address.h"
 #include "store/superblock.h"
 
 /*
@@ -44,7 +45,7 @@ KOOP_MUST int node_open(struct node **out, const struct node_options *options,
 /* Catch up and serve. */
 KOOP_MUST int node_start(struct node *node, struct error *err);
 /* "127.0.0.1:41233" */
-void node_address(const struct node *node, char out[static 56]);
+void node_address(const struct node *node, char out[static ADDRESS_BYTES]);
 /* Read the topology again. */
 KOOP_MUST int node_reload(struct node *node, struct error *err);
 /* One line for people. */

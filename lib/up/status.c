@@ -13,9 +13,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/io.h"
-#include "base/number.h"
 #include "cluster/topology.h"
 #include "commit/commitlog.h"
+#include "http/address.h"
 #include "http/httpc.h"
 #include "up/control.h"
 #include "up/layout.h"
@@ -69,15 +69,10 @@ ask_health(const struct look *look, const char *address)
 	uint64_t deadline = clock_mono_ms(&clock_system) + HEALTH_TIMEOUT_MS;
 	struct httpc_response response = { 0 };
 	struct httpc_addr addr = { .port = 0 };
-	const char *colon = strrchr(address, ':');
 	json_t *health = NULL;
-	uint64_t port;
 
-	if (colon == NULL || (size_t)(colon - address) >= sizeof(addr.ip) ||
-	    !number_parse(&port, colon + 1, strlen(colon + 1), 1, UINT16_MAX))
+	if (address_parse(addr.ip, &addr.port, bytes_str(address), NULL) < 0)
 		return NULL;
-	memcpy(addr.ip, address, (size_t)(colon - address));
-	addr.port = (uint16_t)port;
 	if (httpc_request(look->pool, &addr, "GET", "/health", NULL, 0,
 		BYTES_NONE, &response, HEALTH_MAX, deadline, NULL) == 0 &&
 	    response.status == 200)

@@ -28,6 +28,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "http/address.h"
 #include "http/httpc.h"
 
 #define BLOCK_BYTES (1u << 20)
@@ -191,21 +192,16 @@ usage(void)
 static bool
 parse_url(const char *url)
 {
-	const char *colon, *slash;
-	uint64_t port;
+	const char *slash;
 
 	if (strncmp(url, "http://", 7) != 0)
 		return false;
 	url += 7;
-	colon = strchr(url, ':');
 	slash = strchr(url, '/');
-	if (colon == NULL || slash == NULL || colon > slash ||
-	    (size_t)(colon - url) >= sizeof(opt.addr.ip) ||
-	    !number_parse(&port, colon + 1, (size_t)(slash - colon - 1), 1,
-		UINT16_MAX))
+	if (slash == NULL ||
+	    address_parse(opt.addr.ip, &opt.addr.port,
+		bytes_of(url, (size_t)(slash - url)), NULL) < 0)
 		return false;
-	memcpy(opt.addr.ip, url, (size_t)(colon - url));
-	opt.addr.port = (uint16_t)port;
 	snprintf(opt.path, sizeof(opt.path), "%s", slash);
 	return true;
 }

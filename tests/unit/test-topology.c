@@ -202,6 +202,20 @@ addresses_have_one_spelling(void)
 
 /* Whatever can be made is printed, read back, and printed the same. */
 static void
+a_partition_is_found_among_sorted_numbers(void)
+{
+	static const uint32_t sorted[] = { 0, 3, 4, 9, UINT32_MAX };
+
+	for (size_t n = 0; n <= nitems(sorted); n++) {
+		for (size_t i = 0; i < nitems(sorted); i++)
+			CHECK(topology_search(sorted, n, sorted[i]) ==
+			    (i < n ? i : SIZE_MAX));
+		CHECK(topology_search(sorted, n, 1) == SIZE_MAX);
+		CHECK(topology_search(sorted, n, 10) == SIZE_MAX);
+	}
+}
+
+static void
 what_is_made_is_valid_and_survives_printing(void)
 {
 	int made = 0;
@@ -429,6 +443,7 @@ main(void)
 	RUN(deep_and_long_texts_are_refused_before_they_are_parsed);
 	RUN(unknown_members_and_a_missing_quorum_are_fine);
 	RUN(addresses_have_one_spelling);
+	RUN(a_partition_is_found_among_sorted_numbers);
 	RUN(what_is_made_is_valid_and_survives_printing);
 	RUN(options_that_make_no_cluster_are_refused);
 	RUN(unwise_ones_are_warned_of);
