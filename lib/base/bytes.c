@@ -94,7 +94,7 @@ store_le64(uint8_t *p, uint64_t v)
 
 static const char hex_digits[] = "0123456789abcdef";
 
-static int
+int
 hex_value(char c)
 {
 	if (c >= '0' && c <= '9')

@@ -35,6 +35,8 @@ void store_le16(uint8_t *p, uint16_t v);
 void store_le32(uint8_t *p, uint32_t v);
 void store_le64(uint8_t *p, uint64_t v);
 
+/* The value of a hex digit of either case; -1: it is none. */
+int hex_value(char c);
 /* Lower-case hex of n bytes into out[2 n + 1], NUL-ended. */
 void hex_encode(char *out, const void *p, size_t n);
 /* Exactly 2 n hex digits (either case) into out[n]; false if not that. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/number.h"
 #include "http/httpreq.h"
@@ -143,18 +144,6 @@ httpres_get(const struct httpres *res, const char *name)
 		if (strcasecmp(res->header[i].name, name) == 0)
 			return res->header[i].value;
 	return NULL;
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 /* One byte of a size line: digits, CR, LF. */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/compiler.h"
 
 static int
@@ -11,18 +12,6 @@ bad(struct s3chunked *c)
 {
 	c->state = S3CHUNKED_BAD;
 	return S3CHUNKED_MALFORMED;
-}
-
-static int
-hex_value(char ch)
-{
-	if (ch >= '0' && ch <= '9')
-		return ch - '0';
-	if (ch >= 'a' && ch <= 'f')
-		return ch - 'a' + 10;
-	if (ch >= 'A' && ch <= 'F')
-		return ch - 'A' + 10;
-	return -1;
 }
 
 /* "HEX" or "HEX;extension". */
