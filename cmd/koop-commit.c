@@ -13,31 +13,25 @@
 #include "base/cli.h"
 #include "base/error.h"
 #include "base/fault.h"
+#include "node/clientoptions.h"
 #include "node/nodeclient.h"
 #include "node/pipecommit.h"
 
 #define META_BYTES_MAX 2048
 #define META_NAME_MAX 255
 
-static const char *topology, *commit_log;
-static const char *tcp_congestion;
+static struct clientoptions cluster;
 static const char *content_type;
 static struct cli_list meta;
 
 static const struct cli_option options[] = {
 	{ 0, "content-type", CLI_STRING, &content_type, "TYPE",
 	    "media type to serve the object with", 0, 0, CLI_FLAG_ONLY, NULL },
-	{ 'l', "commit-log", CLI_URL, &commit_log, "URL",
-	    "the commit log: sqlite:PATH", 0, 0, CLI_ENV_CONF,
-	    "KAFKA_BOOTSTRAP_SERVERS" },
+	CLIENTOPTIONS_COMMIT_LOG(cluster),
 	{ 0, "meta", CLI_LIST, &meta, "NAME=VALUE",
 	    "user metadata; may be given again", 0, 0, CLI_FLAG_ONLY, NULL },
-	{ 0, "tcp-congestion", CLI_STRING, &tcp_congestion, "NAME",
-	    "TCP congestion control (default the system's)", 0, 0, CLI_ENV_CONF,
-	    NULL },
-	{ 't', "topology", CLI_URL, &topology, "URL",
-	    "the machines and partitions: file:PATH", 0, 0, CLI_ENV_CONF,
-	    "ETCD_URL" },
+	CLIENTOPTIONS_TCP_CONGESTION(cluster),
+	CLIENTOPTIONS_TOPOLOGY(cluster),
 	{ 0 },
 };
 
@@ -130,11 +124,6 @@ make_json(char **headers_text, char **meta_text, struct error *err)
 static int
 commit(struct error *err)
 {
-	struct nodeclient_options nco = {
-		.topology_url = topology,
-		.commit_log_url = commit_log,
-		.tcp_congestion = tcp_congestion,
-	};
 	struct nodeclient *nc = NULL;
 	char *headers = NULL;
 	char *user = NULL;
@@ -142,7 +131,7 @@ commit(struct error *err)
 
 	rc = make_json(&headers, &user, err);
 	if (rc == 0)
-		rc = nodeclient_open(&nc, &nco, err);
+		rc = clientoptions_open(&nc, &cluster, err);
 	if (rc == 0)
 		rc = pipecommit_run(nc, STDIN_FILENO, STDOUT_FILENO,
 		    &(struct pipecommit_options){ headers, user }, err);
@@ -159,10 +148,8 @@ main(int argc, char *argv[])
 
 	cli_parse(&cli, argc, argv);
 	fault_setup();
-	if (topology == NULL || commit_log == NULL)
-		return cli_usage(&cli,
-		    "no cluster: give --topology and --commit-log, or "
-		    "--config FILE (koop env prints one)");
+	if (!clientoptions_given(&cluster))
+		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
 	cli_refuse_tty(&cli, STDIN_FILENO, "standard input");
 	if (commit(&err) < 0)
 		return cli_fail(&cli, &err);

@@ -10,29 +10,23 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/progress.h"
+#include "node/clientoptions.h"
 #include "node/nodeclient.h"
 #include "node/pipeget.h"
 #include "node/pipeput.h"
 
-static const char *topology, *commit_log;
-static const char *tcp_congestion;
+static struct clientoptions cluster;
 static bool show_progress;
 static bool force;
 
 static const struct cli_option options[] = {
 	{ 'f', "force", CLI_SWITCH, &force, NULL, "write even to a terminal", 0,
 	    0, CLI_FLAG_ONLY, NULL },
-	{ 'l', "commit-log", CLI_URL, &commit_log, "URL",
-	    "the commit log: sqlite:PATH", 0, 0, CLI_ENV_CONF,
-	    "KAFKA_BOOTSTRAP_SERVERS" },
+	CLIENTOPTIONS_COMMIT_LOG(cluster),
 	{ 0, "progress", CLI_SWITCH, &show_progress, NULL,
 	    "show progress on standard error", 0, 0, CLI_FLAG_ONLY, NULL },
-	{ 0, "tcp-congestion", CLI_STRING, &tcp_congestion, "NAME",
-	    "TCP congestion control (default the system's)", 0, 0, CLI_ENV_CONF,
-	    NULL },
-	{ 't', "topology", CLI_URL, &topology, "URL",
-	    "the machines and partitions: file:PATH", 0, 0, CLI_ENV_CONF,
-	    "ETCD_URL" },
+	CLIENTOPTIONS_TCP_CONGESTION(cluster),
+	CLIENTOPTIONS_TOPOLOGY(cluster),
 	{ 0 },
 };
 
@@ -48,11 +42,6 @@ static const struct cli cli = {
 static int
 get(const char *operand, struct error *err)
 {
-	struct nodeclient_options nco = {
-		.topology_url = topology,
-		.commit_log_url = commit_log,
-		.tcp_congestion = tcp_congestion,
-	};
 	struct nodeclient *nc = NULL;
 	struct progress progress;
 	struct bytes bucket, key;
@@ -60,7 +49,7 @@ get(const char *operand, struct error *err)
 
 	rc = pipeput_name(operand, &bucket, &key, err);
 	if (rc == 0)
-		rc = nodeclient_open(&nc, &nco, err);
+		rc = clientoptions_open(&nc, &cluster, err);
 	if (rc < 0)
 		return rc;
 	progress_start(&progress, "get", show_progress, 0);
@@ -78,10 +67,8 @@ main(int argc, char *argv[])
 
 	at = cli_parse(&cli, argc, argv);
 	fault_setup();
-	if (topology == NULL || commit_log == NULL)
-		return cli_usage(&cli,
-		    "no cluster: give --topology and --commit-log, or "
-		    "--config FILE (koop env prints one)");
+	if (!clientoptions_given(&cluster))
+		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
 	if (!force)
 		cli_refuse_tty(&cli, STDOUT_FILENO, "standard output");
 	if (get(argv[at], &err) < 0)

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/cli.h"
+#include "base/daemon.h"
 #include "base/error.h"
 #include "up/clusterup.h"
 #include "up/control.h"
@@ -185,12 +186,11 @@ int
 main(int argc, char *argv[])
 {
 	struct error err;
+	bool os;
 	int first = cli_parse(&cli, argc, argv);
 
-	if (strcmp(opt.durability, "full") != 0 &&
-	    strcmp(opt.durability, "os") != 0)
-		return cli_usage(&cli, "--durability %s: neither full nor os",
-		    opt.durability);
+	if (daemon_durability(&os, opt.durability, &err) < 0)
+		return cli_usage(&cli, "%s", err.text);
 	if (stop_node != LAYOUT_UNSET)
 		return operate("stop");
 	if (start_node != LAYOUT_UNSET)

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/daemon.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/ready.h"
+#include "base/signals.h"
+
+int
+daemon_durability(bool *os, const char *word, struct error *err)
+{
+	if (strcmp(word, "full") != 0 && strcmp(word, "os") != 0)
+		return error_set(err, ERRC_CONFIG,
+		    "--durability %s: neither full nor os", word);
+	*os = strcmp(word, "os") == 0;
+	return 0;
+}
+
+static int
+setup_log(const struct daemon_options *options, struct error *err)
+{
+	static const char *const levels[] = { "error", "warn", "info",
+		"debug" };
+	bool json = strcmp(options->log_format, "json") == 0;
+
+	if (!json && strcmp(options->log_format, "text") != 0)
+		return error_set(err, ERRC_CONFIG,
+		    "--log-format %s: neither text nor json",
+		    options->log_format);
+	for (size_t i = 0; i < nitems(levels); i++) {
+		if (strcmp(options->log_level, levels[i]) != 0)
+			continue;
+		log_setup((enum log_level)i, json);
+		return 0;
+	}
+	return error_set(err, ERRC_CONFIG,
+	    "--log-level %s: not error, warn, info or debug",
+	    options->log_level);
+}
+
+int
+daemon_check(struct daemon_options *options, struct error *err)
+{
+	int rc = daemon_durability(&options->durability_os, options->durability,
+	    err);
+
+	return rc < 0 ? rc : setup_log(options, err);
+}
+
+void
+daemon_begin(void)
+{
+	fault_setup();
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	signals_block();
+}
+
+int
+daemon_ready(const struct daemon_options *options, const char *layer,
+    const char *address, struct error *err)
+{
+	int fd = options->ready_fd == UINT64_MAX ? -1 : (int)options->ready_fd;
+
+	log_info(layer, "serving at %s", address);
+	return ready_tell(fd, address, err);
+}
+
+static void
+reload(const struct daemon_service *service)
+{
+	struct error err;
+
+	if (service->reload(service->ctx, &err) < 0)
+		log_error(service->layer, "reload: %s", err.text);
+	else
+		log_info(service->layer, "reloaded");
+}
+
+void
+daemon_serve(const struct daemon_service *service)
+{
+	int wait_ms = service->tick != NULL ? service->tick_ms : -1;
+
+	for (;;) {
+		switch (signals_wait(wait_ms)) {
+		case SIGTERM:
+		case SIGINT:
+			log_info(service->layer, "stopping");
+			return;
+		case SIGHUP:
+			reload(service);
+			break;
+		case SIGUSR1:
+			service->log_status(service->ctx);
+			break;
+		case 0:
+			service->tick(service->ctx);
+			break;
+		default:
+			break;
+		}
+	}
+}
