@@ -35,20 +35,18 @@ put_object(struct apply *a)
 		.headers = r->headers,
 		.meta = r->meta,
 	};
+	bool found;
 	int rc;
 
 	rc = apply_check_bucket(a, true);
 	if (rc < 0 || a->outcome != OUTCOME_DONE)
 		return rc;
-	rc = a->ops->object_get(a->rows, row.partition, row.bucket, row.key,
-	    &old, a->err);
-	if (rc < 0 && rc != -ERRC_NOTFOUND)
+	rc = apply_check_key(a, &old, &found);
+	if (rc < 0 || a->outcome != OUTCOME_DONE)
 		return rc;
-	if (!apply_check_conditions(a, rc == 0 ? &old : NULL))
-		return 0;
 	apply_etag(row.etag, r->etag);
 	apply_blob_info(&row.blob, &r->blob);
-	rc = apply_replace(a, &row, rc == 0 ? &old : NULL, NULL, NULL);
+	rc = apply_replace(a, &row, found ? &old : NULL, NULL, NULL);
 	if (rc < 0)
 		return rc;
 	a->live = true;
@@ -68,19 +66,17 @@ delete_object(struct apply *a)
 		.incarnation = r->incarnation,
 		.kind = OBJECT_TOMBSTONE,
 	};
+	bool found;
 	int rc;
 
 	rc = apply_check_bucket(a, false);
 	if (rc < 0 || a->outcome != OUTCOME_DONE)
 		return rc;
-	rc = a->ops->object_get(a->rows, row.partition, row.bucket, row.key,
-	    &old, a->err);
-	if (rc < 0 && rc != -ERRC_NOTFOUND)
+	rc = apply_check_key(a, &old, &found);
+	if (rc < 0 || a->outcome != OUTCOME_DONE)
 		return rc;
-	if (!apply_check_conditions(a, rc == 0 ? &old : NULL))
-		return 0;
 	/* Nothing there: nothing changes, not even the key's seq. */
-	if (rc == -ERRC_NOTFOUND || old.kind == OBJECT_TOMBSTONE)
+	if (!found || old.kind == OBJECT_TOMBSTONE)
 		return 0;
 	return apply_replace(a, &row, &old, NULL, NULL);
 }

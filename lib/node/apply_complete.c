@@ -150,10 +150,9 @@ again(struct apply *a, const struct upload_row *upload)
 static int
 complete_open(struct apply *a, const struct upload_row *upload)
 {
-	const struct record *r = a->record;
 	struct check check = { 0 };
 	struct object_row old;
-	int found;
+	bool found;
 	int rc;
 
 	if ((rc = check_list(a, &check)) < 0)
@@ -162,13 +161,10 @@ complete_open(struct apply *a, const struct upload_row *upload)
 		a->outcome = OUTCOME_INVALID_PART;
 		return 0;
 	}
-	found = a->ops->object_get(a->rows, a->partition->partition, r->bucket,
-	    r->key, &old, a->err);
-	if (found < 0 && found != -ERRC_NOTFOUND)
-		return found;
-	if (!apply_check_conditions(a, found == 0 ? &old : NULL))
-		return 0;
-	rc = publish(a, upload, found == 0 ? &old : NULL, &check);
+	rc = apply_check_key(a, &old, &found);
+	if (rc < 0 || a->outcome != OUTCOME_DONE)
+		return rc;
+	rc = publish(a, upload, found ? &old : NULL, &check);
 	if (rc < 0 || !check.some_unlisted)
 		return rc;
 	return drop_unlisted(a);

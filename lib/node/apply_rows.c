@@ -41,8 +41,8 @@ without_quotes(struct bytes etag)
 	return etag;
 }
 
-bool
-apply_check_conditions(struct apply *a, const struct object_row *old)
+static void
+check_conditions(struct apply *a, const struct object_row *old)
 {
 	const struct record *r = a->record;
 
@@ -57,7 +57,20 @@ apply_check_conditions(struct apply *a, const struct object_row *old)
 	else if (r->if_match.n > 0 && !bytes_is(r->if_match, "*") &&
 	    !bytes_is(without_quotes(r->if_match), old->etag))
 		a->outcome = OUTCOME_PRECONDITION_FAILED;
-	return a->outcome == OUTCOME_DONE;
+}
+
+int
+apply_check_key(struct apply *a, struct object_row *old, bool *found)
+{
+	const struct record *r = a->record;
+	int rc = a->ops->object_get(a->rows, a->partition->partition, r->bucket,
+	    r->key, old, a->err);
+
+	if (rc < 0 && rc != -ERRC_NOTFOUND)
+		return rc;
+	*found = rc == 0;
+	check_conditions(a, *found ? old : NULL);
+	return 0;
 }
 
 int

@@ -32,8 +32,10 @@ struct apply {
 /* The bucket of the record, for a change in it (write) or a delete; the
  * outcome is DONE if it may go on. */
 KOOP_MUST int apply_check_bucket(struct apply *a, bool write);
-/* If-Match and If-None-Match against the current version, NULL when none. */
-bool apply_check_conditions(struct apply *a, const struct object_row *old);
+/* The key's row, if there is one, against If-Match and If-None-Match; the
+ * outcome is DONE if they hold. */
+KOOP_MUST int apply_check_key(struct apply *a, struct object_row *old,
+    bool *found);
 /* Put a version in its key's place; what was there becomes garbage.  ended is
  * the upload that it comes from, as it is now, and upload as it was (NULL for
  * both: from none). */

@@ -341,8 +341,11 @@ take_key(struct nodeline_key *out, const json_t *object)
 	return true;
 }
 
-int
-nodeline_list_parse(struct nodeline_key *out, struct bytes line,
+typedef bool take_fn(void *out, const json_t *object);
+
+/* A line that is a JSON object. */
+static int
+parse(void *out, take_fn *take, const char *what, struct bytes line,
     struct error *err)
 {
 	json_t *object = NULL;
@@ -351,59 +354,72 @@ nodeline_list_parse(struct nodeline_key *out, struct bytes line,
 
 	if (rc != 0)
 		return rc;
-	good = take_key(out, object) &&
+	good = take(out, object);
+	json_decref(object);
+	return good ? 0 : bad_line(err, what);
+}
+
+static bool
+take_list(void *line, const json_t *object)
+{
+	struct nodeline_key *out = line;
+
+	return take_key(out, object) &&
 	    (out->kind != NODELINE_ITEM ||
 		(take_u64(&out->size, object, "size", INT64_MAX) &&
 		    take_u64(&out->modified_ms, object, "modified",
 			INT64_MAX) &&
 		    take_u64(&out->seq, object, "seq", INT64_MAX) &&
 		    take_etag(out->etag, object)));
-	json_decref(object);
-	return good ? 0 : bad_line(err, "list");
+}
+
+int
+nodeline_list_parse(struct nodeline_key *out, struct bytes line,
+    struct error *err)
+{
+	return parse(out, take_list, "list", line, err);
+}
+
+static bool
+take_upload(void *line, const json_t *object)
+{
+	struct nodeline_key *out = line;
+
+	return take_key(out, object) &&
+	    (out->kind != NODELINE_ITEM ||
+		(take_id(&out->upload, object, "uploadId") &&
+		    take_u64(&out->modified_ms, object, "initiated",
+			INT64_MAX)));
 }
 
 int
 nodeline_upload_parse(struct nodeline_key *out, struct bytes line,
     struct error *err)
 {
-	json_t *object = NULL;
-	bool good;
-	int rc = load(&object, line, err);
+	return parse(out, take_upload, "uploads", line, err);
+}
 
-	if (rc != 0)
-		return rc;
-	good = take_key(out, object) &&
-	    (out->kind != NODELINE_ITEM ||
-		(take_id(&out->upload, object, "uploadId") &&
-		    take_u64(&out->modified_ms, object, "initiated",
-			INT64_MAX)));
-	json_decref(object);
-	return good ? 0 : bad_line(err, "uploads");
+static bool
+take_part(void *line, const json_t *object)
+{
+	struct nodeline_part *out = line;
+
+	*out = (struct nodeline_part){ 0 };
+	out->kind = take_kind(object, &out->truncated);
+	if (out->kind == NODELINE_END)
+		return take_u32(&out->part, object, "next");
+	return take_u32(&out->part, object, "part") &&
+	    take_u64(&out->size, object, "size", INT64_MAX) &&
+	    take_u64(&out->modified_ms, object, "modified", INT64_MAX) &&
+	    take_etag(out->etag, object) &&
+	    take_id(&out->id, object, "requestId");
 }
 
 int
 nodeline_part_parse(struct nodeline_part *out, struct bytes line,
     struct error *err)
 {
-	json_t *object = NULL;
-	bool good;
-	int rc = load(&object, line, err);
-
-	if (rc != 0)
-		return rc;
-	*out = (struct nodeline_part){ 0 };
-	out->kind = take_kind(object, &out->truncated);
-	if (out->kind == NODELINE_END)
-		good = take_u32(&out->part, object, "next");
-	else
-		good = take_u32(&out->part, object, "part") &&
-		    take_u64(&out->size, object, "size", INT64_MAX) &&
-		    take_u64(&out->modified_ms, object, "modified",
-			INT64_MAX) &&
-		    take_etag(out->etag, object) &&
-		    take_id(&out->id, object, "requestId");
-	json_decref(object);
-	return good ? 0 : bad_line(err, "parts");
+	return parse(out, take_part, "parts", line, err);
 }
 
 static bool
@@ -421,11 +437,16 @@ take_crc_list(struct nodeline_part *out, const json_t *list)
 }
 
 static bool
-take_manifest(struct nodeline_part *out, const json_t *object)
+take_manifest(void *line, const json_t *object)
 {
 	const char *geometry = json_string_value(
 	    json_object_get(object, "geometry"));
+	struct nodeline_part *out = line;
 
+	*out = (struct nodeline_part){ 0 };
+	out->kind = take_kind(object, &out->truncated);
+	if (out->kind == NODELINE_END)
+		return true;
 	return take_u32(&out->part, object, "part") &&
 	    take_u64(&out->size, object, "size", INT64_MAX) &&
 	    take_etag(out->etag, object) &&
@@ -440,26 +461,21 @@ int
 nodeline_manifest_parse(struct nodeline_part *out, struct bytes line,
     struct error *err)
 {
-	json_t *object = NULL;
-	bool good = true;
-	int rc = load(&object, line, err);
-
-	if (rc != 0)
-		return rc;
-	*out = (struct nodeline_part){ 0 };
-	out->kind = take_kind(object, &out->truncated);
-	if (out->kind != NODELINE_END)
-		good = take_manifest(out, object);
-	json_decref(object);
-	return good ? 0 : bad_line(err, "manifest");
+	return parse(out, take_manifest, "manifest", line, err);
 }
 
 static bool
-take_bucket(struct nodeline_bucket *out, const json_t *object)
+take_bucket(void *line, const json_t *object)
 {
 	const char *state = json_string_value(json_object_get(object, "state"));
+	struct nodeline_bucket *out = line;
+	bool truncated;
 	size_t n;
 
+	*out = (struct nodeline_bucket){ 0 };
+	out->kind = take_kind(object, &truncated);
+	if (out->kind == NODELINE_END)
+		return true;
 	for (out->state = NODEPROTO_OPEN; state != NULL; out->state++) {
 		if (out->state > NODEPROTO_DELETED)
 			return false;
@@ -479,19 +495,7 @@ int
 nodeline_bucket_parse(struct nodeline_bucket *out, struct bytes line,
     struct error *err)
 {
-	json_t *object = NULL;
-	bool truncated;
-	bool good = true;
-	int rc = load(&object, line, err);
-
-	if (rc != 0)
-		return rc;
-	*out = (struct nodeline_bucket){ 0 };
-	out->kind = take_kind(object, &truncated);
-	if (out->kind != NODELINE_END)
-		good = take_bucket(out, object);
-	json_decref(object);
-	return good ? 0 : bad_line(err, "bucket");
+	return parse(out, take_bucket, "bucket", line, err);
 }
 
 /* Split at single spaces into at most max words; 0 when there are more. */
@@ -561,25 +565,25 @@ nodeline_ack_parse(struct nodeline_ack *out, struct bytes line,
 	return good ? 0 : bad_line(err, "acknowledgement");
 }
 
+static bool
+take_applied(void *line, const json_t *object)
+{
+	const char *name = json_string_value(
+	    json_object_get(object, "outcome"));
+	struct nodeline_ack *out = line;
+
+	*out = (struct nodeline_ack){ .kind = NODELINE_OUTCOME };
+	return take_u32(&out->partition, object, "partition") &&
+	    take_u64(&out->seq, object, "seq", INT64_MAX) &&
+	    take_id(&out->id, object, "requestId") && name != NULL &&
+	    outcome_parse(&out->outcome, name, strlen(name));
+}
+
 int
 nodeline_applied_parse(struct nodeline_ack *out, struct bytes line,
     struct error *err)
 {
-	const char *name;
-	json_t *object = NULL;
-	bool good;
-	int rc = load(&object, line, err);
-
-	if (rc != 0)
-		return rc;
-	*out = (struct nodeline_ack){ .kind = NODELINE_OUTCOME };
-	name = json_string_value(json_object_get(object, "outcome"));
-	good = take_u32(&out->partition, object, "partition") &&
-	    take_u64(&out->seq, object, "seq", INT64_MAX) &&
-	    take_id(&out->id, object, "requestId") && name != NULL &&
-	    outcome_parse(&out->outcome, name, strlen(name));
-	json_decref(object);
-	return good ? 0 : bad_line(err, "applied");
+	return parse(out, take_applied, "applied", line, err);
 }
 
 static bool
