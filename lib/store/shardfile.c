@@ -137,7 +137,7 @@ shardfile_compare(struct shardfiles *f, int fd, const uint8_t *p, size_t n,
 
 /* END is the commit mark.  Its header's CRC covers the request id, so that
  * of another shard, or a tail that was cut, does not pass. */
-bool
+int
 shardfile_has_end(struct shardfiles *f, int fd, struct reqid id, uint32_t shard,
     uint64_t *bytes)
 {
@@ -145,18 +145,23 @@ shardfile_has_end(struct shardfiles *f, int fd, struct reqid id, uint32_t shard,
 	struct blob_totals totals;
 	struct stat st;
 	uint8_t whose;
+	ssize_t got;
 
-	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+	if (fstat(fd, &st) == -1)
+		return -ERRC_IO;
+	if (!S_ISREG(st.st_mode) ||
 	    st.st_size < FRAME_BEGIN_BYTES + FRAME_END_BYTES)
-		return false;
-	if (pread_full(f->ops, fd, end, sizeof(end),
-		st.st_size - FRAME_END_BYTES) != sizeof(end))
-		return false;
-	if (frame_end_decode(&totals, &whose, end, &id, NULL) < 0 ||
+		return 0;
+	got = pread_full(f->ops, fd, end, sizeof(end),
+	    st.st_size - FRAME_END_BYTES);
+	if (got < 0)
+		return -ERRC_IO;
+	if (got != sizeof(end) ||
+	    frame_end_decode(&totals, &whose, end, &id, NULL) < 0 ||
 	    whose != shard)
-		return false;
+		return 0;
 	*bytes = (uint64_t)st.st_size;
-	return true;
+	return 1;
 }
 
 int
@@ -177,7 +182,7 @@ shardfile_open(struct shardfiles *f, struct reqid id, uint32_t shard, int *fd,
 		    name);
 	if (opened == -1)
 		return error_errno(err, ERRC_IO, "shard %s: open", name);
-	if (!shardfile_has_end(f, opened, id, shard, bytes)) {
+	if (shardfile_has_end(f, opened, id, shard, bytes) <= 0) {
 		close(opened);
 		return error_set(err, ERRC_NOTFOUND, "shard %s: has no END",
 		    name);
@@ -299,7 +304,8 @@ look(struct shardfiles *f, int dirfd, const char *name,
 	if (fd == -1)
 		return false;
 	entry->whole = !entry->uploading &&
-	    shardfile_has_end(f, fd, entry->id, entry->shard, &entry->bytes);
+	    shardfile_has_end(f, fd, entry->id, entry->shard, &entry->bytes) >
+		0;
 	if (!entry->whole && fstat(fd, &st) == 0)
 		entry->bytes = (uint64_t)st.st_size;
 	close(fd);

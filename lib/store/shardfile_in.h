@@ -48,8 +48,9 @@ struct shardfiles {
 };
 
 int shardfile_dirfd(struct shardfiles *files, struct reqid id);
-bool shardfile_has_end(struct shardfiles *files, int fd, struct reqid id,
-    uint32_t shard, uint64_t *bytes);
+/* 1 it has, 0 it has not, negative: it cannot be read, nobody knows. */
+KOOP_MUST int shardfile_has_end(struct shardfiles *files, int fd,
+    struct reqid id, uint32_t shard, uint64_t *bytes);
 KOOP_MUST int shardfile_compare(struct shardfiles *files, int fd,
     const uint8_t *p, size_t n, uint64_t at, struct error *err);
 /* Is an upload open that writes this file? */

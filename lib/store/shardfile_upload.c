@@ -84,7 +84,11 @@ create(struct shardfile_upload *u)
 	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 }
 
-/* The name is taken: by a whole shard, or by what a crash left. */
+/*
+ * The name is taken: by a whole shard, or by what a crash left.  Only a file
+ * that was read, and has no END, may go.  One that cannot be opened (too many
+ * files are open) stays; one that cannot be read is quarantined.
+ */
 static int
 reuse(struct shardfile_upload *u, struct error *err)
 {
@@ -95,16 +99,21 @@ reuse(struct shardfile_upload *u, struct error *err)
 	shardpath_name(name, u->id, u->shard);
 	u->fd = u->files->ops->openat(shardfile_dirfd(u->files, u->id), name,
 	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
-	if (u->fd != -1 &&
-	    shardfile_has_end(u->files, u->fd, u->id, u->shard, &bytes)) {
+	if (u->fd == -1 && errno != ENOENT && errno != ELOOP)
+		return io_failed(u, "open", err);
+	rc = u->fd == -1 ?
+	    0 :
+	    shardfile_has_end(u->files, u->fd, u->id, u->shard, &bytes);
+	if (rc > 0) {
 		u->existed = true;
 		return 0;
 	}
 	if (u->fd != -1)
 		close(u->fd);
 	u->fd = -1;
-	rc = shardfile_unlink(u->files, u->id, u->shard, err);
-	if (rc < 0)
+	rc = rc < 0 ? shardfile_quarantine(u->files, u->id, u->shard, err) :
+		      shardfile_unlink(u->files, u->id, u->shard, err);
+	if (rc < 0 && rc != -ERRC_NOTFOUND)
 		return rc;
 	u->fd = create(u);
 	return u->fd == -1 ? io_failed(u, "create", err) : 0;

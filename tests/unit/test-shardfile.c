@@ -35,7 +35,7 @@ static struct clock_manual manual;
 static atomic_uint writes, fsyncs, fdatasyncs;
 static unsigned fail_write, fail_open;
 static int fail_errno;
-static bool fail_fsync;
+static bool fail_fsync, fail_pread, fail_lookup;
 
 static int
 t_openat(int fd, const char *name, int flags, mode_t mode)
@@ -44,7 +44,18 @@ t_openat(int fd, const char *name, int flags, mode_t mode)
 		errno = fail_errno;
 		return -1;
 	}
+	if (!(flags & O_CREAT) && fail_lookup) {
+		errno = fail_errno;
+		return -1;
+	}
 	return openat(fd, name, flags, mode);
+}
+
+static ssize_t
+t_pread(int fd, void *p, size_t n, off_t at)
+{
+	errno = EIO;
+	return fail_pread ? -1 : pread(fd, p, n, at);
 }
 
 static ssize_t
@@ -418,6 +429,35 @@ a_scan_finds_all_and_quarantines_what_it_does_not_know(void)
 	buf_fini(&b);
 }
 
+/* A shard that was acknowledged is not the price of a bad moment. */
+static void
+a_shard_that_cannot_be_looked_at_is_not_removed(void)
+{
+	struct reqid id = id_of(1, 10);
+	struct buf b = stream(id, 0, STRIPES, 0);
+	uint64_t before = 0;
+	uint64_t after = 0;
+	bool existed = true;
+
+	CHECK(put(id, 0, &b, 32768, &existed) == 0 && !existed);
+	CHECK(shardfile_quarantined(files, &before, NULL) == 0);
+	fail_lookup = true;
+	fail_errno = EMFILE;
+	CHECK(put(id, 0, &b, 32768, &existed) == -ERRC_IO);
+	fail_lookup = false;
+	CHECK(shardfile_exists(files, id, 0));
+	CHECK(put(id, 0, &b, 32768, &existed) == 0 && existed);
+	/* One that cannot be read is an erasure, but its bytes are kept. */
+	fail_pread = true;
+	CHECK(!shardfile_exists(files, id, 0));
+	CHECK(put(id, 0, &b, 32768, &existed) == 0 && !existed);
+	fail_pread = false;
+	CHECK(shardfile_exists(files, id, 0));
+	CHECK(shardfile_quarantined(files, &after, NULL) == 0);
+	CHECK(after == before + 1);
+	buf_fini(&b);
+}
+
 static void
 make_dirs(void)
 {
@@ -446,6 +486,7 @@ main(void)
 	make_dirs();
 	twin = file_system;
 	twin.openat = t_openat;
+	twin.pread = t_pread;
 	twin.pwritev = t_pwritev;
 	twin.fdatasync = t_fdatasync;
 	twin.fsync = t_fsync;
@@ -463,6 +504,7 @@ main(void)
 	RUN(a_failed_fsync_ends_the_process);
 	RUN(one_fsync_of_a_directory_serves_all_who_wait);
 	RUN(a_scan_finds_all_and_quarantines_what_it_does_not_know);
+	RUN(a_shard_that_cannot_be_looked_at_is_not_removed);
 	shardfiles_close(files);
 	close(dirfd_);
 	(void)snprintf(command, sizeof(command), "rm -rf %s", root);
