@@ -197,6 +197,16 @@ sync_dir(int dirfd, const char *name, const struct file_ops *ops,
 	return 0;
 }
 
+/* The data directory's own name, too, or a power loss takes all that is in
+ * it.  One who may not read its parent did not make it either. */
+static int
+sync_parent(int dirfd, const struct file_ops *ops, struct error *err)
+{
+	if (faccessat(dirfd, "..", R_OK, AT_EACCESS) == -1 && errno == EACCES)
+		return 0;
+	return sync_dir(dirfd, "..", ops, err);
+}
+
 /* The directories first, durably; the superblock says that they are there. */
 static int
 make(struct superblock *out, int dirfd, const struct superblock_want *want,
@@ -216,6 +226,8 @@ make(struct superblock *out, int dirfd, const struct superblock_want *want,
 		rc = make_dir(dirfd, "quarantine", err);
 	if (rc == 0)
 		rc = sync_dir(dirfd, "shards", ops, err);
+	if (rc == 0)
+		rc = sync_parent(dirfd, ops, err);
 	if (rc < 0)
 		return rc;
 	*out = (struct superblock){ .set = want->set, .index = want->index };

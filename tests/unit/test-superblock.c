@@ -96,6 +96,42 @@ init_makes_the_directory_that_open_then_takes(void)
 	close_it(&again, fds);
 }
 
+static struct stat synced[64];
+static size_t synced_count;
+
+static int
+noting_fsync(int fd)
+{
+	if (synced_count < nitems(synced))
+		CHECK(fstat(fd, &synced[synced_count++]) == 0);
+	return fsync(fd);
+}
+
+/* Or a power loss takes the directory, and with it every shard of the disk. */
+static void
+the_name_of_the_directory_is_durable_before_its_superblock(void)
+{
+	struct file_ops noting = file_system;
+	struct superblock_want w = want;
+	struct superblock block;
+	struct stat parent;
+	bool seen = false;
+	int fds[2];
+
+	fresh();
+	noting.fsync = noting_fsync;
+	w.mode = SUPERBLOCK_INIT;
+	synced_count = 0;
+	CHECK(superblock_open(&block, &fds[0], &fds[1], dir, &w, &noting,
+		  &err) == 0);
+	CHECK(stat(root, &parent) == 0);
+	for (size_t i = 0; i < synced_count; i++)
+		seen |= synced[i].st_ino == parent.st_ino &&
+		    synced[i].st_dev == parent.st_dev;
+	CHECK(seen);
+	close_it(&block, fds);
+}
+
 static void
 what_is_missing_or_foreign_is_refused_with_the_way_out(void)
 {
@@ -234,6 +270,7 @@ main(void)
 	if (mkdtemp(root) == NULL)
 		return 1;
 	RUN(init_makes_the_directory_that_open_then_takes);
+	RUN(the_name_of_the_directory_is_durable_before_its_superblock);
 	RUN(what_is_missing_or_foreign_is_refused_with_the_way_out);
 	RUN(two_never_open_one_directory);
 	RUN(a_full_directory_is_not_made_into_a_node);
