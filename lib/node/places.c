@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/number.h"
 
 #define NAME "uploads"
@@ -122,6 +123,10 @@ places_add(struct places *places, struct reqid id, uint32_t shard,
 	else if (errno == ENOSPC || errno == EDQUOT)
 		rc = error_set(err, ERRC_CANTCREATE, "write %s: no space left",
 		    NAME);
+	/* Half a line would spoil the next one. */
+	if (rc != 0 && ftruncate(places->fd, (off_t)places->bytes) == -1)
+		log_error("node", "%s: cannot be cut back: %s", NAME,
+		    strerror(errno));
 	pthread_mutex_unlock(&places->lock);
 	buf_fini(&line);
 	return rc;

@@ -2,7 +2,9 @@
 #include "node/places.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -135,6 +137,31 @@ a_torn_line_loses_itself_only(void)
 	places_close(places);
 }
 
+/* A disk that is full takes a part of a line: the next one is whole. */
+static void
+a_line_that_did_not_fit_does_not_spoil_the_next(void)
+{
+	struct places *places = reopen(NULL);
+	struct seen seen = { .answer = { 0, 0, 0 } };
+	struct nodeproto_store store = store_of("b");
+	struct rlimit all;
+	struct rlimit few;
+
+	add(places, 1, "a");
+	signal(SIGXFSZ, SIG_IGN);
+	REQUIRE(getrlimit(RLIMIT_FSIZE, &all) == 0);
+	few = all;
+	few.rlim_cur = (rlim_t)places_bytes(places) + 20;
+	REQUIRE(setrlimit(RLIMIT_FSIZE, &few) == 0);
+	CHECK(places_add(places, id_of(2), 2, &store, NULL) < 0);
+	REQUIRE(setrlimit(RLIMIT_FSIZE, &all) == 0);
+	add(places, 3, "c");
+	CHECK(places_visit(places, see, &seen, NULL) == 0);
+	REQUIRE(seen.n == 2);
+	CHECK(reqid_equal(seen.place[1].id, id_of(3)));
+	places_close(places);
+}
+
 static void
 a_visit_that_fails_changes_nothing(void)
 {
@@ -220,6 +247,7 @@ main(void)
 	RUN(places_come_back_with_bucket_and_key);
 	RUN(ages_begin_anew_with_the_program);
 	RUN(a_torn_line_loses_itself_only);
+	RUN(a_line_that_did_not_fit_does_not_spoil_the_next);
 	RUN(a_visit_that_fails_changes_nothing);
 	RUN(a_read_is_remembered_and_never_thought_earlier);
 	RUN(what_waits_for_its_upload_keeps_its_own_strings);
