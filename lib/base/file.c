@@ -106,6 +106,27 @@ out:
 	return rc;
 }
 
+int
+file_sync_left(const char *path, const char *suffix, struct error *err)
+{
+	char name[PATH_MAX];
+	int n = snprintf(name, sizeof(name), "%s%s", path, suffix);
+	int fd;
+
+	if (n < 0 || (size_t)n >= sizeof(name))
+		return error_set(err, ERRC_USAGE, "%s%s: path too long", path,
+		    suffix);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd == -1 && errno == ENOENT)
+		return 0;
+	if (fd == -1)
+		return error_errno(err, ERRC_IO, "open %s", name);
+	if (fdatasync(fd) == -1)
+		file_sync_failed(name);
+	close(fd);
+	return 0;
+}
+
 void
 file_sync_failed(const char *what)
 {

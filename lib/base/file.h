@@ -36,6 +36,14 @@ extern const struct file_ops file_system; /* the real thing */
 KOOP_MUST int file_publish(const struct file_ops *ops, int dirfd,
     const char *name, const void *p, size_t n, struct error *err);
 
+/*
+ * What PATH SUFFIX holds reaches the disk, whoever wrote it; no such file is
+ * no error.  For a write-ahead log that a killed process left: its last
+ * commit may be whole, be found and be believed, and yet lie in memory only.
+ */
+KOOP_MUST int file_sync_left(const char *path, const char *suffix,
+    struct error *err);
+
 /* A failed sync means that the kernel may have dropped the pages and will
  * say "success" next time: nothing after it can be believed.  Logs and
  * aborts the process. */

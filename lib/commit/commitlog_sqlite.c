@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "commit/commitlog_lock.h"
 #include "commit/commitlog_page.h"
 
@@ -86,8 +87,11 @@ open_page(struct sqlite_log *log, const uint8_t database_id[static 16],
 	return rc;
 }
 
-/* The writing connection first: it makes the WAL's index that the read-only
- * one needs. */
+/*
+ * The writing connection first: it makes the WAL's index that the read-only
+ * one needs.  To load is to recover what killed programs left; a commit among
+ * it whose sync was never reached must be on disk before anybody applies it.
+ */
 static int
 open_parts(struct sqlite_log *log, const struct commitlog_options *options,
     struct error *err)
@@ -99,6 +103,9 @@ open_parts(struct sqlite_log *log, const struct commitlog_options *options,
 	if (rc == 0)
 		rc = commitlog_schema_load(log->writer.db, log->path,
 		    &log->base, database_id, err);
+	if (rc == 0 && !options->durability_os)
+		rc = file_sync_left(sqlite3_db_filename(log->writer.db, "main"),
+		    "-wal", err);
 	if (rc == 0)
 		rc = open_page(log, database_id, err);
 	if (rc < 0)

@@ -166,6 +166,10 @@ shardmeta_open(struct shardmeta **out, const char *path,
 		rc = error_set(err, ERRC_NOMEM, "meta.db: out of memory");
 	if (rc == 0)
 		rc = sql_open(&meta->sql, path, true, options->no_sync, err);
+	/* A commit that a kill came upon is applied only once it is on disk. */
+	if (rc == 0 && !options->no_sync)
+		rc = file_sync_left(sqlite3_db_filename(meta->sql.db, "main"),
+		    "-wal", err);
 	if (rc == 0) {
 		sqlite3_wal_hook(meta->sql.db, note_wal, meta);
 		rc = load(meta, err);

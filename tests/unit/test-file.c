@@ -177,6 +177,18 @@ files_are_opened_with_cloexec(void)
 }
 
 static void
+what_is_left_is_synced_and_what_is_not_there_is_no_error(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/c", folder);
+	CHECK(file_sync_left(path, "", NULL) == 0);
+	CHECK(file_sync_left(path, "-wal", NULL) == 0);
+	snprintf(path, sizeof(path), "%s/c/d", folder);
+	CHECK(file_sync_left(path, "-wal", NULL) == -ERRC_IO);
+}
+
+static void
 a_failed_sync_ends_the_process(void)
 {
 	int status = 0;
@@ -205,6 +217,7 @@ main(void)
 	RUN(the_system_publishes_files_of_any_size);
 	RUN(a_name_that_is_too_long_is_refused);
 	RUN(files_are_opened_with_cloexec);
+	RUN(what_is_left_is_synced_and_what_is_not_there_is_no_error);
 	RUN(a_failed_sync_ends_the_process);
 	unlinkat(dirfd_, "a", 0);
 	unlinkat(dirfd_, "b", 0);
