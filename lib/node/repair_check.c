@@ -116,13 +116,16 @@ queue_repair(struct nodecore *core, struct shardread *read, uint32_t partition,
 		rc = queue_from(core, partition, seq, record, err);
 	else
 		atomic_store(&core->rescan, true);
+	/* The bad file is gone already: nobody would report it again. */
+	if (rc != 0)
+		atomic_store(&core->rescan, true);
 	record_free(record);
 	repair_wake(core);
 	return rc == -ERRC_NOTFOUND ? 0 : rc;
 }
 
-int
-repair_check(struct nodecore *core, uint32_t partition, struct reqid id,
+static int
+check(struct nodecore *core, uint32_t partition, struct reqid id,
     struct error *err)
 {
 	uint32_t shard = nodecore_shard(core, partition);
@@ -144,5 +147,18 @@ repair_check(struct nodecore *core, uint32_t partition, struct reqid id,
 	if (rc == 0)
 		rc = queue_repair(core, read, partition, fate.seq, err);
 	shardread_end(read);
+	return rc;
+}
+
+int
+repair_check(struct nodecore *core, uint32_t partition, struct reqid id,
+    struct error *err)
+{
+	struct error why = { 0 };
+	int rc = check(core, partition, id, &why);
+
+	/* What is found is logged, whether or not the caller wants it. */
+	if (err != NULL)
+		*err = why;
 	return rc;
 }
