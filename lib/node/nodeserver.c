@@ -131,8 +131,11 @@ nodeserver_read(struct nodeserver_call *call, struct partition_row *row)
 {
 	struct shardread *read = NULL;
 	struct error err = { 0 };
-	int rc = shardread_begin(&read, call->core->meta, &err);
+	int rc;
 
+	/* Before the row: what was applied when the vote came is in it. */
+	call->voted = watermark_voting(call->core->wm, call->index);
+	rc = shardread_begin(&read, call->core->meta, &err);
 	if (rc == 0)
 		rc = shardread_partition(read, call->partition, row, &err);
 	if (rc == 0)
@@ -158,7 +161,7 @@ nodeserver_position(struct nodeserver_call *call,
 bool
 nodeserver_votes(struct nodeserver_call *call, const struct partition_row *row)
 {
-	if (watermark_voting(call->core->wm, call->index))
+	if (call->voted && watermark_voting(call->core->wm, call->index))
 		return true;
 	nodeserver_position(call, row);
 	nodeserver_refuse(call, 503,

@@ -38,9 +38,10 @@ struct nodeserver_call {
 	struct nodeserver *server;
 	struct httpd_request *req;
 	struct httpreq_query query;
-	const char *rest;             /* of the path, after /ROUTE/ */
-	uint32_t partition;           /* routes of one partition */
-	size_t index;                 /* its place in the watermark */
+	const char *rest;   /* of the path, after /ROUTE/ */
+	uint32_t partition; /* routes of one partition */
+	size_t index;       /* its place in the watermark */
+	bool voted;         /* it had a vote when its row was read, or before */
 	struct nodeproto_store store; /* /store only */
 	struct reqid id;
 	bool has_id; /* requestId= */
