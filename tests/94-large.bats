@@ -75,7 +75,7 @@ watch_memory() {
 		local total=0 line address
 		while read -r address; do
 			line=$(curl -sS "http://$address/metrics" |
-				sed -n 's/^koop_node_sent_bytes_total[^ ]* //p')
+				sed -n 's/^koop_node_read_bytes_total[^ ]* //p')
 			total=$((total + line))
 		done < <(koop status --data "$DATA" |
 			sed -n 's/^node-[^ ]* *\([0-9.:]*\) .*/\1/p')

@@ -44,6 +44,8 @@ struct partition_row;
 	    "Shard uploads that failed or were refused.")                 \
 	X(shard_gets, "koop_node_shard_gets_total",                       \
 	    "Shards, or pieces of shards, sent.")                         \
+	X(read_bytes, "koop_node_read_bytes_total",                       \
+	    "Bytes of shards that were asked for.")                       \
 	X(meta_reads, "koop_node_meta_reads_total",                       \
 	    "Answers about rows of the metadata.")                        \
 	X(records, "koop_node_records_applied_total", "Records applied.") \
@@ -125,7 +127,7 @@ uint64_t nodecore_deadline(const struct nodecore *core, uint64_t ms);
  * any more is dead. */
 struct nodecore_fate {
 	bool decided, live, dead;
-	uint64_t seq;
+	uint64_t seq; /* of what decided it; dead: at or above what killed it */
 };
 KOOP_MUST int nodecore_fate(struct shardread *read, uint32_t partition,
     struct reqid id, struct nodecore_fate *out, struct error *err);

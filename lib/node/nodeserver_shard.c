@@ -203,9 +203,12 @@ nodeserver_send_shard(struct nodeserver_call *call, int fd, uint64_t bytes)
 	    "application/octet-stream");
 	switch (range_parse(&range, httpd_header(call->req, "Range"), bytes)) {
 	case RANGE_NONE:
+		atomic_fetch_add(&call->core->counters.read_bytes, bytes);
 		httpd_reply_fd(call->req, 200, fd, 0, bytes);
 		return;
 	case RANGE_OK:
+		atomic_fetch_add(&call->core->counters.read_bytes,
+		    range.last - range.first + 1);
 		snprintf(text, sizeof(text),
 		    "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, range.first,
 		    range.last, bytes);
