@@ -97,18 +97,22 @@ nodecore_fate(struct shardread *read, uint32_t partition, struct reqid id,
 		out->live = decided.live;
 		out->dead = !decided.live;
 		out->seq = decided.seq;
-		return 0;
-	}
-	if (rc != -ERRC_NOTFOUND)
+		if (out->live)
+			return 0;
+	} else if (rc != -ERRC_NOTFOUND) {
 		return rc;
+	}
 	rc = shardread_partition(read, partition, &row, err);
 	if (rc == -ERRC_NOTFOUND)
 		return 0;
 	if (rc != 0)
 		return rc;
-	/* Whatever record names it now has the outcome expired. */
-	if (row.t_ms > reqid_time_ms(id) &&
-	    row.t_ms - reqid_time_ms(id) > APPLY_EXPIRE_MS) {
+	/* Whatever record names an old one now has the outcome expired.  What
+	 * superseded a dead one came after what decided it, and at or before
+	 * the position here: once that is stable, so is what killed it. */
+	if (out->dead ||
+	    (row.t_ms > reqid_time_ms(id) &&
+		row.t_ms - reqid_time_ms(id) > APPLY_EXPIRE_MS)) {
 		out->dead = true;
 		out->seq = row.applied;
 	}
