@@ -78,6 +78,9 @@ static const char schema[] =
 #define PART "upload, number, id, seq, size, modified_ms, etag, blob"
 #define DECIDED "id, seq, outcome, live"
 #define OPLOG "seq, time_ms, id, outcome, hash, line"
+/* Not the last record of its partition: that one is kept, however old, as it
+ * tells whether the log is still the one that was applied. */
+#define OPLOG_OLD "(slot, seq) NOT IN (SELECT slot, applied FROM partition)"
 #define REPAIR                                                          \
 	"number, id, partition, seq, whole, bucket, key, upload, part," \
 	" attempts, queued_ms"
@@ -163,10 +166,11 @@ static const char *const text[SQL_MAX] = {
 			  ", total) VALUES (?,?,?,?,?,?,?,?)",
 	[SQL_OPLOG_TOTAL] = "SELECT total FROM oplog ORDER BY row DESC LIMIT 1",
 	[SQL_OPLOG_FIRST] = "SELECT total - length(line) FROM oplog"
-			    " ORDER BY row LIMIT 1",
+			    " WHERE " OPLOG_OLD " ORDER BY row LIMIT 1",
 	[SQL_OPLOG_TRIM] =
 	    "DELETE FROM oplog WHERE row <= (SELECT max(row) FROM (SELECT row,"
-	    " total FROM oplog ORDER BY row LIMIT 1024) WHERE total < ?)",
+	    " total FROM oplog WHERE " OPLOG_OLD
+	    " ORDER BY row LIMIT 1024) WHERE total < ?) AND " OPLOG_OLD,
 	[SQL_OPLOG_AT] = "SELECT " OPLOG
 			 " FROM oplog WHERE slot = ? AND seq = ?",
 	[SQL_OPLOG_FROM] = "SELECT " OPLOG " FROM oplog WHERE slot = ?"

@@ -486,6 +486,42 @@ the_oplog_is_trimmed_by_size(void)
 	shardmeta_close(meta);
 }
 
+/* It alone can tell that a log which was put back is not the one applied. */
+static void
+the_last_record_of_a_quiet_partition_is_not_trimmed(void)
+{
+	struct shardmeta *meta = open_fresh();
+	struct rowset *rows = shardmeta_rowset(meta);
+	struct oplog_row row = { .partition = 2, .line = bytes_str("quiet") };
+	struct partition_row *partition;
+	struct shardread_counts counts;
+	struct shardread *read;
+	char line[101];
+
+	begin(meta);
+	for (row.seq = 2; row.seq <= 3; row.seq++)
+		CHECK(rows->ops->oplog_add(rows, &row, NULL) == 0);
+	CHECK(rows->ops->partition(rows, 2, &partition, NULL) == 0);
+	partition->applied = 3;
+	commit(meta);
+	memset(line, 'x', 100);
+	row.line = bytes_of(line, 100);
+	row.partition = 1;
+	begin(meta);
+	for (row.seq = 2; row.seq < 52; row.seq++)
+		CHECK(rows->ops->oplog_add(rows, &row, NULL) == 0);
+	CHECK(shardmeta_oplog_trim(meta, NULL) == 0);
+	commit(meta);
+	CHECK(shardread_begin(&read, meta, NULL) == 0);
+	CHECK(shardread_oplog_at(read, 2, 2, &row, NULL) == -ERRC_NOTFOUND);
+	CHECK(shardread_oplog_at(read, 2, 3, &row, NULL) == 0);
+	CHECK(bytes_is(row.line, "quiet"));
+	CHECK(shardread_counts(read, &counts, NULL) == 0);
+	CHECK(counts.oplog_bytes >= 1000 && counts.oplog_bytes <= 1100);
+	shardread_end(read);
+	shardmeta_close(meta);
+}
+
 struct copy {
 	struct rowset *to;
 	struct partition_row partition;
@@ -699,6 +735,7 @@ main(void)
 	RUN(what_is_rolled_back_never_was);
 	RUN(queues_outlive_the_process);
 	RUN(the_oplog_is_trimmed_by_size);
+	RUN(the_last_record_of_a_quiet_partition_is_not_trimmed);
 	RUN(a_snapshot_is_staged_and_switched_to_never_backwards);
 	RUN(tombstones_go_when_they_are_stable);
 	RUN(more_readers_than_connections_take_turns);
