@@ -213,3 +213,31 @@ start_set() {
 	until_true none
 	[ "$(curl -sS -f "$GW/box/film")" = tiny ]
 }
+
+@test "gc: a file that will not go keeps no other one" {
+	export KOOP_GC_GRACE=400ms
+	start_set
+	object 500000 one 1
+	# In the order in which a node looks at them.
+	for key in a b c d e f; do
+		echo "$(partition "box/$key") $key"
+	done | sort -n | cut -d' ' -f2 >keys
+	curl -sS -f -T one "$GW/box/$(head -n 1 keys)"
+	stuck=$(ids)
+	sed 1d keys | while read -r key; do
+		curl -sS -f -T one "$GW/box/$key"
+	done
+	koop status --data "$DATA" --wait full >/dev/null
+	file=$(find "$DATA"/node-*/shards -name "$stuck.*" | head -n 1)
+	rm "$file"
+	mkdir "$file"
+	while read -r key; do
+		curl -sS -f -X DELETE "$GW/box/$key"
+	done <keys
+	none() {
+		[ -z "$(ids)" ]
+	}
+	until_true none
+	[ -d "$file" ]
+	rmdir "$file"
+}

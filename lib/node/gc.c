@@ -168,6 +168,13 @@ collect(struct nodecore *core, struct shardread *read,
 
 /* Rounds. */
 
+static void
+complain(const char *what, int rc, const struct error *err)
+{
+	if (rc != 0)
+		log_error("node", "gc: %s: %s", what, err->text);
+}
+
 struct look {
 	struct garbage_row row[BATCH];
 	size_t n;
@@ -200,11 +207,16 @@ collect_some(struct nodecore *core, uint32_t partition, uint64_t stable,
 		rc = shardread_garbage(read, partition, stable, after, look_row,
 		    look, err);
 	for (size_t i = 0; rc >= 0 && i < look->n; i++) {
+		struct error why = { 0 };
+		int one;
+
 		if (atomic_load(&core->stopping))
 			break;
-		rc = collect(core, read, &look->row[i], err);
-		if (rc == 0)
+		one = collect(core, read, &look->row[i], &why);
+		if (one == 0)
 			look->gone[look->gone_count++] = look->row[i];
+		/* A file that will not go keeps no other one. */
+		complain("garbage", KOOP_MIN(one, 0), &why);
 		*after = look->row[i];
 	}
 	shardread_end(read);
@@ -252,13 +264,6 @@ tidy(struct nodecore *core, struct error *err)
 		return rc;
 	}
 	return shardmeta_commit(core->meta, err);
-}
-
-static void
-complain(const char *what, int rc, const struct error *err)
-{
-	if (rc != 0)
-		log_error("node", "gc: %s: %s", what, err->text);
 }
 
 static void
