@@ -76,6 +76,15 @@ closes(const struct httpd_request *req)
 	return req->close || atomic_load(&req->conn->httpd->draining);
 }
 
+/* libmicrohttpd takes no empty value.  A blank is one, to whoever reads it:
+ * blanks around a value are no part of it (RFC 9110 5.5). */
+static bool
+add_header(struct httpd_request *req, const char *name, const char *value)
+{
+	return MHD_add_response_header(req->response, name,
+		   value[0] != '\0' ? value : " ") == MHD_YES;
+}
+
 /* Headers go in at the end, when it is known whether the connection closes. */
 static bool
 add_headers(struct httpd_request *req)
@@ -87,14 +96,11 @@ add_headers(struct httpd_request *req)
 	bool good = !buf_failed(&req->headers);
 
 	while (good && next_header(&req->headers, &at, &name, &value))
-		good = MHD_add_response_header(req->response, name, value) ==
-		    MHD_YES;
+		good = add_header(req, name, value);
 	if (good && server != NULL)
-		good = MHD_add_response_header(req->response, "Server",
-			   server) == MHD_YES;
+		good = add_header(req, "Server", server);
 	if (good && closes(req))
-		good = MHD_add_response_header(req->response, "Connection",
-			   "close") == MHD_YES;
+		good = add_header(req, "Connection", "close");
 	return good;
 }
 
