@@ -264,6 +264,34 @@ put() {
 	is 400 InvalidArgument
 }
 
+@test "s3: metadata may be empty" {
+	bucket blank
+	s3 PUT /blank/a -d x -H 'x-amz-meta-none;' -H 'x-amz-meta-one: 1'
+	is 200
+	for method in GET HEAD; do
+		s3 "$method" '/blank/a?response-content-language='
+		is 200
+		grep -qix $'x-amz-meta-none: *\r' headers
+		grep -qix $'content-language: *\r' headers
+		[ "$(header x-amz-meta-one)" = 1 ]
+	done
+}
+
+@test "s3: what a GET or DELETE carries is passed over" {
+	bucket carry
+	put /carry/a text
+	s3 GET /carry/a -d 'what for'
+	is 200
+	[ "$(cat body)" = text ]
+	s3 GET /carry/a -d 'what for' -H 'Transfer-Encoding: chunked' \
+		-H 'x-amz-decoded-content-length: 5'
+	is 200
+	s3 DELETE /carry/a -d 'what for'
+	is 204
+	s3 GET /carry/a
+	is 404 NoSuchKey
+}
+
 @test "s3: a body without a length is taken chunked, and not otherwise" {
 	bucket chunked
 	object 1000000 film

@@ -162,6 +162,11 @@ begin_body(struct s3req *r)
 		.trailer = body_trailer,
 		.arg = r };
 	r->known = r->framed ? decoded != NULL : length >= 0;
+	/* What a GET or DELETE carries is thrown away by the server, and it
+	 * never comes here. */
+	if (strcmp(httpd_method(r->http), "PUT") != 0 &&
+	    strcmp(httpd_method(r->http), "POST") != 0)
+		r->known = r->framed = false;
 	if (!r->framed && length >= 0)
 		r->length = (uint64_t)length;
 	if (r->framed && decoded &&
