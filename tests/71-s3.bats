@@ -730,6 +730,34 @@ put() {
 	[ "$(element Key)" = e ]
 }
 
+@test "s3: keys are deleted on conditions" {
+	bucket choose
+	put /choose/a x
+	put /choose/b x
+	put /choose/c x
+	right=$(printf x | md5sum | cut -d ' ' -f 1)
+	wrong=$(printf y | md5sum | cut -d ' ' -f 1)
+	s3 POST '/choose?delete' -d "<Delete><Object><Key>a</Key><ETag>&quot;$right&quot;</ETag></Object><Object><Key>b</Key><ETag>$wrong</ETag></Object><Object><ETag>no etag</ETag><Key>b</Key></Object><Object><Key>c</Key><Size>2</Size></Object><Object><Key>none</Key><ETag>$right</ETag></Object></Delete>"
+	is 200
+	[ "$(element Code | tr '\n' ' ')" = \
+		'PreconditionFailed PreconditionFailed NotImplemented NoSuchKey ' ]
+	s3 GET /choose
+	[ "$(element Key | tr '\n' ' ')" = 'b c ' ]
+}
+
+@test "s3: a thousand of the longest keys are deleted at once" {
+	bucket longest
+	python3 - >input <<-'END'
+	keys = ("%04d" % i + "k" * 1016 + "&amp;" * 4 for i in range(1000))
+	print("<Delete>" + "".join(
+	    f"<Object><Key>{k}</Key></Object>" for k in keys) + "</Delete>")
+	END
+	[ "$(stat -c %s input)" -gt $((1024 * 1024)) ]
+	s3 POST '/longest?delete' --data-binary @input
+	is 200
+	[ "$(element Key | wc -l)" -eq 1000 ]
+}
+
 @test "s3: a delete document is checked" {
 	bucket baddelete
 	put /baddelete/a x

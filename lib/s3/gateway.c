@@ -155,8 +155,11 @@ begin_body(struct s3req *r)
 	 * body; every part was checked when it came. */
 	if (r->op == S3OP_COMPLETE_UPLOAD)
 		r->sum.has_kind = false;
+	/* 10,000 parts, or a thousand of the longest keys, are long. */
 	r->body = buf_make(
-	    r->op == S3OP_COMPLETE_UPLOAD ? S3XML_DOC_MAX : S3XML_SMALL_MAX);
+	    r->op == S3OP_COMPLETE_UPLOAD || r->op == S3OP_DELETE_OBJECTS ?
+		S3XML_DOC_MAX :
+		S3XML_SMALL_MAX);
 	r->framed = is_framed(r);
 	r->chunked = (struct s3chunked){ .data = body_data,
 		.trailer = body_trailer,

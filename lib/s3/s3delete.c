@@ -93,8 +93,9 @@ object_end(struct s3req *r)
 struct target {
 	char *key;
 	size_t key_n;
-	bool other_version; /* not the null version */
-	bool versioned;     /* a VersionId was given */
+	bool other_version;              /* not the null version */
+	bool versioned;                  /* a VersionId was given */
+	char if_match[S3PUT_ETAG_BYTES]; /* "" for none */
 	enum s3error error;
 };
 
@@ -127,6 +128,22 @@ element_key(struct deletes *d, struct bytes text)
 	return 0;
 }
 
+/* A condition that is not understood must not be passed over: the object
+ * would be gone. */
+static void
+element_condition(struct deletes *d, const char *path, struct bytes text)
+{
+	enum s3error e = S3E_NONE;
+
+	if (strcmp(path, "Delete/Object/ETag") == 0)
+		e = s3put_if_match(d->now.if_match, text);
+	else if (strcmp(path, "Delete/Object/LastModifiedTime") == 0 ||
+	    strcmp(path, "Delete/Object/Size") == 0)
+		e = S3E_NOT_IMPLEMENTED;
+	if (d->now.error == S3E_NONE)
+		d->now.error = e;
+}
+
 static int
 element(void *arg, const char *path, struct bytes text)
 {
@@ -134,6 +151,7 @@ element(void *arg, const char *path, struct bytes text)
 
 	if (strcmp(path, "Delete/Object/Key") == 0)
 		return element_key(d, text);
+	element_condition(d, path, text);
 	if (strcmp(path, "Delete/Object/VersionId") == 0) {
 		d->now.versioned = text.n > 0;
 		d->now.other_version = d->now.versioned &&
@@ -217,6 +235,8 @@ prepare(struct s3req *r, struct deletes *d, struct error *err)
 			.bucket = s3req_bucket(r),
 			.key = key,
 		};
+		if (t->if_match[0] != '\0')
+			record->if_match = bytes_str(t->if_match);
 		rc = bucket_ensure(r->gw->nc, &place, record->bucket,
 		    &record->incarnation, deadline, err);
 		if (rc < 0)
@@ -255,8 +275,9 @@ deletes_reply(struct s3req *r, struct deletes *d)
 	for (size_t i = 0; i < d->item_count; i++) {
 		struct committer_item *item = &d->items[i];
 
-		d->targets[d->target_of[i]].error = deleted(item->outcome,
-		    false);
+		struct target *t = &d->targets[d->target_of[i]];
+
+		t->error = deleted(item->outcome, t->if_match[0] != '\0');
 		if (item->outcome != OUTCOME_DONE)
 			bucket_forget(r->gw->nc, item->partition,
 			    s3req_bucket(r));

@@ -60,13 +60,30 @@ check_headers(struct s3req *r)
 	return S3E_INVALID_STORAGE_CLASS;
 }
 
-/* One ETag, quoted or not, into out; or "*" for If-None-Match. */
+enum s3error
+s3put_if_match(char out[static S3PUT_ETAG_BYTES], struct bytes value)
+{
+	if (value.n >= 2 && value.p[0] == '"' && value.p[value.n - 1] == '"')
+		value = bytes_of(value.p + 1, value.n - 2);
+	if (bytes_is(value, "*") ||
+	    (value.n > 0 && memchr(value.p, ',', value.n) != NULL))
+		return S3E_NOT_IMPLEMENTED;
+	/* What is no ETag of ours matches nothing. */
+	if (value.n == 0 || value.n >= S3PUT_ETAG_BYTES)
+		return S3E_PRECONDITION_FAILED;
+	memcpy(out, value.p, value.n);
+	out[value.n] = '\0';
+	if (strspn(out, "0123456789abcdef-") == value.n)
+		return S3E_NONE;
+	out[0] = '\0';
+	return S3E_PRECONDITION_FAILED;
+}
+
 enum s3error
 s3put_conditions(struct s3req *r, struct s3put_attributes *out)
 {
 	const char *match = s3req_header(r, "if-match");
 	const char *none = s3req_header(r, "if-none-match");
-	size_t n;
 
 	if (none) {
 		if (strcmp(none, "*") != 0 || match)
@@ -75,20 +92,7 @@ s3put_conditions(struct s3req *r, struct s3put_attributes *out)
 	}
 	if (!match)
 		return S3E_NONE;
-	n = strlen(match);
-	if (n >= 2 && match[0] == '"' && match[n - 1] == '"') {
-		match++;
-		n -= 2;
-	}
-	if (strchr(match, ',') || (n == 1 && match[0] == '*'))
-		return S3E_NOT_IMPLEMENTED;
-	/* What is no ETag of ours matches nothing. */
-	if (n == 0 || n >= sizeof(out->if_match) ||
-	    strspn(match, "0123456789abcdef-") < n)
-		return S3E_PRECONDITION_FAILED;
-	memcpy(out->if_match, match, n);
-	out->if_match[n] = '\0';
-	return S3E_NONE;
+	return s3put_if_match(out->if_match, bytes_str(match));
 }
 
 static void

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/random.h"
 #include "s3/s3error.h"
 #include "s3/s3store.h"
@@ -15,14 +16,15 @@
  * CreateMultipartUpload), and the parameters of a part.
  */
 
+#define S3PUT_ETAG_BYTES 40 /* MD5 in hex, '-', number of parts, NUL */
 #define S3PUT_PARTS_MAX 10000
 #define S3PUT_PART_MIN_BYTES (5ull << 20) /* of every part but the last */
 
 struct s3req;
 
 struct s3put_attributes {
-	char *headers, *meta; /* JSON texts */
-	char if_match[40];    /* "" for none */
+	char *headers, *meta;            /* JSON texts */
+	char if_match[S3PUT_ETAG_BYTES]; /* "" for none */
 	bool if_none_match;
 };
 
@@ -34,6 +36,9 @@ void s3put_attributes_fini(struct s3put_attributes *a);
 /* If-Match and If-None-Match of a write, alone. */
 KOOP_MUST enum s3error s3put_conditions(struct s3req *r,
     struct s3put_attributes *out);
+/* One ETag, quoted or not, into out. */
+KOOP_MUST enum s3error s3put_if_match(char out[static S3PUT_ETAG_BYTES],
+    struct bytes value);
 /* For an object of the request's name, size and id. */
 struct s3store_options s3put_options(const struct s3req *r,
     const struct s3put_attributes *a);
