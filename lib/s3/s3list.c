@@ -139,6 +139,9 @@ read_page(struct listing *l, metaread_list_fn *fn)
 	int rc;
 
 	rc = metaread_home(r->gw->nc, q.bucket, &info, s3req_read_by(r), &err);
+	/* Of this bucket, and of none that had the name before it. */
+	if (rc == 0)
+		q.incarnation = info.incarnation;
 	if (rc == 0 && l->page.max > 0) {
 		if (l->kind == S3PAGE_UPLOADS) {
 			/* Without a key-marker it has no meaning. */
