@@ -113,6 +113,7 @@ struct part_entry {
 	uint64_t crc64nvme;
 	uint64_t shard_crc64[32];
 };
+/* Negative: ERRC_NOMEM, or the parts make no sense; words are found. */
 typedef int metaread_part_fn(void *arg, const struct part_entry *part);
 
 struct parts_end {

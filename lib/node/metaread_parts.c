@@ -135,7 +135,12 @@ give_lines(const struct parts_read *read, metaread_part_fn *fn, void *arg,
 			return 0;
 		to_entry(&entry, line);
 		rc = fn(arg, &entry);
-		if (rc != 0)
+		if (rc < 0)
+			return error_set(err, (enum errc) - rc, "parts: %s",
+			    rc == -ERRC_NOMEM ?
+				"out of memory" :
+				"more, or larger, than an object has");
+		if (rc > 0)
 			return rc;
 	}
 }
