@@ -436,3 +436,26 @@ print([i for i in range(99) if zlib.crc32(b"films/%d" % i) % 32 != part][
 	done
 	[ "$(curl -sS -o /dev/null -w '%{http_code}' "$GW/films/film")" = 503 ]
 }
+
+@test "node: lists of thousands of partitions, whose query is a body" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1 \
+		--write-quorum 3 --partitions 1500
+	curl -sS -f -X PUT "$GW/films"
+	for key in a b c/d; do
+		curl -sS -f -X PUT -d x "$GW/films/$key"
+	done
+	curl -sS -f "$GW/films?list-type=2&delimiter=/" >list
+	[ "$(grep -o '<Key>[^<]*\|<Prefix>c[^<]*' list | tr '\n' ' ')" = \
+		'<Key>a <Key>b <Prefix>c/ ' ]
+	curl -sS -f "$GW/films?uploads" | grep -q '<IsTruncated>false<'
+	curl -sS -f "$GW/" | grep -q '<Name>films</Name>'
+	TO="X-Koop-To: $(conf cluster)/1/0"
+	NODE=$(jq -r '.erasure_sets[0].machines[0]|"\(.ip):\(.port)"' \
+		"$DATA/topology.json")
+	call 200 -d 'bucket=films&prefix=a' "http://$NODE/list"
+	[ "$(jq -r '.key // .end' body | tr '\n' ' ')" = 'a true ' ]
+	call 400 -d 'bucket=films&prefix=%' "http://$NODE/list"
+	call 400 -d 'prefix=a' "http://$NODE/list"
+	head -c 300000 /dev/zero | tr '\0' 1 >long
+	call 413 --data-binary @long "http://$NODE/list"
+}

@@ -57,6 +57,14 @@ receive_more(struct question *q, size_t max)
 	return true;
 }
 
+static bool
+send_body(struct question *q, struct bytes body)
+{
+	struct iovec iov = { (void *)(uintptr_t)body.p, body.n };
+
+	return body.n == 0 || httpc_send(q->call, &iov, 1) == 0;
+}
+
 static void
 open_question(struct asking *a)
 {
@@ -77,11 +85,12 @@ open_question(struct asking *a)
 	nodeclient_addr(ask->place, machine, &addr);
 	nodeclient_to(ask->nc, ask->place, machine, to);
 	if (httpc_open(&q->call, nodeclient_pool(ask->nc), &addr, ask->method,
-		ask->target, headers, ask->range != NULL ? 2 : 1, HTTPC_NO_BODY,
-		NULL) < 0)
+		ask->target, headers, ask->range != NULL ? 2 : 1,
+		ask->body.n > 0 ? ask->body.n : HTTPC_NO_BODY, NULL) < 0)
 		return;
-	if (!receive_more(q, ask->body_max)) {
+	if (!send_body(q, ask->body) || !receive_more(q, ask->body_max)) {
 		httpc_close(q->call);
+		buf_fini(&q->body);
 		return;
 	}
 	a->count++;

@@ -43,7 +43,8 @@ struct metaask {
 	const char *method;
 	const char *target;
 	const char *range; /* value of Range, or NULL */
-	size_t body_max;
+	struct bytes body; /* of a POST; else empty */
+	size_t body_max;   /* of an answer */
 	uint32_t width;
 	uint32_t order[32]; /* machines, best first */
 	uint32_t order_count;

@@ -12,10 +12,12 @@
 #include "cluster/placement.h"
 #include "commit/commitlog.h"
 #include "http/httpc.h"
+#include "http/httpreq.h"
 #include "node/metaask.h"
 #include "node/nodeclient.h"
 
-#define TARGET_MAX (256u << 10)
+/* Of the query: the positions of all partitions, and three names. */
+#define QUERY_MAX (256u << 10)
 /* A thousand keys of the longest kind, percent-encoded; many buckets. */
 #define PAGE_MAX (32u << 20)
 #define AGAIN_MS 50
@@ -141,8 +143,36 @@ machines_ready(struct paging *p, const struct set_page *page)
 	return ready;
 }
 
+/* The query goes into the target, or, if it is too long for that, into the
+ * body of a POST: there may be thousands of partitions. */
 static int
-fetch_page(struct paging *p, struct set_page *page, const struct buf *query,
+fill_request(const struct paging *p, struct metaask *ask, struct buf *target,
+    const struct buf *query, struct error *err)
+{
+	static const char *const path[] = {
+		[PAGE_LIST] = "/list",
+		[PAGE_UPLOADS] = "/uploads",
+		[PAGE_BUCKETS] = "/buckets",
+	};
+	bool form;
+
+	buf_addstr(target, path[p->kind]);
+	form = target->n + 1 + query->n > HTTPREQ_TARGET_MAX;
+	if (form) {
+		ask->body = buf_bytes(query);
+	} else {
+		buf_addch(target, '?');
+		buf_add(target, query->p, query->n);
+	}
+	ask->method = form ? "POST" : "GET";
+	ask->target = buf_cstr(target);
+	if (buf_failed(query) || buf_failed(target))
+		return error_set(err, ERRC_USAGE, "list: query too long");
+	return 0;
+}
+
+static int
+fetch_page(struct paging *p, struct set_page *page, const struct buf *common,
     struct error *err)
 {
 	struct commitlog *log = nodeclient_log(p->nc);
@@ -150,25 +180,23 @@ fetch_page(struct paging *p, struct set_page *page, const struct buf *query,
 		.set = page->set,
 		.set_index = (size_t)(page - p->page),
 	};
-	struct buf target = buf_make(TARGET_MAX);
+	struct buf query = buf_make(QUERY_MAX);
+	struct buf target = buf_make(HTTPREQ_TARGET_MAX);
 	struct metaask ask = {
 		.nc = p->nc,
 		.place = &place,
-		.method = "GET",
 		.body_max = PAGE_MAX - 1,
 		.width = 1,
 	};
-	int rc = 0;
+	int rc;
 
 	if (page->at_count == 0) {
 		page->ended = true;
 		return 0;
 	}
-	buf_add(&target, query->p, query->n);
-	nodeline_at_print(&target, page->at, page->at_count);
-	ask.target = buf_cstr(&target);
-	if (buf_failed(&target))
-		rc = error_set(err, ERRC_USAGE, "list: query too long");
+	buf_add(&query, common->p, common->n);
+	nodeline_at_print(&query, page->at, page->at_count);
+	rc = fill_request(p, &ask, &target, &query, err);
 	while (rc == 0) {
 		uint32_t bell = commitlog_bell(log);
 
@@ -177,6 +205,7 @@ fetch_page(struct paging *p, struct set_page *page, const struct buf *query,
 		if (rc == 0)
 			commitlog_wait(log, bell, AGAIN_MS);
 	}
+	buf_fini(&query);
 	buf_fini(&target);
 	return rc < 0 ? rc : 0;
 }
@@ -356,7 +385,6 @@ print_query(struct buf *query, enum page_kind kind, const struct list_query *q)
 {
 	bool uploads = kind == PAGE_UPLOADS;
 
-	buf_addstr(query, uploads ? "/uploads?" : "/list?");
 	add_parameter(query, "bucket", q->bucket);
 	add_parameter(query, "prefix", q->prefix);
 	add_parameter(query, "delimiter", q->delimiter);
@@ -425,7 +453,7 @@ read_page(struct nodeclient *nc, enum page_kind kind,
     const struct list_query *q, struct merged *merged, uint64_t deadline,
     struct error *err)
 {
-	struct buf query = buf_make(TARGET_MAX);
+	struct buf query = buf_make(QUERY_MAX);
 	struct paging paging = { 0 };
 	int rc;
 
@@ -551,13 +579,13 @@ int
 metaread_buckets(struct nodeclient *nc, metaread_bucket_fn *fn, void *arg,
     uint64_t deadline, struct error *err)
 {
-	struct buf query = buf_make(TARGET_MAX);
+	struct buf query = buf_make(QUERY_MAX);
 	struct nodeline_bucket *all = NULL;
 	struct paging paging = { 0 };
 	size_t count = 0;
 	int rc;
 
-	buf_printf(&query, "/buckets?timeout=%d&at=", NODE_WAIT_MS);
+	buf_printf(&query, "timeout=%d&at=", NODE_WAIT_MS);
 	rc = paging_init(&paging, nc, PAGE_BUCKETS, deadline, err);
 	for (size_t i = 0; i < paging.count && rc == 0; i++)
 		rc = fetch_page(&paging, &paging.page[i], &query, err);

@@ -19,6 +19,8 @@
  * stack and MHD's pool are what a connection costs; see koop-node(8). */
 #define CONNECTIONS 512
 #define REFUSAL_MAX 600
+/* A query with the positions of 4,096 partitions and three names. */
+#define FORM_MAX (256u << 10)
 
 struct nodeserver {
 	struct nodecore *core;
@@ -31,6 +33,7 @@ enum route_flags {
 	OPEN = 2,      /* needs no X-Koop-To */
 	BODY = 4,      /* handled as its body comes */
 	STORE = 8,     /* /store/PARTITION/BUCKET/KEY */
+	FORM = 16,     /* the query is the body */
 };
 
 typedef void route_fn(struct nodeserver_call *call);
@@ -51,8 +54,11 @@ static const struct route routes[] = {
 	{ "GET", "buckets", 0, nodeserver_buckets },
 	{ "GET", "applied", 0, nodeserver_stream },
 	{ "GET", "applied", PARTITION, nodeserver_applied },
+	{ "POST", "buckets", FORM, nodeserver_buckets },
 	{ "GET", "list", 0, nodeserver_list },
+	{ "POST", "list", FORM, nodeserver_list },
 	{ "GET", "uploads", 0, nodeserver_uploads },
+	{ "POST", "uploads", FORM, nodeserver_uploads },
 	{ "GET", "parts", PARTITION, nodeserver_parts },
 	{ "PUT", "lease", PARTITION, nodeserver_lease },
 	{ "POST", "repair", PARTITION, nodeserver_repair },
@@ -344,6 +350,36 @@ parse_call(struct nodeserver_call *call, const struct route *route)
 }
 
 static void
+begin_form(struct nodeserver_call *call, const struct route *route)
+{
+	call->form_fn = route->fn;
+	call->form = buf_make(FORM_MAX);
+}
+
+static int
+take_form(struct nodeserver_call *call, const uint8_t *p, size_t n)
+{
+	buf_add(&call->form, p, n);
+	if (!buf_failed(&call->form))
+		return 0;
+	nodeserver_refuse(call, 413, "the query is too long");
+	return -1;
+}
+
+static void
+end_form(struct nodeserver_call *call)
+{
+	struct error err = { 0 };
+
+	httpreq_query_fini(&call->query);
+	if (httpreq_query_parse(&call->query, buf_bytes(&call->form), &err) !=
+	    0)
+		nodeserver_error(call, &err);
+	else
+		call->form_fn(call);
+}
+
+static void
 serve_begin(void *ctx, struct httpd_request *req)
 {
 	struct nodeserver *server = ctx;
@@ -366,8 +402,12 @@ serve_begin(void *ctx, struct httpd_request *req)
 		nodeserver_refuse(call, status, "%s",
 		    status == 405 ? "method not allowed" : "no such path");
 	else if (((route->flags & OPEN) || check_to(call)) &&
-	    parse_call(call, route))
-		route->fn(call);
+	    parse_call(call, route)) {
+		if (route->flags & FORM)
+			begin_form(call, route);
+		else
+			route->fn(call);
+	}
 }
 
 static struct nodeserver_call *
@@ -385,7 +425,10 @@ serve_body(void *ctx, struct httpd_request *req, const uint8_t *p, size_t n)
 	struct nodeserver_call *call = call_of(req);
 
 	(void)ctx;
-	return call == NULL ? -1 : nodeserver_put_body(call, p, n);
+	if (call == NULL)
+		return -1;
+	return call->form_fn != NULL ? take_form(call, p, n) :
+				       nodeserver_put_body(call, p, n);
 }
 
 static void
@@ -394,7 +437,11 @@ serve_end(void *ctx, struct httpd_request *req)
 	struct nodeserver_call *call = call_of(req);
 
 	(void)ctx;
-	if (call != NULL && !httpd_replied(req))
+	if (call == NULL || httpd_replied(req))
+		return;
+	if (call->form_fn != NULL)
+		end_form(call);
+	else
 		nodeserver_put_end(call);
 }
 
@@ -409,6 +456,7 @@ serve_done(void *ctx, struct httpd_request *req, bool completed)
 		return;
 	nodeserver_put_done(call);
 	httpreq_query_fini(&call->query);
+	buf_fini(&call->form);
 	call->magic = 0;
 	httpd_set_user(req, NULL);
 	free(call);

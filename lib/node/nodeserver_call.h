@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/compiler.h"
 #include "http/httpd.h"
 #include "http/httpreq.h"
@@ -45,6 +46,9 @@ struct nodeserver_call {
 	struct nodeproto_store store; /* /store only */
 	struct reqid id;
 	bool has_id; /* requestId= */
+	/* POST of a query that is too long for a target */
+	void (*form_fn)(struct nodeserver_call *call);
+	struct buf form;
 	/* PUT */
 	struct shardfile_upload *upload;
 	uint32_t shard;
