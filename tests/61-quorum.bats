@@ -154,21 +154,22 @@ read_all() {
 @test "quorum: deleting a bucket races a write, and no acknowledged object is lost" {
 	cluster_up
 	object 20000 film
-	for i in 1 2 3 4 5 6 7 8; do
-		[ "$(code -X PUT "$GW/race$i")" = 200 ]
+	for round in 1 2 3 4 5 6 7 8; do
+		[ "$(code -X PUT "$GW/race$round")" = 200 ]
 		curl -sS -o /dev/null -w '%{http_code}' -X DELETE \
-			"$GW/race$i" >deleted.a 3>&- &
+			"$GW/race$round" >deleted.a 3>&- &
 		curl -sS -o /dev/null -w '%{http_code}' -T film \
-			"$GW/race$i/film" >put 3>&- &
+			"$GW/race$round/film" >put 3>&- &
 		curl -sS -o /dev/null -w '%{http_code}' -X DELETE \
-			"$GW/race$i" >deleted.b 3>&- &
+			"$GW/race$round" >deleted.b 3>&- &
 		wait
 		if [ "$(cat put)" = 200 ]; then
+			# run sets i: it is no name for the loop.
 			run ! grep -q 204 deleted.a deleted.b
-			[ "$(code "$GW/race$i/film")" = 200 ]
+			[ "$(code "$GW/race$round/film")" = 200 ]
 			cmp film body
 		else
-			[ "$(code "$GW/race$i/film")" = 404 ]
+			[ "$(code "$GW/race$round/film")" = 404 ]
 		fi
 	done
 }
