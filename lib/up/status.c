@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,13 @@ struct line {
 	char name[32], address[64], state[16];
 	int pid;
 	unsigned restarts;
+
+	/* What it says of itself, asked on a thread: one that is frozen
+	 * shall not make the others wait. */
+	const struct look *look;
+	pthread_t thread;
+	bool asked;
+	json_t *health; /* NULL: does not answer */
 };
 
 static void
@@ -106,46 +114,96 @@ records_behind(const struct look *look, json_t *health)
 	return behind;
 }
 
-/* A node's line, and how well it is. */
-static enum status_level
-look_at_node(const struct look *look, const struct line *l, struct buf *out)
+static bool
+is_running_node(const struct line *l)
 {
-	json_t *health = ask_health(look, l->address);
+	return strcmp(l->state, "running") == 0 &&
+	    strncmp(l->name, "node-", 5) == 0;
+}
+
+static void *
+ask_thread(void *arg)
+{
+	struct line *l = arg;
+
+	l->health = ask_health(l->look, l->address);
+	return NULL;
+}
+
+static void
+ask_all(const struct look *look, struct line *lines, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct line *l = &lines[i];
+
+		l->look = look;
+		l->asked = is_running_node(l) &&
+		    pthread_create(&l->thread, NULL, ask_thread, l) == 0;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (lines[i].asked)
+			pthread_join(lines[i].thread, NULL);
+}
+
+/* The rest of a node's line, and how well it is. */
+static enum status_level
+look_at_node(const struct line *l, struct buf *out)
+{
 	json_int_t voting, total, repairs;
 	uint64_t behind;
 
-	if (health == NULL) {
+	if (l->health == NULL) {
 		buf_addstr(out, "  does not answer\n");
 		return STATUS_BROKEN;
 	}
-	voting = json_integer_value(json_object_get(health, "voting"));
+	voting = json_integer_value(json_object_get(l->health, "voting"));
 	total = (json_int_t)json_array_size(
-	    json_object_get(health, "partitions"));
-	repairs = json_integer_value(json_object_get(health, "repairs"));
-	behind = records_behind(look, health);
+	    json_object_get(l->health, "partitions"));
+	repairs = json_integer_value(json_object_get(l->health, "repairs"));
+	behind = records_behind(l->look, l->health);
 	buf_printf(out, "  votes %lld/%lld  behind %" PRIu64 "  repairs %lld\n",
 	    (long long)voting, (long long)total, behind, (long long)repairs);
-	json_decref(health);
 	if (voting < total || total == 0)
 		return STATUS_UP;
 	return behind == 0 && repairs == 0 ? STATUS_FULL : STATUS_READY;
 }
 
 static enum status_level
-look_at_line(const struct look *look, const struct line *l, struct buf *out)
+look_at_line(const struct line *l, struct buf *out)
 {
-	bool running = strcmp(l->state, "running") == 0;
-	bool stopped = strcmp(l->state, "stopped") == 0;
-
 	buf_printf(out, "%-10s %-21s %-9s", l->name, l->address, l->state);
 	if (l->pid != 0)
 		buf_printf(out, " pid %-7d restarts %u", l->pid, l->restarts);
-	if (running && strncmp(l->name, "node-", 5) == 0)
-		return look_at_node(look, l, out);
+	if (is_running_node(l))
+		return look_at_node(l, out);
 	buf_addch(out, '\n');
-	if (stopped)
+	if (strcmp(l->state, "stopped") == 0)
 		return STATUS_UP;
-	return running ? STATUS_FULL : STATUS_BROKEN;
+	return strcmp(l->state, "running") == 0 ? STATUS_FULL : STATUS_BROKEN;
+}
+
+/* The supervisor's answer, a line a program. */
+static int
+parse_lines(char *answer, struct line **out, size_t *count, struct error *err)
+{
+	char *save = NULL;
+	size_t room = 1;
+
+	for (const char *c = answer; *c != '\0'; c++)
+		room += *c == '\n';
+	*out = calloc(room, sizeof(**out));
+	if (*out == NULL)
+		return error_set(err, ERRC_NOMEM, "status: out of memory");
+	for (char *text = strtok_r(answer, "\n", &save); text != NULL;
+	     text = strtok_r(NULL, "\n", &save)) {
+		struct line *l = &(*out)[(*count)++];
+
+		if (sscanf(text, "%31s %63s %15s %d %u", l->name, l->address,
+			l->state, &l->pid, &l->restarts) != 5)
+			return error_set(err, ERRC_PROTOCOL,
+			    "the supervisor's answer is no status");
+	}
+	return 0;
 }
 
 static int
@@ -154,31 +212,27 @@ look_once(const struct look *look, struct buf *out, enum status_level *level,
 {
 	struct buf answer = buf_make(CONTROL_ANSWER_MAX);
 	enum status_level least = STATUS_FULL;
-	char *save = NULL;
+	struct line *lines = NULL;
+	size_t count = 0;
 	int rc;
 
 	rc = control_ask(look->dir, "status", &answer, 5000, err);
+	if (rc == 0 && answer.n > 0)
+		rc = parse_lines(answer.p, &lines, &count, err);
 	if (rc < 0)
 		goto out;
-	for (char *text = answer.n == 0 ? NULL :
-					  strtok_r(answer.p, "\n", &save);
-	     text != NULL; text = strtok_r(NULL, "\n", &save)) {
-		struct line l;
-		enum status_level at;
+	ask_all(look, lines, count);
+	for (size_t i = 0; i < count; i++) {
+		enum status_level at = look_at_line(&lines[i], out);
 
-		if (sscanf(text, "%31s %63s %15s %d %u", l.name, l.address,
-			l.state, &l.pid, &l.restarts) != 5) {
-			rc = error_set(err, ERRC_PROTOCOL,
-			    "the supervisor's answer is no status");
-			goto out;
-		}
-		at = look_at_line(look, &l, out);
 		least = KOOP_MIN(least, at);
+		json_decref(lines[i].health);
 	}
 	*level = least;
 	if (buf_failed(out))
 		rc = error_set(err, ERRC_NOMEM, "status");
 out:
+	free(lines);
 	buf_fini(&answer);
 	return rc;
 }
