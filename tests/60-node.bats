@@ -326,15 +326,6 @@ append_line() {
 	END
 }
 
-# until_true COMMAND...: look again and again, for half a minute.
-until_true() {
-	local end=$((SECONDS + 30))
-	until "$@"; do
-		[ "$SECONDS" -lt "$end" ] || return 1
-		koop status --data "$DATA" >/dev/null 3>&-
-	done
-}
-
 # says N FILTER VALUE: what node N's health is.
 says() {
 	[ "$(curl -sS "http://$(jq -r \

@@ -4,21 +4,8 @@
 
 load helpers
 
-node() {
-	koop up --data "$DATA" "$@" >/dev/null 3>&-
-}
-
 whole() {
 	koop status --data "$DATA" --wait full >/dev/null 3>&-
-}
-
-# until_true COMMAND...: look again and again, for half a minute.
-until_true() {
-	local end=$((SECONDS + 30))
-	until "$@"; do
-		[ "$SECONDS" -lt "$end" ] || return 1
-		koop status --data "$DATA" >/dev/null 3>&-
-	done
 }
 
 # put NAME...: objects of 700 kB, each of its own bytes, as files too.

@@ -6,15 +6,6 @@
 
 load helpers
 
-# until_true COMMAND...: look again and again, for half a minute.
-until_true() {
-	local end=$((SECONDS + 30))
-	until "$@"; do
-		[ "$SECONDS" -lt "$end" ] || return 1
-		koop status --data "$DATA" >/dev/null 3>&-
-	done
-}
-
 # shards ID: how many files of a blob there are in the cluster.
 shards() {
 	find "$DATA"/node-*/shards -name "$1.*" | wc -l

@@ -7,56 +7,11 @@ load helpers
 
 # One cluster for the file: each test has a bucket of its own.
 setup_file() {
-	cd "$BATS_FILE_TMPDIR" || return
-	BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR cluster_up
-	export DATA
+	cluster_share
 }
 
 teardown_file() {
-	DATA=$BATS_FILE_TMPDIR/data cluster_down
-}
-
-setup() {
-	cd "$BATS_TEST_TMPDIR" || return
-	export KOOP_CONFIG=$DATA/koop.conf
-}
-
-teardown() {
-	:
-}
-
-# s3 METHOD TARGET [CURL-OPTION...]: one request; the answer's body is in
-# ./body, its headers in ./headers, its status in CODE.
-s3() {
-	local method=(-X "$1" -o body) target=$2
-	[ "$1" != HEAD ] || method=(--head -o /dev/null)
-	shift 2
-	rm -f body headers
-	CODE=$(curl -sS --path-as-is -D headers -w '%{http_code}' \
-		"${method[@]}" "$@" "$GW$target")
-	[ -e body ] || : >body
-}
-
-# is STATUS [S3-CODE]: what the answer must be.
-is() {
-	[ "$CODE" = "$1" ] || {
-		echo "status $CODE, not $1: $(cat body)" >&2
-		return 1
-	}
-	[ -z "${2:-}" ] || [ "$(element Code)" = "$2" ] || {
-		echo "code $(element Code), not $2" >&2
-		return 1
-	}
-}
-
-# header NAME: of the answer.
-header() {
-	tr -d '\r' <headers | sed -n "s/^$1: //Ip" | tail -n 1
-}
-
-# element NAME: the texts of all elements of that name, a line each.
-element() {
-	grep -o "<$1>[^<]*</$1>" body | sed 's/^<[^>]*>//; s/<.*//' || true
+	cluster_unshare
 }
 
 bucket() {
@@ -993,6 +948,53 @@ put() {
 	[ "$(grep -c '^# TYPE koop_gw_requests_total' body)" -eq 1 ]
 	s3 DELETE /health
 	is 405 MethodNotAllowed
+}
+
+@test "s3: many slow writers leave room for readers" {
+	bucket crowd
+	object 3000000 data
+	s3 PUT /crowd/a --data-binary @data
+	is 200
+	python3 - "$GW" <<-'END'
+	import socket, sys, urllib.error, urllib.parse, urllib.request
+	url = urllib.parse.urlparse(sys.argv[1])
+	head = ("PUT /crowd/%d HTTP/1.1\r\nHost: x\r\n"
+	    "Content-Length: 1000000\r\n\r\n")
+	crowd = []
+	for i in range(256):
+	    s = socket.create_connection((url.hostname, url.port))
+	    s.sendall((head % i).encode() + b"x" * 100000)
+	    crowd.append(s)
+	# The last one is begun after those before it, but not for sure.
+	refused = 0
+	for i in range(20):
+	    s = socket.create_connection((url.hostname, url.port), 10)
+	    s.sendall((head % 999).encode())
+	    s.settimeout(1)
+	    try:
+	        answer = s.recv(4096)
+	    except TimeoutError:
+	        crowd.append(s)
+	        continue
+	    assert b" 503 " in answer and b"Retry-After: 1" in answer, answer
+	    refused += 1
+	    if refused == 3:
+	        break
+	assert refused == 3, refused
+	small = urllib.request.Request(sys.argv[1] + "/crowd/small",
+	    b"small", method="PUT")
+	assert urllib.request.urlopen(small).status == 200
+	for i in range(10):
+	    got = urllib.request.urlopen(sys.argv[1] + "/crowd/a").read()
+	    assert got == open("data", "rb").read()
+	END
+	again() {
+		s3 PUT /crowd/b --data-binary @data
+		[ "$CODE" = 200 ]
+	}
+	until_true again
+	s3 GET /crowd
+	[ "$(element Key | tr '\n' ' ')" = 'a b small ' ]
 }
 
 @test "s3: a client that goes away leaves the gateway well" {

@@ -7,9 +7,7 @@ load helpers
 MIB5=5242880
 
 setup_file() {
-	cd "$BATS_FILE_TMPDIR" || return
-	BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR cluster_up
-	export DATA
+	cluster_share
 	object "$MIB5" five 1
 	object 6000000 six 2
 	object 100 tail 3
@@ -17,46 +15,7 @@ setup_file() {
 }
 
 teardown_file() {
-	DATA=$BATS_FILE_TMPDIR/data cluster_down
-}
-
-setup() {
-	cd "$BATS_TEST_TMPDIR" || return
-	export KOOP_CONFIG=$DATA/koop.conf
-}
-
-teardown() {
-	:
-}
-
-# s3 METHOD TARGET [CURL-OPTION...]: see 71-s3.bats.
-s3() {
-	local method=(-X "$1" -o body) target=$2
-	[ "$1" != HEAD ] || method=(--head -o /dev/null)
-	shift 2
-	rm -f body headers
-	CODE=$(curl -sS --path-as-is -D headers -w '%{http_code}' \
-		"${method[@]}" "$@" "$GW$target")
-	[ -e body ] || : >body
-}
-
-is() {
-	[ "$CODE" = "$1" ] || {
-		echo "status $CODE, not $1: $(cat body)" >&2
-		return 1
-	}
-	[ -z "${2:-}" ] || [ "$(element Code)" = "$2" ] || {
-		echo "code $(element Code), not $2" >&2
-		return 1
-	}
-}
-
-header() {
-	tr -d '\r' <headers | sed -n "s/^$1: //Ip" | tail -n 1
-}
-
-element() {
-	grep -o "<$1>[^<]*</$1>" body | sed 's/^<[^>]*>//; s/<.*//' || true
+	cluster_unshare
 }
 
 md5() { openssl md5 -r "$1" | cut -d ' ' -f 1; }

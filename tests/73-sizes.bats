@@ -5,23 +5,12 @@ load helpers
 
 # One cluster for the file: the tests only add objects to it.
 setup_file() {
-	cd "$BATS_FILE_TMPDIR" || return
-	BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR cluster_up
-	export DATA
+	cluster_share
 	curl -sS -f -X PUT "$GW/sizes"
 }
 
 teardown_file() {
-	DATA=$BATS_FILE_TMPDIR/data cluster_down
-}
-
-setup() {
-	cd "$BATS_TEST_TMPDIR" || return
-	export KOOP_CONFIG=$BATS_FILE_TMPDIR/data/koop.conf
-}
-
-teardown() {
-	:
+	cluster_unshare
 }
 
 SIZES="0 1 5 8191 8192 8193 65535 65536 65537 393215 393216 393217 15728640"

@@ -52,10 +52,6 @@ hand_dies() {
 	[ "$status" -eq 137 ]
 }
 
-node() {
-	koop up --data "$DATA" "$@" >/dev/null 3>&-
-}
-
 GATEWAY_POINTS="write.begin:1 write.shard:1 write.shard:2 write.durable:1
 	log.locked:1 log.commit:1 log.committed:1 write.appended:1
 	write.applied:1"

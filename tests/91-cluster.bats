@@ -24,10 +24,6 @@ read_set() {
 	done
 }
 
-node() {
-	koop up --data "$DATA" "$@" >/dev/null 3>&-
-}
-
 # status of a request, its body in the file "body".
 code() {
 	curl -sS --max-time 20 -o body -w '%{http_code}' "$@"

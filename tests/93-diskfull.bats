@@ -19,10 +19,6 @@ small() {
 	fi
 }
 
-node() {
-	koop up --data "$DATA" "$@" >/dev/null 3>&-
-}
-
 @test "disk full: one node without room: writes go on, and it heals with room" {
 	cluster_up
 	node --stop-node 3

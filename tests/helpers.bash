@@ -22,12 +22,16 @@ export PATH="$BIN:$PATH"
 export LC_ALL=C.UTF-8 TZ=UTC
 umask 022
 
+# A test has a folder of its own, and a cluster that it starts itself, unless
+# its file shares one: then it has that, and leaves it running.
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return
+	[ ! -e "$BATS_FILE_TMPDIR/data/koop.conf" ] ||
+		export KOOP_CONFIG=$BATS_FILE_TMPDIR/data/koop.conf
 }
 
 teardown() {
-	cluster_down
+	[ "${DATA:-}" = "$BATS_FILE_TMPDIR/data" ] || cluster_down
 }
 
 # object BYTES FILE [SEED]: the same pseudo-random bytes for the same numbers.
@@ -53,6 +57,18 @@ cluster_up() {
 	export KOOP_CONFIG
 	GW=$(conf gateway)
 	export GW
+}
+
+# cluster_share [KOOP-UP-OPTION...]: in setup_file, one cluster for all tests of
+# the file.  cluster_unshare: in teardown_file, its end.
+cluster_share() {
+	cd "$BATS_FILE_TMPDIR" || return
+	BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR cluster_up "$@"
+	export DATA
+}
+
+cluster_unshare() {
+	DATA=$BATS_FILE_TMPDIR/data cluster_down
 }
 
 # A plain "wait" would wait for the countdown that bats runs beside a test, too,
@@ -87,6 +103,20 @@ cluster_down() {
 	done
 }
 
+# node --stop-node N, node --start-node N: of the cluster.
+node() {
+	koop up --data "$DATA" "$@" >/dev/null 3>&-
+}
+
+# until_true COMMAND...: look again and again, for half a minute.
+until_true() {
+	local end=$((SECONDS + 30))
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		koop status --data "$DATA" >/dev/null 3>&-
+	done
+}
+
 # leftovers TEXT: the processes of ours that have TEXT in their arguments.
 leftovers() {
 	local dir exe
@@ -117,4 +147,38 @@ ready_wait() {
 	read -r -t 30 word address <"$1" || return 1
 	[ "$word" = ready ] || return 1
 	echo "$address"
+}
+
+# s3 METHOD TARGET [CURL-OPTION...]: one request; the answer's body is in
+# ./body, its headers in ./headers, its status in CODE.
+s3() {
+	local method=(-X "$1" -o body) target=$2
+	[ "$1" != HEAD ] || method=(--head -o /dev/null)
+	shift 2
+	rm -f body headers
+	CODE=$(curl -sS --path-as-is -D headers -w '%{http_code}' \
+		"${method[@]}" "$@" "$GW$target")
+	[ -e body ] || : >body
+}
+
+# is STATUS [S3-CODE]: what the answer must be.
+is() {
+	[ "$CODE" = "$1" ] || {
+		echo "status $CODE, not $1: $(cat body)" >&2
+		return 1
+	}
+	[ -z "${2:-}" ] || [ "$(element Code)" = "$2" ] || {
+		echo "code $(element Code), not $2" >&2
+		return 1
+	}
+}
+
+# header NAME: of the answer.
+header() {
+	tr -d '\r' <headers | sed -n "s/^$1: //Ip" | tail -n 1
+}
+
+# element NAME: the texts of all elements of that name, a line each.
+element() {
+	grep -o "<$1>[^<]*</$1>" body | sed 's/^<[^>]*>//; s/<.*//' || true
 }
