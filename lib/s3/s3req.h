@@ -31,6 +31,13 @@
 #define S3REQ_PUT_MAX (5ull << 30)
 #define S3REQ_OBJECT_MAX (5ull << 40)
 #define S3REQ_XML_MAX (64u << 20) /* of an answer */
+/*
+ * Writes at once that hold connections to the nodes, one to each, for as long
+ * as their clients take: more are refused, so that slow ones leave a node
+ * (which serves 512 connections) room for readers.  It bounds memory, too: a
+ * write has a few megabytes.
+ */
+#define S3REQ_WRITES_MAX 256
 /* A body that no operation wants is read over up to this. */
 #define S3REQ_STRAY_BODY_MAX (64u << 10)
 
@@ -54,7 +61,7 @@ enum s3metric {
 	S3METRIC_MAX = S3METRIC_OPS + S3OP_MAX,
 };
 
-/* Everything but metrics is set when the gateway opens and stays. */
+/* Everything but metrics and writes is set when the gateway opens and stays. */
 struct gateway {
 	struct nodeclient *nc;
 	struct session *session;     /* may be NULL */
@@ -62,6 +69,7 @@ struct gateway {
 	char *region;
 	size_t inline_limit;
 	uint32_t cell_bytes;
+	_Atomic unsigned writes; /* at most S3REQ_WRITES_MAX */
 	struct metric metrics[S3METRIC_MAX];
 	char labels[S3OP_MAX][64];
 };

@@ -3,6 +3,7 @@
 #include "s3/s3store.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,29 @@ struct s3store {
 	struct blobwrite_result result;
 	char etag[33];
 	bool finished, committed;
+	bool counted; /* in gw->writes */
 };
+
+/* What is kept for the record holds no connections. */
+static bool
+stays_inline(const struct gateway *gw, const struct s3store_options *o)
+{
+	return !o->part && o->known && o->size <= gw->inline_limit;
+}
+
+static bool
+take_place(struct s3store *s)
+{
+	unsigned writes;
+
+	if (stays_inline(s->gw, &s->options))
+		return true;
+	writes = atomic_load(&s->gw->writes);
+	while (writes < S3REQ_WRITES_MAX && !s->counted)
+		s->counted = atomic_compare_exchange_weak(&s->gw->writes,
+		    &writes, writes + 1);
+	return s->counted;
+}
 
 static struct s3store *
 store_new(struct gateway *gw, const struct s3store_options *options)
@@ -63,6 +86,12 @@ s3store_open(struct s3store **out, struct gateway *gw,
 
 	if (!s)
 		return error_set(err, ERRC_NOMEM, "store: out of memory");
+	if (!take_place(s)) {
+		rc = error_set(err, ERRC_NOMEM,
+		    "store: %d writes are under way, and no more are taken",
+		    S3REQ_WRITES_MAX);
+		goto out;
+	}
 	rc = bucket_ensure(gw->nc, &s->place, s->options.bucket,
 	    &s->incarnation, nodeclient_now(gw->nc) + NODECLIENT_READ_MS, err);
 	if (rc < 0)
@@ -97,6 +126,8 @@ s3store_close(struct s3store *s)
 	if (s->w && !s->committed)
 		blobwrite_abort(s->w);
 	blobwrite_close(s->w);
+	if (s->counted)
+		atomic_fetch_sub(&s->gw->writes, 1);
 	free(s);
 }
 
