@@ -17,6 +17,7 @@
 #include "node/rebuild.h"
 #include "node/repair_scan.h"
 #include "node/watermark.h"
+#include "store/rowset.h"
 #include "store/shardfile.h"
 #include "store/shardmeta.h"
 #include "store/shardread.h"
@@ -201,6 +202,25 @@ look_up(struct nodecore *core, const struct repair_row *row,
 
 /* Doing. */
 
+/* Within a write transaction.  What was superseded while a peer sent it, and
+ * perhaps collected, has nobody who would ever delete it again. */
+static int
+put_inline(struct nodecore *core, const struct rebuild_job *job,
+    const uint8_t *content, struct error *err)
+{
+	struct rowset *rows = shardmeta_rowset(core->meta);
+	struct decided_row decided;
+	int rc = rows->ops->decided_get(rows, job->place.partition, job->id,
+	    &decided, err);
+
+	if (rc == -ERRC_NOTFOUND || (rc == 0 && !decided.live))
+		rc = 0;
+	else if (rc == 0)
+		rc = shardmeta_inline_put(core->meta, job->id,
+		    bytes_of(content, job->size), err);
+	return rc == 0 ? shardmeta_repair_del(core->meta, job->id, err) : rc;
+}
+
 static int
 fix_inline(struct nodecore *core, const struct rebuild_job *job,
     struct error *err)
@@ -214,10 +234,7 @@ fix_inline(struct nodecore *core, const struct rebuild_job *job,
 	if (rc == 0)
 		rc = shardmeta_begin(core->meta, err);
 	if (rc == 0) {
-		rc = shardmeta_inline_put(core->meta, job->id,
-		    bytes_of(content, job->size), err);
-		if (rc == 0)
-			rc = shardmeta_repair_del(core->meta, job->id, err);
+		rc = put_inline(core, job, content, err);
 		if (rc == 0)
 			rc = shardmeta_commit(core->meta, err);
 		else
