@@ -326,8 +326,8 @@ hostile_lines_are_refused(void)
 {
 	static const char *const bad[] = { "", "{", "[]", "{\"key\":5}",
 		"{\"key\":\"a\",\"key\":\"b\"}", "{\"end\":1}",
-		"{\"key\":\"a\",\"size\":-1,\"etag\":\"\",\"modified\":1,"
-		"\"seq\":1}",
+		("{\"key\":\"a\",\"size\":-1,\"etag\":\"\",\"modified\":1,"
+		 "\"seq\":1}"),
 		"{\"a\":[[[[[[]]]]]]}" };
 	struct nodeline_key key;
 	struct nodeline_part part;
