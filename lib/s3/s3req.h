@@ -31,12 +31,9 @@
 #define S3REQ_PUT_MAX (5ull << 30)
 #define S3REQ_OBJECT_MAX (5ull << 40)
 #define S3REQ_XML_MAX (64u << 20) /* of an answer */
-/*
- * Writes at once that hold connections to the nodes, one to each, for as long
- * as their clients take: more are refused, so that slow ones leave a node
- * (which serves 512 connections) room for readers.  It bounds memory, too: a
- * write has a few megabytes.
- */
+/* Writes at once that hold connections to the nodes, one to each, for as long
+ * as their clients take.  A node serves 512: slow writers must leave it room
+ * for readers.  Bounds memory, too: a write has a few megabytes. */
 #define S3REQ_WRITES_MAX 256
 /* A body that no operation wants is read over up to this. */
 #define S3REQ_STRAY_BODY_MAX (64u << 10)
