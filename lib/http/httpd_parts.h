@@ -36,6 +36,7 @@ struct httpd_stream {
 	void (*free_fn)(void *arg);
 	void *arg;
 	uint64_t length;
+	size_t touched;              /* bytes of the block that have memory */
 	struct httpd_request *owner; /* NULL once the request let go of it */
 };
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,6 +25,8 @@
 
 #define BLOCK_BYTES (256 * 1024)
 #define BLOCK_BYTES_MIN 4096
+#define PAGE_BYTES ((uintptr_t)4096)
+#define GIVE_BACK_BYTES (128u * 1024) /* less is not worth the call */
 #define RAW_MS 5000 /* for the client to take a reply in mid-body */
 
 void
@@ -243,6 +246,25 @@ httpd_reply_fd(struct httpd_request *req, int status, int fd, uint64_t offset,
 		close(fd);
 }
 
+/*
+ * A client that was quick once has filled a large block; now that it is slow,
+ * and small pieces come, the rest of the block goes back to the system until
+ * it is written again.  A thousand viewers would keep gigabytes otherwise.
+ */
+static void
+give_back(struct httpd_stream *stream, char *p, size_t used)
+{
+	uintptr_t from = ((uintptr_t)p + used + PAGE_BYTES - 1) & -PAGE_BYTES;
+	uintptr_t to = ((uintptr_t)p + stream->touched) & -PAGE_BYTES;
+
+	if (stream->touched < used + GIVE_BACK_BYTES || from >= to) {
+		stream->touched = KOOP_MAX(stream->touched, used);
+		return;
+	}
+	madvise((void *)from, to - from, MADV_DONTNEED);
+	stream->touched = used;
+}
+
 static ssize_t
 stream_read(void *cls, uint64_t pos, char *p, size_t max)
 {
@@ -251,8 +273,10 @@ stream_read(void *cls, uint64_t pos, char *p, size_t max)
 
 	if (stream->reader != NULL)
 		n = stream->reader(stream->arg, pos, (uint8_t *)p, max);
-	if (n > 0 && (size_t)n <= max)
+	if (n > 0 && (size_t)n <= max) {
+		give_back(stream, p, (size_t)n);
 		return n;
+	}
 	/* The end of a body of known length comes without a question, so
 	 * this would be too early: never a clean end. */
 	if (n == 0 && stream->length == HTTPD_CHUNKED)
@@ -286,8 +310,11 @@ httpd_reply_stream(struct httpd_request *req, int status, uint64_t length,
 	req->status = status;
 	stream = calloc(1, sizeof(*stream));
 	if (stream != NULL) {
-		*stream = (struct httpd_stream){ reader, free_fn, arg, length,
-			req };
+		*stream = (struct httpd_stream){ .reader = reader,
+			.free_fn = free_fn,
+			.arg = arg,
+			.length = length,
+			.owner = req };
 		req->response = MHD_create_response_from_callback(length ==
 			    HTTPD_CHUNKED ?
 			MHD_SIZE_UNKNOWN :

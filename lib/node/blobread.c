@@ -129,7 +129,8 @@ blobread_range(struct blobread *r, uint64_t offset, uint64_t length)
 	assert(length <= r->source.size - offset);
 	r->at = offset;
 	r->end = offset + length;
-	if (r->at < r->window_from || r->at >= r->window_to)
+	if (r->window.content == NULL || r->at < r->window_from ||
+	    r->at >= r->window_to)
 		drop_window(r);
 }
 
@@ -188,12 +189,13 @@ window_end(const struct blobread *r)
 static int
 next_window(struct blobread *r, int client_fd, struct error *err)
 {
-	uint64_t now = nodeclient_now(r->nc);
-	uint64_t end;
+	uint64_t now, end;
 	int rc;
 
 	judge_pace(r);
 	drop_window(r);
+	nodeclient_fetch_enter(r->nc);
+	now = nodeclient_now(r->nc);
 	if (now - r->leased_ms >= LEASE_MS) {
 		nodenotice_lease(r->nc, &r->source.place, r->source.id);
 		r->leased_ms = now;
@@ -201,6 +203,7 @@ next_window(struct blobread *r, int client_fd, struct error *err)
 	end = window_end(r);
 	rc = blobfetch_window(&r->source, r->at, end - r->at, client_fd,
 	    now + NODECLIENT_READ_MS, &r->window, err);
+	nodeclient_fetch_leave(r->nc);
 	if (rc < 0)
 		return rc;
 	r->window_from = r->at;
@@ -236,5 +239,9 @@ blobread_read(struct blobread *r, uint8_t *p, size_t max, int client_fd,
 	n = KOOP_MIN(n, max);
 	memcpy(p, r->window.content + (r->at - r->window_from), n);
 	r->at += n;
+	/* Handed out: a caller that drains slowly does not keep the memory;
+	 * from and to stay, to judge its pace by. */
+	if (r->at == r->window_to)
+		blobwindow_release(r->nc, &r->window);
 	return (ssize_t)n;
 }

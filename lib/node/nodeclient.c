@@ -2,7 +2,9 @@
 #include "node/nodeclient.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +51,7 @@ struct nodeclient {
 	struct finisher *finisher;
 	struct bucketcache *buckets;
 	atomic_uint fast_readers;
+	sem_t fetches;
 
 	/* lock guards what follows. */
 	pthread_mutex_t lock;
@@ -163,6 +166,7 @@ nodeclient_open(struct nodeclient **out,
 	if (nc == NULL)
 		return error_set(err, ERRC_NOMEM, "cluster: out of memory");
 	pthread_mutex_init(&nc->lock, NULL);
+	sem_init(&nc->fetches, 0, NODECLIENT_FETCHES);
 	nc->clock = options->clock != NULL ? options->clock : &clock_system;
 	nc->random = options->random != NULL ? options->random : &random_system;
 	reqid_format(nc->sender, reqid_new(nc->clock, nc->random));
@@ -202,6 +206,7 @@ nodeclient_close(struct nodeclient *nc)
 	for (size_t i = 0; i < nc->idle_count; i++)
 		free(nc->idle[i].p);
 	free(nc->sets);
+	sem_destroy(&nc->fetches);
 	pthread_mutex_destroy(&nc->lock);
 	free(nc);
 }
@@ -417,6 +422,20 @@ nodeclient_buffer_put(struct nodeclient *nc, void *p, size_t bytes)
 	}
 	pthread_mutex_unlock(&nc->lock);
 	free(p);
+}
+
+void
+nodeclient_fetch_enter(struct nodeclient *nc)
+{
+	/* A signal may end the wait early; nothing else does. */
+	while (sem_wait(&nc->fetches) == -1)
+		assert(errno == EINTR);
+}
+
+void
+nodeclient_fetch_leave(struct nodeclient *nc)
+{
+	sem_post(&nc->fetches);
 }
 
 bool

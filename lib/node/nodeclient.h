@@ -28,6 +28,7 @@
 #define NODECLIENT_HEDGE_MS 20
 /* Readers that may fetch large windows at the same time. */
 #define NODECLIENT_FAST_READERS 32
+#define NODECLIENT_FETCHES 64
 /* "CLUSTER/SET/INDEX" */
 #define NODECLIENT_TO_BYTES 80
 
@@ -100,6 +101,15 @@ uint64_t nodeclient_hedge_ms(struct nodeclient *nc,
  */
 KOOP_MUST void *nodeclient_buffer_get(struct nodeclient *nc, size_t bytes);
 void nodeclient_buffer_put(struct nodeclient *nc, void *p, size_t bytes);
+
+/*
+ * A place among those who fetch a window right now: at most
+ * NODECLIENT_FETCHES at once, the others wait in line.  When the machine is
+ * busy, more at once would be no faster, each would be late, and all would
+ * hold memory.  Held for one fetch only, never while a viewer drains.
+ */
+void nodeclient_fetch_enter(struct nodeclient *nc);
+void nodeclient_fetch_leave(struct nodeclient *nc);
 
 /* A token of the large-window mode; false: all are out. */
 KOOP_MUST bool nodeclient_fast_take(struct nodeclient *nc);
