@@ -21,7 +21,6 @@
 #define HTTPD_DRAIN_BODY_MAX (64 * 1024) /* of a GET, HEAD, DELETE, OPTIONS */
 #define HTTPD_LINGER_MS 2000
 #define HTTPD_LINGER_MAX 256
-
 /* Whom a connection waits for, and since when. */
 enum httpd_phase {
 	HTTPD_PHASE_IDLE, /* nothing of the next request seen */

@@ -25,7 +25,7 @@
 
 #define BLOCK_BYTES (256 * 1024)
 #define BLOCK_BYTES_MIN 4096
-#define PAGE_BYTES ((uintptr_t)4096)
+#define PAGE_BYTES 4096u
 #define GIVE_BACK_BYTES (128u * 1024) /* less is not worth the call */
 #define RAW_MS 5000 /* for the client to take a reply in mid-body */
 
@@ -154,6 +154,7 @@ void
 httpd_reply(struct httpd_request *req, int status, const void *p, size_t n)
 {
 	static char nothing;
+	void *body = &nothing;
 
 	assert(!req->replied);
 	assert(status >= 200 && status <= 599);
@@ -164,9 +165,11 @@ httpd_reply(struct httpd_request *req, int status, const void *p, size_t n)
 		buf_add(&req->raw, p, n);
 		return;
 	}
-	/* The cast: MHD_RESPMEM_MUST_COPY does not write. */
-	req->response = MHD_create_response_from_buffer(n,
-	    n > 0 ? (void *)(uintptr_t)p : &nothing, MHD_RESPMEM_MUST_COPY);
+	/* It takes no const, but MHD_RESPMEM_MUST_COPY does not write. */
+	if (n > 0)
+		memcpy(&body, &p, sizeof(body));
+	req->response = MHD_create_response_from_buffer(n, body,
+	    MHD_RESPMEM_MUST_COPY);
 }
 
 void
@@ -218,6 +221,7 @@ reply_short_file(struct httpd_request *req, int status, int fd, uint64_t offset,
 	}
 	*part = (struct file_part){ fd, offset };
 	httpd_reply_stream(req, status, length, file_read, file_free, part);
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the stream frees it. */
 }
 
 void
@@ -254,14 +258,17 @@ httpd_reply_fd(struct httpd_request *req, int status, int fd, uint64_t offset,
 static void
 give_back(struct httpd_stream *stream, char *p, size_t used)
 {
-	uintptr_t from = ((uintptr_t)p + used + PAGE_BYTES - 1) & -PAGE_BYTES;
-	uintptr_t to = ((uintptr_t)p + stream->touched) & -PAGE_BYTES;
+	/* Whole pages between what is used and what was touched. */
+	size_t from = used + (PAGE_BYTES - ((uintptr_t)p + used) % PAGE_BYTES);
+	size_t to = stream->touched -
+	    KOOP_MIN(stream->touched,
+		((uintptr_t)p + stream->touched) % PAGE_BYTES);
 
 	if (stream->touched < used + GIVE_BACK_BYTES || from >= to) {
 		stream->touched = KOOP_MAX(stream->touched, used);
 		return;
 	}
-	madvise((void *)from, to - from, MADV_DONTNEED);
+	madvise(p + from, to - from, MADV_DONTNEED);
 	stream->touched = used;
 }
 
@@ -310,11 +317,8 @@ httpd_reply_stream(struct httpd_request *req, int status, uint64_t length,
 	req->status = status;
 	stream = calloc(1, sizeof(*stream));
 	if (stream != NULL) {
-		*stream = (struct httpd_stream){ .reader = reader,
-			.free_fn = free_fn,
-			.arg = arg,
-			.length = length,
-			.owner = req };
+		*stream = (struct httpd_stream){ reader, free_fn, arg, length,
+			0, req };
 		req->response = MHD_create_response_from_callback(length ==
 			    HTTPD_CHUNKED ?
 			MHD_SIZE_UNKNOWN :
