@@ -240,3 +240,16 @@ page() { ls "$ROOT/man/$1".[18]; }
 	[[ "$output" == *"koop-up"* ]]
 	[[ "$output" == *"--stop-node"* ]]
 }
+
+@test "house: every file that ARCHITECTURE.md and HACKING.md name exists" {
+	cd "$ROOT"
+	names=$(grep -ohE '(lib|cmd|tests)/[a-z0-9_/-]+\.(c|h|bats)' \
+		ARCHITECTURE.md HACKING.md | sort -u)
+	[ "$(wc -l <<<"$names")" -gt 25 ]
+	for name in $names; do
+		[ -e "$name" ] || {
+			echo "$name is not there"
+			return 1
+		}
+	done
+}
