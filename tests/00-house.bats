@@ -241,10 +241,10 @@ page() { ls "$ROOT/man/$1".[18]; }
 	[[ "$output" == *"--stop-node"* ]]
 }
 
-@test "house: every file that ARCHITECTURE.md and HACKING.md name exists" {
+@test "house: every file that ARCHITECTURE.md names exists" {
 	cd "$ROOT"
 	names=$(grep -ohE '(lib|cmd|tests)/[a-z0-9_/-]+\.(c|h|bats)' \
-		ARCHITECTURE.md HACKING.md | sort -u)
+		ARCHITECTURE.md | sort -u)
 	[ "$(wc -l <<<"$names")" -gt 25 ]
 	for name in $names; do
 		[ -e "$name" ] || {
