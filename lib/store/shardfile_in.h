@@ -33,7 +33,8 @@ struct shardfile_upload {
 	struct frame_verifier verifier;
 	uint8_t *kept; /* not yet written */
 	size_t kept_bytes, kept_room;
-	uint64_t at; /* where the next write goes */
+	uint64_t at;    /* where the next write goes */
+	uint64_t begun; /* up to here the disk was told to begin */
 	atomic_uint_fast64_t total, last_ms;
 };
 
