@@ -93,3 +93,53 @@ watch_memory() {
 	[ $((after - before)) -lt 60000000 ]
 	[ $((after - before)) -gt 50000 ]
 }
+
+@test "large: many slow writers leave room for readers" {
+	# A cluster of its own: what others write meanwhile would be refused.
+	cluster_up
+	s3 PUT /crowd
+	is 200
+	object 3000000 film
+	s3 PUT /crowd/a --data-binary @film
+	is 200
+	python3 - "$GW" <<-'END'
+	import socket, sys, urllib.error, urllib.parse, urllib.request
+	url = urllib.parse.urlparse(sys.argv[1])
+	head = ("PUT /crowd/%d HTTP/1.1\r\nHost: x\r\n"
+	    "Content-Length: 1000000\r\n\r\n")
+	crowd = []
+	for i in range(256):
+	    s = socket.create_connection((url.hostname, url.port))
+	    s.sendall((head % i).encode() + b"x" * 100000)
+	    crowd.append(s)
+	# The last one is begun after those before it, but not for sure.
+	refused = 0
+	for i in range(20):
+	    s = socket.create_connection((url.hostname, url.port), 10)
+	    s.sendall((head % 999).encode())
+	    s.settimeout(1)
+	    try:
+	        answer = s.recv(4096)
+	    except TimeoutError:
+	        crowd.append(s)
+	        continue
+	    assert b" 503 " in answer and b"Retry-After: 1" in answer, answer
+	    refused += 1
+	    if refused == 3:
+	        break
+	assert refused == 3, refused
+	small = urllib.request.Request(sys.argv[1] + "/crowd/small",
+	    b"small", method="PUT")
+	assert urllib.request.urlopen(small).status == 200
+	for i in range(10):
+	    got = urllib.request.urlopen(sys.argv[1] + "/crowd/a").read()
+	    assert got == open("film", "rb").read()
+	END
+	again() {
+		s3 PUT /crowd/b --data-binary @film
+		[ "$CODE" = 200 ]
+	}
+	until_true again
+	s3 GET /crowd
+	[ "$(element Key | tr '\n' ' ')" = 'a b small ' ]
+}
