@@ -39,12 +39,13 @@ watch_memory() {
 	object 1073741824 film 5
 	watch_memory peaks 3>&- &
 	curl -sS -f -T film "$GW/large/film"
-	for _ in 1 2 3; do
-		curl -sS -f "$GW/large/film" | cmp - film &
+	for i in 1 2 3; do
+		(curl -sS -f "$GW/large/film" | cmp - film && : >"same-$i") &
 	done
 	curl -sS -f "$GW/large/film" | cmp - film
 	touch watched
 	wait
+	[ "$(find . -name 'same-*' | wc -l)" -eq 3 ]
 	cat peaks
 	[ "$(grep -c '^koop-node' peaks)" -eq 9 ]
 	[ "$(grep -c '^koop-gw' peaks)" -eq 1 ]
