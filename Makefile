@@ -16,7 +16,8 @@ CLANG_TIDY   = clang-tidy
 
 # The library, in dependency order: a directory may include from itself and
 # from those before it (tests/lint/check-layers).
-LAYERS = base codec http shard cluster commit session store node s3 up
+LAYERS = base codec http shard cluster commit session wire client store apply \
+	member upkeep node s3 up
 
 # The packages that each command may link.  --as-needed drops what a command
 # does not use; what is not in its line does not link.

@@ -13,9 +13,9 @@
 #include "base/cli.h"
 #include "base/error.h"
 #include "base/fault.h"
-#include "node/clientoptions.h"
-#include "node/nodeclient.h"
-#include "node/pipecommit.h"
+#include "client/clientoptions.h"
+#include "client/nodeclient.h"
+#include "client/pipecommit.h"
 
 #define META_BYTES_MAX 2048
 #define META_NAME_MAX 255

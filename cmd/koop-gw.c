@@ -10,10 +10,10 @@
 #include "base/cli.h"
 #include "base/daemon.h"
 #include "base/error.h"
+#include "client/clientoptions.h"
 #include "codec/stripe.h"
 #include "http/address.h"
 #include "http/httpd.h"
-#include "node/clientoptions.h"
 #include "s3/gateway.h"
 
 /* Between two looks at what is over in the session cache. */

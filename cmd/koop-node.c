@@ -14,9 +14,9 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "client/clientoptions.h"
 #include "http/address.h"
 #include "http/httpd.h"
-#include "node/clientoptions.h"
 #include "node/node.h"
 
 #define HOUR_MS (3600ull * 1000)

@@ -10,10 +10,10 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/progress.h"
-#include "node/clientoptions.h"
-#include "node/nodeclient.h"
-#include "node/pipeget.h"
-#include "node/pipeput.h"
+#include "client/clientoptions.h"
+#include "client/nodeclient.h"
+#include "client/pipeget.h"
+#include "client/pipeput.h"
 
 static struct clientoptions cluster;
 static bool show_progress;

@@ -10,9 +10,9 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/progress.h"
-#include "node/clientoptions.h"
-#include "node/nodeclient.h"
-#include "node/pipeput.h"
+#include "client/clientoptions.h"
+#include "client/nodeclient.h"
+#include "client/pipeput.h"
 
 static struct clientoptions cluster;
 static bool new_id;

@@ -9,7 +9,7 @@
 
 /*
  * Message digests, by libcrypto: streaming (struct digest) and in one call.
- * md5_lane.h has MD5 on a thread of its own.
+ * md5_thread.h has MD5 on a thread of its own.
  *
  * A struct digest belongs to one thread at a time.  All-zero is a valid,
  * unused one.

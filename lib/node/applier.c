@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/apply.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -14,14 +15,13 @@
 #include "base/log.h"
 #include "commit/commitlog.h"
 #include "commit/record.h"
-#include "node/lane.h"
-#include "node/apply.h"
-#include "node/holding.h"
-#include "node/nodecore.h"
-#include "node/repair.h"
-#include "node/touch.h"
-#include "node/watermark.h"
+#include "member/inventory.h"
+#include "member/lastread.h"
+#include "member/nodecore.h"
+#include "member/watermark.h"
+#include "node/partitionrun.h"
 #include "store/shardmeta.h"
+#include "upkeep/repair.h"
 
 /* One batch: enough records that the fsync is shared, few enough that the
  * write lock and the memory stay small. */
@@ -32,7 +32,7 @@
 #define SLEEP_MS 1000
 
 struct entry {
-	struct lane *lane;
+	struct partitionrun *run;
 	uint64_t seq, time_ms;
 	size_t at, n; /* the line, in text */
 	struct watermark_event event;
@@ -42,8 +42,8 @@ struct entry {
 struct applier {
 	struct nodecore *core;
 	pthread_t thread;
-	pthread_mutex_t lock; /* guards the lanes' state against readers */
-	struct lane *lane;    /* in the order of the watermark's indices */
+	pthread_mutex_t lock;     /* guards the runs' state against readers */
+	struct partitionrun *run; /* in the order of the watermark's indices */
 	size_t count;
 	struct commitlog_reader *reader;
 	struct entry entry[BATCH_RECORDS];
@@ -60,7 +60,7 @@ effect_blob(void *ctx, const struct apply_blob *blob, struct error *err)
 {
 	struct applier *applier = ctx;
 
-	return holding_take(applier->core, blob, err);
+	return inventory_take(applier->core, blob, err);
 }
 
 static int
@@ -70,7 +70,7 @@ effect_garbage(void *ctx, const struct garbage_row *row, struct error *err)
 	struct nodecore *core = applier->core;
 
 	/* A reader may have seen the version a moment ago. */
-	touch_read(core->touch, row->id, clock_boot_ms(core->clock));
+	lastread_note(core->lastread, row->id, clock_boot_ms(core->clock));
 	return shardmeta_garbage_put(core->meta, row, err);
 }
 
@@ -90,7 +90,7 @@ take_entry(void *arg, const struct commitlog_entry *e)
 		return 1;
 	entry = &applier->entry[applier->entries++];
 	*entry = (struct entry){
-		.lane = &applier->lane[index],
+		.run = &applier->run[index],
 		.seq = e->seq,
 		.time_ms = e->time_ms,
 		.at = applier->text.n,
@@ -119,7 +119,7 @@ log_lost(struct applier *applier, const struct error *err)
 	close_reader(applier);
 	pthread_mutex_lock(&applier->lock);
 	for (size_t i = 0; i < applier->count; i++)
-		lane_log_lost(&applier->lane[i]);
+		partitionrun_log_lost(&applier->run[i]);
 	pthread_mutex_unlock(&applier->lock);
 }
 
@@ -136,10 +136,10 @@ open_reader(struct applier *applier, struct error *err)
 	if (at == NULL)
 		return error_set(err, ERRC_NOMEM, "applier: no memory");
 	for (size_t i = 0; i < applier->count; i++)
-		if (lane_wants(&applier->lane[i], now))
+		if (partitionrun_wants(&applier->run[i], now))
 			at[n++] = (struct commitlog_position){
-				.partition = applier->lane[i].partition,
-				.next_seq = applier->lane[i].applied + 1,
+				.partition = applier->run[i].partition,
+				.next_seq = applier->run[i].applied + 1,
 			};
 	rc = commitlog_reader_open(&applier->reader, core->log, at, n, err);
 	free(at);
@@ -175,7 +175,7 @@ apply_known(struct applier *applier, struct entry *entry,
     enum record_verdict verdict, const struct record *record, struct error *err)
 {
 	struct apply_input input = {
-		.partition = entry->lane->partition,
+		.partition = entry->run->partition,
 		.seq = entry->seq,
 		.time_ms = entry->time_ms,
 		.line = bytes_of(applier->text.p + entry->at, entry->n),
@@ -191,13 +191,13 @@ apply_known(struct applier *applier, struct entry *entry,
 	    &applier->effects, &input, &result, err);
 	if (rc != 0)
 		return rc;
-	lane_staged(entry->lane, result.applied);
+	partitionrun_staged(entry->run, result.applied);
 	if (verdict == RECORD_IGNORED)
 		atomic_fetch_add(&applier->core->counters.ignored, 1);
 	entry->has_event = verdict == RECORD_OK;
 	if (verdict == RECORD_OK)
 		entry->event = (struct watermark_event){
-			.partition = entry->lane->partition,
+			.partition = entry->run->partition,
 			.outcome = result.outcome,
 			.seq = entry->seq,
 			.id = result.id,
@@ -212,16 +212,16 @@ static int
 halt_at(struct applier *applier, struct entry *entry, const struct error *why,
     struct error *err)
 {
-	struct lane *lane = entry->lane;
+	struct partitionrun *run = entry->run;
 	int rc = apply_halt(shardmeta_rowset(applier->core->meta),
-	    lane->partition, entry->seq, err);
+	    run->partition, entry->seq, err);
 
 	if (rc != 0)
 		return rc;
 	log_error("node", "partition halts partition=%u seq=%" PRIu64 ": %s",
-	    lane->partition, entry->seq, why->text);
+	    run->partition, entry->seq, why->text);
 	pthread_mutex_lock(&applier->lock);
-	lane_poison(lane, entry->seq, why->text);
+	partitionrun_poison(run, entry->seq, why->text);
 	pthread_mutex_unlock(&applier->lock);
 	return 0;
 }
@@ -231,12 +231,12 @@ static void
 stop_at_damage(struct applier *applier, struct entry *entry,
     const struct error *why)
 {
-	struct lane *lane = entry->lane;
+	struct partitionrun *run = entry->run;
 
 	log_error("node", "record damaged partition=%u seq=%" PRIu64 ": %s",
-	    lane->partition, entry->seq, why->text);
+	    run->partition, entry->seq, why->text);
 	pthread_mutex_lock(&applier->lock);
-	lane_retry_at(lane, nodecore_deadline(applier->core, RETRY_MS),
+	partitionrun_retry_at(run, nodecore_deadline(applier->core, RETRY_MS),
 	    "a record is damaged in this copy of the log");
 	pthread_mutex_unlock(&applier->lock);
 }
@@ -248,7 +248,7 @@ apply_one(struct applier *applier, struct entry *entry, struct error *err)
 	struct error why = { 0 };
 	int rc;
 
-	if (lane_stopped(entry->lane))
+	if (partitionrun_stopped(entry->run))
 		return 0;
 	rc = record_parse(&record,
 	    bytes_of(applier->text.p + entry->at, entry->n),
@@ -272,7 +272,8 @@ apply_one(struct applier *applier, struct entry *entry, struct error *err)
 	record_free(record);
 	if (rc == -ERRC_CORRUPT) {
 		pthread_mutex_lock(&applier->lock);
-		lane_disagrees(entry->lane, "the log contradicts the rows");
+		partitionrun_disagrees(entry->run,
+		    "the log contradicts the rows");
 		pthread_mutex_unlock(&applier->lock);
 	}
 	return rc;
@@ -311,15 +312,15 @@ publish(struct applier *applier)
 
 	pthread_mutex_lock(&applier->lock);
 	for (size_t i = 0; i < applier->count; i++) {
-		struct lane *lane = &applier->lane[i];
+		struct partitionrun *run = &applier->run[i];
 
-		voted = lane->voting;
-		if (!lane_publish(lane))
+		voted = run->voting;
+		if (!partitionrun_publish(run))
 			continue;
 		commitlog_publish(core->log, core->set.number, core->index,
-		    lane->partition, lane->applied);
-		watermark_set(core->wm, i, lane->applied, lane->voting);
-		if (lane->voting && !voted)
+		    run->partition, run->applied);
+		watermark_set(core->wm, i, run->applied, run->voting);
+		if (run->voting && !voted)
 			atomic_store(&core->repair_news, true);
 	}
 	pthread_mutex_unlock(&applier->lock);
@@ -343,7 +344,7 @@ settle(struct applier *applier, int rc, const struct error *err)
 
 	pthread_mutex_lock(&applier->lock);
 	for (size_t i = 0; i < applier->count; i++)
-		stopped |= lane_settle(&applier->lane[i], rc == 0);
+		stopped |= partitionrun_settle(&applier->run[i], rc == 0);
 	pthread_mutex_unlock(&applier->lock);
 	if (stopped)
 		close_reader(applier);
@@ -360,18 +361,19 @@ settle(struct applier *applier, int rc, const struct error *err)
 	publish(applier);
 }
 
-/* Is the log still the one that was applied?  On a copy of the lane: others
+/* Is the log still the one that was applied?  On a copy of the run: others
  * wait for the lock, and the log may be slow. */
 static int
-compare_lane(struct applier *applier, struct lane *lane, struct error *err)
+compare_run(struct applier *applier, struct partitionrun *run,
+    struct error *err)
 {
-	struct lane seen = *lane;
-	int rc = lane_compare(&seen, applier->core, err);
+	struct partitionrun seen = *run;
+	int rc = partitionrun_compare(&seen, applier->core, err);
 
 	if (rc != 0)
 		return rc;
 	pthread_mutex_lock(&applier->lock);
-	*lane = seen;
+	*run = seen;
 	pthread_mutex_unlock(&applier->lock);
 	return 0;
 }
@@ -385,18 +387,18 @@ find_goals(struct applier *applier, struct error *err)
 	int rc;
 
 	for (size_t i = 0; i < applier->count; i++) {
-		struct lane *lane = &applier->lane[i];
+		struct partitionrun *run = &applier->run[i];
 
-		if (lane->vote.has_goal || lane->vote.barred)
+		if (run->vote.has_goal || run->vote.barred)
 			continue;
-		rc = compare_lane(applier, lane, err);
+		rc = compare_run(applier, run, err);
 		if (rc == 0)
-			rc = commitlog_end(core->log, lane->partition, &end,
+			rc = commitlog_end(core->log, run->partition, &end,
 			    err);
 		if (rc != 0)
 			return rc;
 		pthread_mutex_lock(&applier->lock);
-		vote_goal(&lane->vote, end);
+		vote_goal(&run->vote, end);
 		pthread_mutex_unlock(&applier->lock);
 	}
 	return 0;
@@ -411,7 +413,7 @@ revive(struct applier *applier)
 
 	pthread_mutex_lock(&applier->lock);
 	for (size_t i = 0; i < applier->count; i++)
-		any |= lane_revive(&applier->lane[i], now);
+		any |= partitionrun_revive(&applier->run[i], now);
 	pthread_mutex_unlock(&applier->lock);
 	if (any)
 		close_reader(applier);
@@ -466,7 +468,7 @@ applier_free(struct applier *applier)
 {
 	close_reader(applier);
 	buf_fini(&applier->text);
-	free(applier->lane);
+	free(applier->run);
 	pthread_mutex_destroy(&applier->lock);
 	free(applier);
 }
@@ -488,11 +490,11 @@ applier_start(struct applier **out, struct nodecore *core, struct error *err)
 		.garbage = effect_garbage,
 	};
 	pthread_mutex_init(&applier->lock, NULL);
-	applier->lane = calloc(applier->count + 1, sizeof(*applier->lane));
-	if (applier->lane == NULL)
+	applier->run = calloc(applier->count + 1, sizeof(*applier->run));
+	if (applier->run == NULL)
 		rc = error_set(err, ERRC_NOMEM, "applier: no memory");
 	for (size_t i = 0; i < applier->count && rc == 0; i++)
-		rc = lane_load(&applier->lane[i], core,
+		rc = partitionrun_load(&applier->run[i], core,
 		    watermark_partition(core->wm, i), err);
 	if (rc != 0) {
 		applier_free(applier);
@@ -528,15 +530,15 @@ applier_count(const struct applier *applier)
 void
 applier_state(struct applier *applier, size_t index, struct applier_state *out)
 {
-	const struct lane *lane = &applier->lane[index];
+	const struct partitionrun *run = &applier->run[index];
 
 	pthread_mutex_lock(&applier->lock);
 	*out = (struct applier_state){
-		.partition = lane->partition,
-		.applied = lane->published,
-		.voting = lane->voting,
-		.halted = lane->halted,
+		.partition = run->partition,
+		.applied = run->published,
+		.voting = run->voting,
+		.halted = run->halted,
 	};
-	snprintf(out->reason, sizeof(out->reason), "%s", lane->reason);
+	snprintf(out->reason, sizeof(out->reason), "%s", run->reason);
 	pthread_mutex_unlock(&applier->lock);
 }

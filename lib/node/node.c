@@ -17,17 +17,17 @@
 #include "commit/commitlog.h"
 #include "http/address.h"
 #include "http/httpc.h"
+#include "member/lastread.h"
+#include "member/nodecore.h"
+#include "member/pending.h"
+#include "member/uploadlist.h"
+#include "member/watermark.h"
 #include "node/applier.h"
-#include "node/gc.h"
-#include "node/nodecore.h"
-#include "node/nodeproto.h"
 #include "node/nodeserver.h"
-#include "node/pending.h"
-#include "node/places.h"
-#include "node/repair.h"
-#include "node/touch.h"
-#include "node/watermark.h"
 #include "store/shardstore.h"
+#include "upkeep/gc.h"
+#include "upkeep/repair.h"
+#include "wire/nodeproto.h"
 
 /* Repair reads side by side from as many peers as there are data shards. */
 #define POOL_OPEN 4
@@ -237,9 +237,10 @@ open_rest(struct node *node, struct error *err)
 	core->repair_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (core->stop_fd == -1 || core->repair_fd == -1)
 		return error_errno(err, ERRC_NOMEM, "eventfd");
-	if ((rc = touch_new(&core->touch, core->start_boot_ms, err)) ||
+	if ((rc = lastread_new(&core->lastread, core->start_boot_ms, err)) ||
 	    (rc = pending_new(&core->pending, err)) ||
-	    (rc = places_open(&core->places, core->dirfd, core->clock, err)))
+	    (rc = uploadlist_open(&core->uploads, core->dirfd, core->clock,
+		 err)))
 		return rc;
 	return httpc_pool_new(&core->pool, &pool, err);
 }
@@ -353,9 +354,9 @@ node_close(struct node *node)
 	repair_stop(node->repair);
 	applier_stop(node->applier);
 	httpc_pool_free(core->pool);
-	places_close(core->places);
+	uploadlist_close(core->uploads);
 	pending_free(core->pending);
-	touch_free(core->touch);
+	lastread_free(core->lastread);
 	if (core->store != NULL)
 		shardstore_close(core->store);
 	if (core->log != NULL)

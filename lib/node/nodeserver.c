@@ -9,11 +9,11 @@
 
 #include "base/error.h"
 #include "base/number.h"
-#include "node/nodecore.h"
-#include "node/nodeline.h"
+#include "member/nodecore.h"
+#include "member/watermark.h"
 #include "node/nodeserver_call.h"
-#include "node/watermark.h"
-#include "store/shardread.h"
+#include "store/metaquery.h"
+#include "wire/nodeline.h"
 
 /* A gateway keeps one connection for each of its transfers.  A thread's
  * stack and MHD's pool are what a connection costs; see koop-node(8). */
@@ -132,21 +132,21 @@ nodeserver_deadline(const struct nodeserver_call *call, uint64_t *out)
 	return true;
 }
 
-struct shardread *
+struct metaquery *
 nodeserver_read(struct nodeserver_call *call, struct partition_row *row)
 {
-	struct shardread *read = NULL;
+	struct metaquery *read = NULL;
 	struct error err = { 0 };
 	int rc;
 
 	/* Before the row: what was applied when the vote came is in it. */
 	call->voted = watermark_voting(call->core->wm, call->index);
-	rc = shardread_begin(&read, call->core->meta, &err);
+	rc = metaquery_begin(&read, call->core->meta, &err);
 	if (rc == 0)
-		rc = shardread_partition(read, call->partition, row, &err);
+		rc = metaquery_partition(read, call->partition, row, &err);
 	if (rc == 0)
 		return read;
-	shardread_end(read);
+	metaquery_end(read);
 	if (rc == -ERRC_NOTFOUND)
 		error_set(&err, ERRC_UNAVAILABLE,
 		    "partition %u: nothing applied yet", call->partition);

@@ -9,13 +9,13 @@
 #include "base/error.h"
 #include "base/metric.h"
 #include "commit/commitlog.h"
+#include "member/lastread.h"
+#include "member/nodecore.h"
 #include "node/applier.h"
-#include "node/nodecore.h"
 #include "node/nodeserver.h"
-#include "node/repair.h"
-#include "node/touch.h"
+#include "store/metaquery.h"
 #include "store/shardfile.h"
-#include "store/shardread.h"
+#include "upkeep/repair.h"
 
 #define OPLOG_BYTES (2u << 20) /* of one answer */
 #define HEALTH_BYTES (1u << 20)
@@ -29,7 +29,7 @@ nodeserver_lease(struct nodeserver_call *call)
 		nodeserver_refuse(call, 400, "requestId=ID is needed");
 		return;
 	}
-	touch_read(call->core->touch, call->id,
+	lastread_note(call->core->lastread, call->id,
 	    clock_boot_ms(call->core->clock));
 	httpd_reply(call->req, 200, NULL, 0);
 }
@@ -93,7 +93,7 @@ nodeserver_oplog(struct nodeserver_call *call)
 	struct partition_row row;
 	struct oplog_row first;
 	struct error err = { 0 };
-	struct shardread *read;
+	struct metaquery *read;
 	uint64_t from = 0;
 	int rc = 0;
 
@@ -106,12 +106,12 @@ nodeserver_oplog(struct nodeserver_call *call)
 		return;
 	nodeserver_position(call, &row);
 	if (from <= row.applied)
-		rc = shardread_oplog_at(read, call->partition, from, &first,
+		rc = metaquery_oplog_at(read, call->partition, from, &first,
 		    &err);
 	if (rc == 0)
-		rc = shardread_oplog(read, call->partition, from, add_oplog,
+		rc = metaquery_oplog(read, call->partition, from, add_oplog,
 		    &page, &err);
-	shardread_end(read);
+	metaquery_end(read);
 	if (rc >= 0 && buf_failed(&page.body))
 		rc = error_set(&err, ERRC_NOMEM, "oplog: no memory");
 	if (rc == -ERRC_NOTFOUND)
@@ -144,16 +144,16 @@ take_census(struct nodeserver_call *call)
 }
 
 static int
-read_counts(struct nodeserver_call *call, struct shardread_counts *rows,
+read_counts(struct nodeserver_call *call, struct metaquery_counts *rows,
     uint64_t *quarantine, struct shardfile_counts *files, struct error *err)
 {
 	struct nodecore *core = call->core;
-	struct shardread *read = NULL;
-	int rc = shardread_begin(&read, core->meta, err);
+	struct metaquery *read = NULL;
+	int rc = metaquery_begin(&read, core->meta, err);
 
 	if (rc == 0)
-		rc = shardread_counts(read, rows, err);
-	shardread_end(read);
+		rc = metaquery_counts(read, rows, err);
+	metaquery_end(read);
 	if (rc == 0)
 		rc = repair_count(core, &rows->repairs, err);
 	if (rc == 0)
@@ -202,7 +202,7 @@ nodeserver_health(struct nodeserver_call *call)
 {
 	struct nodecore *core = call->core;
 	struct census census = take_census(call);
-	struct shardread_counts rows = { 0 };
+	struct metaquery_counts rows = { 0 };
 	struct shardfile_counts files = { 0 };
 	struct buf body = buf_make(HEALTH_BYTES);
 	struct error err = { 0 };
@@ -243,7 +243,7 @@ add_gauges(struct buf *body, struct nodeserver_call *call)
 {
 	struct nodecore *core = call->core;
 	struct census census = take_census(call);
-	struct shardread_counts rows = { 0 };
+	struct metaquery_counts rows = { 0 };
 	struct shardfile_counts files = { 0 };
 	uint64_t quarantine = 0;
 	struct metric gauges[] = {

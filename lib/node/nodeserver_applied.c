@@ -7,10 +7,10 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "node/nodecore.h"
-#include "node/nodeline.h"
-#include "node/watermark.h"
-#include "store/shardread.h"
+#include "member/nodecore.h"
+#include "member/watermark.h"
+#include "store/metaquery.h"
+#include "wire/nodeline.h"
 
 #define STREAM_MAGIC 0x6b6f7374u
 #define STREAM_BLOCK 4096
@@ -38,11 +38,11 @@ static void
 reply_not_applied(struct nodeserver_call *call, int status)
 {
 	struct partition_row row;
-	struct shardread *read = nodeserver_read(call, &row);
+	struct metaquery *read = nodeserver_read(call, &row);
 
 	if (read == NULL)
 		return;
-	shardread_end(read);
+	metaquery_end(read);
 	nodeserver_position(call, &row);
 	nodeserver_refuse(call, status, "partition %u: %s", call->partition,
 	    status == 504 ? "not applied yet" : "no record of it here");
@@ -55,7 +55,7 @@ applied_seq(struct nodeserver_call *call, uint64_t seq, uint64_t deadline)
 	struct partition_row row;
 	struct oplog_row op;
 	struct error err = { 0 };
-	struct shardread *read;
+	struct metaquery *read;
 	int rc;
 
 	if (watermark_wait(call->core->wm, call->index, seq, deadline, &err) !=
@@ -66,14 +66,14 @@ applied_seq(struct nodeserver_call *call, uint64_t seq, uint64_t deadline)
 	read = nodeserver_read(call, &row);
 	if (read == NULL)
 		return;
-	rc = shardread_oplog_at(read, call->partition, seq, &op, &err);
+	rc = metaquery_oplog_at(read, call->partition, seq, &op, &err);
 	if (rc == 0) {
 		ack.partition = call->partition;
 		ack.seq = seq;
 		ack.id = op.id;
 		ack.outcome = (enum outcome)op.outcome;
 	}
-	shardread_end(read);
+	metaquery_end(read);
 	if (rc == 0)
 		reply_applied(call, &row, &ack);
 	else if (rc == -ERRC_NOTFOUND)
@@ -90,13 +90,13 @@ look_for_id(struct nodeserver_call *call)
 	struct partition_row row;
 	struct decided_row decided;
 	struct error err = { 0 };
-	struct shardread *read = nodeserver_read(call, &row);
+	struct metaquery *read = nodeserver_read(call, &row);
 	int rc;
 
 	if (read == NULL)
 		return -1;
-	rc = shardread_decided(read, call->partition, call->id, &decided, &err);
-	shardread_end(read);
+	rc = metaquery_decided(read, call->partition, call->id, &decided, &err);
+	metaquery_end(read);
 	if (rc == -ERRC_NOTFOUND)
 		return 0;
 	if (rc != 0) {

@@ -10,7 +10,7 @@
 #include "base/compiler.h"
 #include "http/httpd.h"
 #include "http/httpreq.h"
-#include "node/nodeproto.h"
+#include "wire/nodeproto.h"
 
 /*
  * One request, as the parts of the server see it.  Belongs to the thread of
@@ -30,7 +30,7 @@ struct nodeline_bucket;
 struct nodeserver;
 struct partition_row;
 struct shardfile_upload;
-struct shardread;
+struct metaquery;
 
 struct nodeserver_call {
 	uint32_t magic;
@@ -68,7 +68,7 @@ KOOP_MUST bool nodeserver_deadline(const struct nodeserver_call *call,
     uint64_t *out);
 /* Begin a read transaction and read the partition's row; answers itself and
  * returns NULL when that fails. */
-struct shardread *nodeserver_read(struct nodeserver_call *call,
+struct metaquery *nodeserver_read(struct nodeserver_call *call,
     struct partition_row *row);
 /* The headers of a partition's position. */
 void nodeserver_position(struct nodeserver_call *call,

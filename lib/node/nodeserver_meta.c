@@ -10,11 +10,11 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "node/nodecore.h"
-#include "node/nodeline.h"
-#include "node/touch.h"
+#include "member/lastread.h"
+#include "member/nodecore.h"
+#include "store/metaquery.h"
 #include "store/shardfile.h"
-#include "store/shardread.h"
+#include "wire/nodeline.h"
 
 #define INLINE_MAX (1u << 20)
 #define BODY_MAX (16u << 20) /* 10,000 lines of a manifest */
@@ -65,7 +65,7 @@ fill_version(struct object_info *info, const struct object_row *row,
 }
 
 static int
-fill_info(struct nodeserver_call *call, struct shardread *read,
+fill_info(struct nodeserver_call *call, struct metaquery *read,
     struct object_info *info, struct error *err)
 {
 	struct bytes bucket = bytes_of(call->store.bucket,
@@ -75,7 +75,7 @@ fill_info(struct nodeserver_call *call, struct shardread *read,
 	struct object_row o;
 	int rc;
 
-	rc = shardread_bucket(read, call->partition, bucket, &b, err);
+	rc = metaquery_bucket(read, call->partition, bucket, &b, err);
 	if (rc == 0 && b.state != BUCKET_DELETED) {
 		info->bucket = b.state == BUCKET_OPEN ? NODEPROTO_OPEN :
 							NODEPROTO_SEALED;
@@ -83,7 +83,7 @@ fill_info(struct nodeserver_call *call, struct shardread *read,
 	} else if (rc != 0 && rc != -ERRC_NOTFOUND) {
 		return rc;
 	}
-	rc = shardread_object(read, call->partition, bucket, key, &o, err);
+	rc = metaquery_object(read, call->partition, bucket, key, &o, err);
 	if (rc == 0)
 		return fill_version(info, &o, call->core, err);
 	return rc == -ERRC_NOTFOUND ? 0 : rc;
@@ -97,7 +97,7 @@ struct content {
 };
 
 static int
-find_content(struct nodeserver_call *call, struct shardread *read,
+find_content(struct nodeserver_call *call, struct metaquery *read,
     struct object_info *info, struct content *content, struct error *err)
 {
 	struct nodecore *core = call->core;
@@ -110,7 +110,7 @@ find_content(struct nodeserver_call *call, struct shardread *read,
 		info->missing = rc != 0;
 		rc = 0;
 	} else if (info->kind == NODEPROTO_INLINE && info->size > 0) {
-		rc = shardread_inline(read, info->id, &content->whole, err);
+		rc = metaquery_inline(read, info->id, &content->whole, err);
 		if (rc == 0 && content->whole.n != info->size)
 			rc = -ERRC_NOTFOUND;
 		info->missing = rc == -ERRC_NOTFOUND;
@@ -126,7 +126,7 @@ send_version(struct nodeserver_call *call, const struct object_info *info,
 {
 	bool head = strcmp(httpd_method(call->req), "HEAD") == 0;
 
-	touch_read(call->core->touch, info->id,
+	lastread_note(call->core->lastread, info->id,
 	    clock_boot_ms(call->core->clock));
 	if (head) {
 		httpd_reply(call->req, 200, NULL, 0);
@@ -149,21 +149,21 @@ get_version(struct nodeserver_call *call)
 	struct content content = { .fd = -1, .whole = buf_make(INLINE_MAX) };
 	struct partition_row row;
 	struct error err = { 0 };
-	struct shardread *read = nodeserver_read(call, &row);
+	struct metaquery *read = nodeserver_read(call, &row);
 	int rc;
 
 	if (read == NULL)
 		return;
 	atomic_fetch_add(&call->core->counters.meta_reads, 1);
 	if (!nodeserver_votes(call, &row)) {
-		shardread_end(read);
+		metaquery_end(read);
 		return;
 	}
 	nodecore_position(call->core, &row, &info.at);
 	rc = fill_info(call, read, &info, &err);
 	if (rc == 0 && info.found)
 		rc = find_content(call, read, &info, &content, &err);
-	shardread_end(read);
+	metaquery_end(read);
 	if (rc == 0)
 		rc = nodeproto_info_print(&info, nodeserver_put_header, call,
 		    &err);
@@ -214,7 +214,7 @@ nodeserver_bucket(struct nodeserver_call *call)
 	struct bucket_row b;
 	struct error err = { 0 };
 	struct buf body = buf_make(NODELINE_MAX);
-	struct shardread *read;
+	struct metaquery *read;
 	char *name = NULL;
 	size_t n;
 	int rc;
@@ -228,7 +228,7 @@ nodeserver_bucket(struct nodeserver_call *call)
 	if (read == NULL || !nodeserver_votes(call, &row))
 		goto out;
 	atomic_fetch_add(&call->core->counters.meta_reads, 1);
-	rc = shardread_bucket(read, call->partition, bytes_of(name, n), &b,
+	rc = metaquery_bucket(read, call->partition, bytes_of(name, n), &b,
 	    &err);
 	nodeserver_position(call, &row);
 	if (rc == 0) {
@@ -243,7 +243,7 @@ nodeserver_bucket(struct nodeserver_call *call)
 		nodeserver_error(call, &err);
 	}
 out:
-	shardread_end(read);
+	metaquery_end(read);
 	buf_fini(&body);
 	free(name);
 }
@@ -317,7 +317,7 @@ send_parts(struct nodeserver_call *call, struct reqid id, uint32_t after,
 	struct upload_row upload;
 	struct partition_row row;
 	struct error err = { 0 };
-	struct shardread *read = nodeserver_read(call, &row);
+	struct metaquery *read = nodeserver_read(call, &row);
 	struct nodeline_part end = { .kind = NODELINE_END };
 	int rc;
 
@@ -325,18 +325,18 @@ send_parts(struct nodeserver_call *call, struct reqid id, uint32_t after,
 		return;
 	atomic_fetch_add(&call->core->counters.meta_reads, 1);
 	if (!nodeserver_votes(call, &row)) {
-		shardread_end(read);
+		metaquery_end(read);
 		return;
 	}
 	nodeserver_position(call, &row);
 	page->body = buf_make(BODY_MAX);
-	rc = shardread_upload(read, call->partition, id, &upload, &err);
+	rc = metaquery_upload(read, call->partition, id, &upload, &err);
 	if (rc == 0) {
 		upload_headers(call, &upload);
-		rc = shardread_parts(read, call->partition, id, after, add_part,
+		rc = metaquery_parts(read, call->partition, id, after, add_part,
 		    page, &err);
 	}
-	shardread_end(read);
+	metaquery_end(read);
 	end.part = page->last;
 	end.truncated = page->truncated;
 	if (page->manifest)
@@ -386,7 +386,8 @@ get_manifest(struct nodeserver_call *call)
 		nodeserver_refuse(call, 400, "uploadId=ID is needed");
 		return;
 	}
-	touch_read(call->core->touch, id, clock_boot_ms(call->core->clock));
+	lastread_note(call->core->lastread, id,
+	    clock_boot_ms(call->core->clock));
 	send_parts(call, id, 0, &page);
 }
 

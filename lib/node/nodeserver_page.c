@@ -5,10 +5,10 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "node/nodecore.h"
-#include "node/nodeline.h"
-#include "node/watermark.h"
-#include "store/shardread.h"
+#include "member/nodecore.h"
+#include "member/watermark.h"
+#include "store/metaquery.h"
+#include "wire/nodeline.h"
 
 #define PAGE_MAX 1000
 #define PAGE_BYTES (PAGE_MAX * (3u * NODEPROTO_KEY_MAX + 256u))
@@ -102,7 +102,7 @@ send_page(struct nodeserver_call *call, bool uploads)
 	struct page page = { .body = buf_make(PAGE_BYTES) };
 	struct list_query query = { 0 };
 	struct list_end end = { 0 };
-	struct shardread *read = NULL;
+	struct metaquery *read = NULL;
 	struct error err = { 0 };
 	int rc;
 
@@ -110,13 +110,13 @@ send_page(struct nodeserver_call *call, bool uploads)
 	    !nodeserver_all_vote(call))
 		return;
 	atomic_fetch_add(&call->core->counters.meta_reads, 1);
-	rc = shardread_begin(&read, call->core->meta, &err);
+	rc = metaquery_begin(&read, call->core->meta, &err);
 	if (rc == 0)
 		rc = uploads ?
-		    shardread_uploads(read, &query, &end, add_upload, &page,
+		    metaquery_uploads(read, &query, &end, add_upload, &page,
 			&err) :
-		    shardread_list(read, &query, &end, add_object, &page, &err);
-	shardread_end(read);
+		    metaquery_list(read, &query, &end, add_object, &page, &err);
+	metaquery_end(read);
 	page.line.kind = NODELINE_END;
 	page.line.truncated = end.truncated;
 	if (uploads)
@@ -161,17 +161,17 @@ nodeserver_buckets(struct nodeserver_call *call)
 	struct watermark *wm = call->core->wm;
 	struct nodeline_bucket end = { .kind = NODELINE_END };
 	struct buf body = buf_make(BUCKETS_BYTES);
-	struct shardread *read = NULL;
+	struct metaquery *read = NULL;
 	struct error err = { 0 };
 	int rc;
 
 	if (!nodeserver_wait_at(call) || !nodeserver_all_vote(call))
 		return;
-	rc = shardread_begin(&read, call->core->meta, &err);
+	rc = metaquery_begin(&read, call->core->meta, &err);
 	for (size_t i = 0; i < watermark_count(wm) && rc == 0; i++)
-		rc = shardread_buckets(read, watermark_partition(wm, i),
+		rc = metaquery_buckets(read, watermark_partition(wm, i),
 		    add_bucket, &body, &err);
-	shardread_end(read);
+	metaquery_end(read);
 	nodeline_bucket_print(&body, &end);
 	if (rc == 0 && buf_failed(&body))
 		rc = error_set(&err, ERRC_NOMEM, "buckets: no memory");

@@ -12,14 +12,15 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "http/range.h"
-#include "node/gc.h"
-#include "node/nodecore.h"
-#include "node/pending.h"
-#include "node/places.h"
-#include "node/repair.h"
-#include "node/touch.h"
+#include "member/idstate.h"
+#include "member/lastread.h"
+#include "member/nodecore.h"
+#include "member/pending.h"
+#include "member/uploadlist.h"
+#include "store/metaquery.h"
 #include "store/shardfile.h"
-#include "store/shardread.h"
+#include "upkeep/gc.h"
+#include "upkeep/repair.h"
 
 /* PUT. */
 
@@ -76,47 +77,47 @@ parse_shard(struct nodeserver_call *call)
  * garbage may be gone already.
  */
 static bool
-check_fate(struct nodeserver_call *call, struct nodecore_fate *fate,
+check_idstate(struct nodeserver_call *call, struct idstate *state,
     bool position)
 {
 	struct partition_row row;
 	struct error err = { 0 };
-	struct shardread *read = nodeserver_read(call, &row);
+	struct metaquery *read = nodeserver_read(call, &row);
 	int rc;
 
 	if (read == NULL)
 		return false;
-	rc = nodecore_fate(read, call->partition, call->id, fate, &err);
-	shardread_end(read);
+	rc = idstate_read(read, call->partition, call->id, state, &err);
+	metaquery_end(read);
 	if (rc != 0) {
 		nodeserver_error(call, &err);
 		return false;
 	}
-	if (position || fate->dead)
+	if (position || state->dead)
 		nodeserver_position(call, &row);
-	if (fate->dead)
+	if (state->dead)
 		nodeserver_refuse(call, 410, "requestId: %s",
-		    fate->decided ? "aborted, refused or superseded" :
-				    "expired");
-	return !fate->dead;
+		    state->decided ? "aborted, refused or superseded" :
+				     "expired");
+	return !state->dead;
 }
 
 void
 nodeserver_put_begin(struct nodeserver_call *call)
 {
 	struct nodecore *core = call->core;
-	struct nodecore_fate fate;
+	struct idstate state;
 	struct error err = { 0 };
 	int rc;
 
 	if (!parse_shard(call))
 		return;
-	if (!check_fate(call, &fate, false)) {
+	if (!check_idstate(call, &state, false)) {
 		atomic_fetch_add(&core->counters.shard_refused, 1);
 		return;
 	}
-	if (!fate.live) {
-		rc = places_add(core->places, call->id, call->shard,
+	if (!state.live) {
+		rc = uploadlist_add(core->uploads, call->id, call->shard,
 		    &call->store, &err);
 		if (rc != 0) {
 			refuse_upload(call, &err);
@@ -145,7 +146,7 @@ nodeserver_put_body(struct nodeserver_call *call, const uint8_t *p, size_t n)
 }
 
 /*
- * The order matters: first the shard is durable, then the id's fate is read.
+ * The order matters: first the shard is durable, then the id's state is read.
  * An ABORT that was applied before is seen here; one that is applied later
  * finds the file.  Either way there is a row of garbage for it.
  */
@@ -153,7 +154,7 @@ void
 nodeserver_put_end(struct nodeserver_call *call)
 {
 	struct nodecore *core = call->core;
-	struct nodecore_fate fate;
+	struct idstate state;
 	struct error err = { 0 };
 	bool existed;
 	int rc;
@@ -172,9 +173,9 @@ nodeserver_put_end(struct nodeserver_call *call)
 		nodeserver_refuse(call, 500, "fault");
 		return;
 	}
-	if (!check_fate(call, &fate, true)) {
-		if (fate.dead)
-			gc_dead_shard(core, call->partition, call->id, &fate);
+	if (!check_idstate(call, &state, true)) {
+		if (state.dead)
+			gc_dead_shard(core, call->partition, call->id, &state);
 		return;
 	}
 	atomic_fetch_add(&core->counters.shard_puts, 1);
@@ -229,14 +230,14 @@ nodeserver_send_shard(struct nodeserver_call *call, int fd, uint64_t bytes)
 static void
 send_inline_by_id(struct nodeserver_call *call)
 {
-	struct shardread *read = NULL;
+	struct metaquery *read = NULL;
 	struct error err = { 0 };
 	struct buf content = buf_make(1u << 20);
-	int rc = shardread_begin(&read, call->core->meta, &err);
+	int rc = metaquery_begin(&read, call->core->meta, &err);
 
 	if (rc == 0)
-		rc = shardread_inline(read, call->id, &content, &err);
-	shardread_end(read);
+		rc = metaquery_inline(read, call->id, &content, &err);
+	metaquery_end(read);
 	if (rc == -ERRC_NOTFOUND) {
 		httpd_reply_header(call->req, NODEPROTO_MISSING, "1");
 		nodeserver_refuse(call, 404, "not here");
@@ -260,7 +261,7 @@ nodeserver_get_blob(struct nodeserver_call *call)
 	int rc;
 
 	call->shard = nodecore_shard(core, call->partition);
-	touch_read(core->touch, call->id, clock_boot_ms(core->clock));
+	lastread_note(core->lastread, call->id, clock_boot_ms(core->clock));
 	httpd_reply_header(call->req, NODEPROTO_DISK, core->disk);
 	rc = shardfile_open(core->files, call->id, call->shard, &fd, &bytes,
 	    &err);

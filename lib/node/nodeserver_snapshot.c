@@ -11,8 +11,8 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "codec/digest.h"
-#include "node/nodecore.h"
-#include "store/shardread.h"
+#include "member/nodecore.h"
+#include "store/metaquery.h"
 
 /*
  * GET /snapshot/PARTITION: every replicated row at one seq, one JSON object a
@@ -226,7 +226,7 @@ nodeserver_snapshot(struct nodeserver_call *call)
 	struct error err = { 0 };
 	struct dump dump = { .err = &err, .text = buf_make(BUF_BYTES) };
 	struct partition_row row;
-	struct shardread *read = nodeserver_read(call, &row);
+	struct metaquery *read = nodeserver_read(call, &row);
 	int rc;
 
 	dump.fd = openat(call->core->dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
@@ -238,7 +238,7 @@ nodeserver_snapshot(struct nodeserver_call *call)
 	else
 		rc = digest_init(&dump.digest, DIGEST_SHA256, &err);
 	if (rc == 0)
-		rc = shardread_snapshot(read, call->partition, dump_row, &dump,
+		rc = metaquery_snapshot(read, call->partition, dump_row, &dump,
 		    &err);
 	if (rc == 0)
 		rc = dump_end(&dump);
@@ -250,7 +250,7 @@ nodeserver_snapshot(struct nodeserver_call *call)
 	httpd_reply_fd(call->req, 200, dump.fd, 0, dump.bytes);
 	dump.fd = -1;
 out:
-	shardread_end(read);
+	metaquery_end(read);
 	digest_fini(&dump.digest);
 	buf_fini(&dump.text);
 	if (dump.fd != -1)

@@ -12,9 +12,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "client/nodeclient.h"
 #include "codec/stripe.h"
 #include "http/httpd.h"
-#include "node/nodeclient.h"
 #include "s3/s3ops.h"
 #include "session/session.h"
 

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "client/buckets.h"
+#include "client/metaread.h"
 #include "http/httpd.h"
-#include "node/buckets.h"
-#include "node/metaread.h"
 #include "s3/s3ops.h"
 #include "s3/s3owner.h"
 

@@ -10,20 +10,20 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "client/nodeclient.h"
 #include "http/range.h"
-#include "node/nodeclient.h"
 #include "s3/s3cond.h"
 #include "s3/s3ops.h"
 #include "s3/s3put.h"
+#include "s3/s3sink.h"
 #include "s3/s3source.h"
-#include "s3/s3store.h"
 
 #define COPY_BYTES (1u << 20)
 
 struct copy {
 	struct s3name from;
 	struct s3source *source;
-	struct s3store *store;
+	struct s3sink *store;
 	struct s3put_attributes attributes;
 	struct reqid upload;
 	uint32_t number;
@@ -179,7 +179,7 @@ static bool
 open_store(struct s3req *r, struct copy *c)
 {
 	const struct object_info *info = s3source_info(c->source);
-	struct s3store_options o = s3put_options(r, &c->attributes);
+	struct s3sink_options o = s3put_options(r, &c->attributes);
 	struct error err;
 	int rc;
 
@@ -192,7 +192,7 @@ open_store(struct s3req *r, struct copy *c)
 		o.headers = info->headers;
 		o.meta = info->meta;
 	}
-	rc = s3store_open(&c->store, r->gw, &o, &err);
+	rc = s3sink_open(&c->store, r->gw, &o, &err);
 	if (rc == -ERRC_MISMATCH)
 		s3req_fail(r, S3E_OPERATION_ABORTED);
 	else if (rc < 0)
@@ -211,8 +211,8 @@ move(struct copy *c, struct error *err)
 		if (n < 0)
 			return (int)n;
 		if (n == 0)
-			return s3store_finish(c->store, err);
-		rc = s3store_write(c->store, c->buffer, (size_t)n, err);
+			return s3sink_finish(c->store, err);
+		rc = s3sink_write(c->store, c->buffer, (size_t)n, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -228,7 +228,7 @@ reply(struct s3req *r, struct copy *c)
 	    true);
 	s3xml_date(&x, "LastModified",
 	    clock_real_ms(nodeclient_clock(r->gw->nc)));
-	s3xml_etag(&x, "ETag", s3store_etag(c->store));
+	s3xml_etag(&x, "ETag", s3sink_etag(c->store));
 	s3xml_end(&x);
 	s3req_reply_xml(r, &xml);
 	buf_fini(&xml);
@@ -259,7 +259,7 @@ copy_end(struct s3req *r)
 		return;
 	rc = move(c, &err);
 	if (rc == 0)
-		rc = s3store_commit(c->store, &outcome, &err);
+		rc = s3sink_commit(c->store, &outcome, &err);
 	if (rc < 0) {
 		s3req_fail_errc(r, rc, &err, S3E_INTERNAL_ERROR);
 		return;
@@ -278,7 +278,7 @@ copy_drop(struct s3req *r)
 
 	if (!c)
 		return;
-	s3store_close(c->store);
+	s3sink_close(c->store);
 	s3source_close(c->source);
 	s3put_attributes_fini(&c->attributes);
 	free(c->buffer);

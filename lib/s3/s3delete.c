@@ -10,11 +10,11 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "client/buckets.h"
+#include "client/committer.h"
+#include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "commit/record.h"
-#include "node/buckets.h"
-#include "node/committer.h"
-#include "node/nodeclient.h"
 #include "s3/s3ops.h"
 #include "s3/s3put.h"
 

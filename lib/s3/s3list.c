@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "node/metaread.h"
+#include "client/metaread.h"
 #include "s3/s3ops.h"
 #include "s3/s3owner.h"
 #include "s3/s3page.h"

@@ -13,16 +13,16 @@
 
 #include "base/error.h"
 #include "base/number.h"
+#include "client/metaread.h"
 #include "http/httpd.h"
-#include "node/metaread.h"
 #include "s3/s3meta.h"
 #include "s3/s3ops.h"
-#include "s3/s3store.h"
+#include "s3/s3sink.h"
 #include "session/session.h"
 #include "shard/frame.h"
 
 struct put {
-	struct s3store *store;
+	struct s3sink *store;
 	struct s3put_attributes attributes;
 };
 
@@ -127,10 +127,10 @@ s3put_attributes_fini(struct s3put_attributes *a)
 	*a = (struct s3put_attributes){ 0 };
 }
 
-struct s3store_options
+struct s3sink_options
 s3put_options(const struct s3req *r, const struct s3put_attributes *a)
 {
-	return (struct s3store_options){
+	return (struct s3sink_options){
 		.bucket = s3req_bucket(r),
 		.key = s3req_key(r),
 		.id = r->id,
@@ -191,7 +191,7 @@ static void
 object_begin(struct s3req *r)
 {
 	struct put *put = put_new(r);
-	struct s3store_options options;
+	struct s3sink_options options;
 	struct error err;
 	enum s3error e;
 	int rc;
@@ -204,7 +204,7 @@ object_begin(struct s3req *r)
 		return;
 	}
 	options = s3put_options(r, &put->attributes);
-	rc = s3store_open(&put->store, r->gw, &options, &err);
+	rc = s3sink_open(&put->store, r->gw, &options, &err);
 	if (rc < 0)
 		store_failed(r, rc, &err);
 }
@@ -251,7 +251,7 @@ static void
 part_begin(struct s3req *r)
 {
 	struct put *put = put_new(r);
-	struct s3store_options options;
+	struct s3sink_options options;
 	struct error err;
 	enum s3error e;
 	int rc;
@@ -268,7 +268,7 @@ part_begin(struct s3req *r)
 		return;
 	}
 	/* Which also tells whether the bucket is there: first. */
-	rc = s3store_open(&put->store, r->gw, &options, &err);
+	rc = s3sink_open(&put->store, r->gw, &options, &err);
 	if (rc < 0)
 		store_failed(r, rc, &err);
 	else
@@ -280,7 +280,7 @@ put_data(struct s3req *r, const uint8_t *p, size_t n)
 {
 	struct put *put = r->state;
 	struct error err;
-	int rc = s3store_write(put->store, p, n, &err);
+	int rc = s3sink_write(put->store, p, n, &err);
 
 	if (rc < 0)
 		store_failed(r, rc, &err);
@@ -311,19 +311,19 @@ put_end(struct s3req *r)
 	enum outcome outcome = OUTCOME_IGNORED;
 	enum s3error e;
 	struct error err;
-	int rc = s3store_finish(put->store, &err);
+	int rc = s3sink_finish(put->store, &err);
 
 	if (rc < 0) {
 		store_failed(r, rc, &err);
 		return;
 	}
-	totals = s3store_totals(put->store);
+	totals = s3sink_totals(put->store);
 	e = s3sum_check(&r->sum, totals->md5, totals->crc64nvme);
 	if (e != S3E_NONE) {
 		s3req_fail(r, e);
 		return;
 	}
-	rc = s3store_commit(put->store, &outcome, &err);
+	rc = s3sink_commit(put->store, &outcome, &err);
 	if (rc < 0) {
 		store_failed(r, rc, &err);
 		return;
@@ -332,7 +332,7 @@ put_end(struct s3req *r)
 	if (e != S3E_NONE)
 		s3req_fail(r, e);
 	else
-		put_reply(r, s3store_etag(put->store));
+		put_reply(r, s3sink_etag(put->store));
 }
 
 static void
@@ -342,7 +342,7 @@ put_drop(struct s3req *r)
 
 	if (!put)
 		return;
-	s3store_close(put->store);
+	s3sink_close(put->store);
 	s3put_attributes_fini(&put->attributes);
 	free(put);
 }

@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "base/random.h"
 #include "s3/s3error.h"
-#include "s3/s3store.h"
+#include "s3/s3sink.h"
 
 /*
  * What the operations that write have in common: the attributes of an object
@@ -40,7 +40,7 @@ KOOP_MUST enum s3error s3put_conditions(struct s3req *r,
 KOOP_MUST enum s3error s3put_if_match(char out[static S3PUT_ETAG_BYTES],
     struct bytes value);
 /* For an object of the request's name, size and id. */
-struct s3store_options s3put_options(const struct s3req *r,
+struct s3sink_options s3put_options(const struct s3req *r,
     const struct s3put_attributes *a);
 
 /* ?uploadId= and ?partNumber=; number may be NULL. */

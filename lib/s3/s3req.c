@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "client/nodeclient.h"
 #include "http/httpd.h"
-#include "node/nodeclient.h"
 
 const char *
 s3req_header(struct s3req *r, const char *name)

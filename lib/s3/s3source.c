@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "client/blobread.h"
+#include "client/metaread.h"
+#include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "commit/record.h"
-#include "node/blobread.h"
-#include "node/metaread.h"
-#include "node/nodeclient.h"
 #include "s3/s3req.h"
 
 /* What it takes to read a part; there may be 10,000 of them. */

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
+#include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "http/httpd.h"
-#include "node/nodeclient.h"
 #include "s3/s3ops.h"
 
 static unsigned

@@ -16,7 +16,7 @@
 #include "codec/crc.h"
 #include "codec/digest.h"
 #include "codec/erasure.h"
-#include "codec/md5_lane.h"
+#include "codec/md5_thread.h"
 
 /* Small enough that three passes over it stay in the first-level cache. */
 #define DATA_PIECE 8192u
@@ -28,8 +28,8 @@ struct encoder {
 	struct reqid id;
 	struct erasure *coder;
 	bool want_md5, ended;
-	struct digest md5; /* until there is a lane */
-	struct md5_lane *lane;
+	struct digest md5; /* until there is a thread */
+	struct md5_thread *worker;
 	struct blob_totals totals;            /* so far */
 	uint32_t cell_crc[STRIPE_SHARDS_MAX]; /* of the stripe at hand */
 };
@@ -77,7 +77,7 @@ encoder_free(struct encoder *enc)
 {
 	if (enc == NULL)
 		return;
-	md5_lane_free(enc->lane);
+	md5_thread_free(enc->worker);
 	digest_fini(&enc->md5);
 	erasure_free(enc->coder);
 	free(enc);
@@ -106,12 +106,12 @@ feed_md5(struct encoder *enc, const uint8_t *data, size_t len)
 {
 	if (!enc->want_md5)
 		return 0;
-	if (enc->lane == NULL && enc->totals.stripes == 0 &&
+	if (enc->worker == NULL && enc->totals.stripes == 0 &&
 	    len == stripe_full_bytes(&enc->geometry) &&
-	    md5_lane_new(&enc->lane, NULL) < 0)
-		enc->lane = NULL;
-	if (enc->lane != NULL)
-		return md5_lane_push(enc->lane, data, len);
+	    md5_thread_new(&enc->worker, NULL) < 0)
+		enc->worker = NULL;
+	if (enc->worker != NULL)
+		return md5_thread_push(enc->worker, data, len);
 	digest_update(&enc->md5, data, len);
 	return 0;
 }
@@ -210,16 +210,16 @@ encoder_stripe(struct encoder *enc, uint8_t *data, size_t len, uint8_t *parity,
 void
 encoder_wait(struct encoder *enc, uint64_t ticket)
 {
-	if (enc->lane != NULL)
-		md5_lane_wait(enc->lane, ticket);
+	if (enc->worker != NULL)
+		md5_thread_wait(enc->worker, ticket);
 }
 
 void
 encoder_totals(struct encoder *enc, struct blob_totals *out)
 {
 	if (!enc->ended && enc->want_md5) {
-		if (enc->lane != NULL)
-			md5_lane_final(enc->lane, enc->totals.md5);
+		if (enc->worker != NULL)
+			md5_thread_final(enc->worker, enc->totals.md5);
 		else
 			digest_final(&enc->md5, enc->totals.md5);
 		enc->totals.has_md5 = true;

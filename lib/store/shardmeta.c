@@ -190,7 +190,7 @@ shardmeta_close(struct shardmeta *meta)
 	if (meta == NULL)
 		return;
 	for (unsigned i = 0; i < meta->reader_count; i++) {
-		struct shardread *read = &meta->reader[i];
+		struct metaquery *read = &meta->reader[i];
 
 		for (size_t j = 0; j < read->list_count; j++)
 			sqlite3_finalize(read->list[j]);

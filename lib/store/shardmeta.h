@@ -8,6 +8,7 @@
 
 #include "base/compiler.h"
 #include "base/random.h"
+#include "store/localrows.h"
 #include "store/rows.h"
 
 /*
@@ -15,7 +16,7 @@
  *
  * One connection writes, under a lock that shardmeta_begin() takes and commit
  * or rollback releases; it alone checkpoints, after a commit that left the
- * WAL long.  Reading is in store/shardread.h, on pooled connections.
+ * WAL long.  Reading is in store/metaquery.h, on pooled connections.
  *
  * Rows of a partition are kept under its slot, a number of this database.  A
  * snapshot is written under a fresh slot, in as many transactions as it takes,
@@ -57,44 +58,12 @@ struct rowset *shardmeta_rowset(struct shardmeta *meta);
 KOOP_MUST int shardmeta_add_partition(struct shardmeta *meta,
     const struct partition_row *row, struct error *err);
 
-/*
- * Local rows.  Garbage: bytes that no row refers to any more, to be deleted
- * once seq is stable.  GARBAGE_UPLOAD stands for all parts that the upload
- * still has.
- */
-enum garbage_kind { GARBAGE_BLOB = 1, GARBAGE_UPLOAD };
-enum garbage_reason {
-	GARBAGE_ABORTED = 1, /* an ABORT with outcome aborted */
-	GARBAGE_REFUSED,     /* the record that names it was refused */
-	GARBAGE_SUPERSEDED, /* overwritten, deleted, uploaded again, left out */
-};
-struct garbage_row {
-	uint32_t partition;
-	uint64_t seq;
-	struct reqid id;
-	enum garbage_kind kind;
-	enum garbage_reason reason;
-};
+/* Local rows. */
 KOOP_MUST int shardmeta_garbage_put(struct shardmeta *meta,
     const struct garbage_row *row, struct error *err);
 KOOP_MUST int shardmeta_garbage_del(struct shardmeta *meta,
     const struct garbage_row *row, struct error *err);
 
-/* A shard, or the whole bytes of an inline object, that this node must hold
- * and lacks.  The place says which row tells its layout: the object bucket/key
- * with that blob, or (upload not zeros) the part. */
-struct repair_row {
-	uint64_t number; /* in the queue; given by put */
-	uint32_t partition;
-	uint64_t seq; /* of the record that made it live */
-	struct reqid id;
-	bool whole; /* inline bytes, not a shard */
-	struct bytes bucket, key;
-	struct reqid upload;
-	uint32_t part;
-	uint32_t attempts;
-	uint64_t queued_ms; /* real time, for people */
-};
 /* A blob is queued once; putting it again changes nothing. */
 KOOP_MUST int shardmeta_repair_put(struct shardmeta *meta,
     const struct repair_row *row, struct error *err);

@@ -12,7 +12,7 @@
 #include "store/shardmeta.h"
 #include "store/sql.h"
 
-/* The inside of struct shardmeta, for shardmeta*.c and shardread*.c only. */
+/* The inside of struct shardmeta, for shardmeta*.c and metaquery*.c only. */
 
 #define SHARDMETA_READERS_MAX 64
 #define SHARDMETA_WAL_PAGES 2048       /* above it, checkpoint after commit */
@@ -33,10 +33,10 @@ struct shardmeta_rows {
 	struct buf hold_bucket, hold_object, hold_upload;
 };
 
-struct shardread {
+struct metaquery {
 	struct shardmeta *meta;
 	struct sql sql;
-	sqlite3_stmt **list; /* one cursor a partition, see shardread_list.c */
+	sqlite3_stmt **list; /* one cursor a partition, see metaquery_list.c */
 	size_t list_count;
 	bool busy;
 };
@@ -59,7 +59,7 @@ struct shardmeta {
 
 	pthread_mutex_t lock; /* guards busy of readers */
 	pthread_cond_t idle;
-	struct shardread *reader;
+	struct metaquery *reader;
 	unsigned reader_count;
 };
 

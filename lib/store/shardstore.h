@@ -11,7 +11,7 @@
 /*
  * The node's disk: superblock, shard files and metadata together.  The node
  * enters here; the parts are used through store/shardfile.h,
- * store/shardmeta.h and store/shardread.h.
+ * store/shardmeta.h and store/metaquery.h.
  *
  *      DIR/superblock  lock  meta.db  shards/XX/ID.J  quarantine/
  */

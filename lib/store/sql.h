@@ -11,11 +11,11 @@
 #include "base/bytes.h"
 #include "base/compiler.h"
 #include "base/random.h"
+#include "store/localrows.h"
 #include "store/rows.h"
-#include "store/shardmeta.h"
 
 /*
- * Between the files shardmeta*.c and shardread*.c only: one connection, its
+ * Between the files shardmeta*.c and metaquery*.c only: one connection, its
  * statements (all SQL of Koop's store is in sql.c), and the way
  * between columns and rows.
  */

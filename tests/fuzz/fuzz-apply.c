@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/apply.h"
 #include "commit/record.h"
-#include "node/apply.h"
 #include "store/rowset_mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

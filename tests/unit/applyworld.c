@@ -14,6 +14,8 @@ tell_garbage(void *ctx, const struct garbage_row *row, struct error *err)
 
 	(void)err;
 	w->garbage++;
+	if (row->reason == GARBAGE_ABORTED)
+		w->aborted++;
 	w->last_garbage = *row;
 	return 0;
 }
@@ -27,18 +29,6 @@ tell_blob(void *ctx, const struct apply_blob *blob, struct error *err)
 	w->blobs++;
 	w->last_blob = *blob;
 	w->last_inline = blob->inline_base64.n;
-	return 0;
-}
-
-static int
-tell_aborted(void *ctx, uint32_t partition, struct reqid id, struct error *err)
-{
-	struct world *w = ctx;
-
-	(void)partition;
-	(void)id;
-	(void)err;
-	w->aborted++;
 	return 0;
 }
 
@@ -69,7 +59,6 @@ world_init_on(struct world *w, struct rowset *rows)
 		.ctx = w,
 		.blob = tell_blob,
 		.garbage = tell_garbage,
-		.aborted = tell_aborted,
 	};
 }
 

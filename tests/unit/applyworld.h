@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "apply/apply.h"
 #include "base/buf.h"
 #include "commit/record.h"
-#include "node/apply.h"
 #include "store/rowset.h"
 #include "store/rowset_mem.h"
 

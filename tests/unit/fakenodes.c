@@ -10,13 +10,13 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "client/nodeclient.h"
 #include "cluster/topology_source.h"
 #include "commit/commitlog.h"
 #include "commit/record.h"
 #include "http/httpd.h"
 #include "http/range.h"
-#include "node/nodeclient.h"
-#include "node/nodeline.h"
+#include "wire/nodeline.h"
 
 #define SHARD_MAX (64u << 20)
 

@@ -17,7 +17,7 @@
 #include "base/buf.h"
 #include "base/random.h"
 #include "commit/outcome.h"
-#include "node/nodeproto.h"
+#include "wire/nodeproto.h"
 
 #define FAKE_NODES 9
 #define FAKE_CLUSTER "0123456789abcdef0123456789abcdef"

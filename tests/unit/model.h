@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "apply/apply.h"
 #include "base/bytes.h"
 #include "base/random.h"
 #include "commit/outcome.h"
 #include "commit/record.h"
-#include "node/apply.h"
 #include "store/rowset_mem.h"
 
 /*

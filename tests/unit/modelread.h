@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "node/vote.h"
+#include "apply/vote.h"
 
 /*
  * A model of reading and writing one key (protocol.md 6.3 and 7): n nodes at

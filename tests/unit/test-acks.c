@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "node/acks.h"
+#include "client/acks.h"
 
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "cluster/topology.h"
-#include "node/nodeline.h"
+#include "wire/nodeline.h"
 
 #include "base/buf.h"
 #include "tap.h"

@@ -17,8 +17,8 @@
 #include "applyworld.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "store/metaquery.h"
 #include "store/shardmeta.h"
-#include "store/shardread.h"
 #include "tap.h"
 
 #define RECORDS 3000
@@ -225,25 +225,25 @@ apply_batch(struct shardmeta *meta, const struct story *s, unsigned at,
 static void
 check_read(struct shardmeta *meta, const struct story *s)
 {
-	struct shardread *read;
+	struct metaquery *read;
 	struct partition_row row;
 	struct oplog_row entry;
 	uint8_t digest[32];
 
-	CHECK(shardread_begin(&read, meta, NULL) == 0);
-	CHECK(shardread_partition(read, 0, &row, NULL) == 0);
+	CHECK(metaquery_begin(&read, meta, NULL) == 0);
+	CHECK(metaquery_partition(read, 0, &row, NULL) == 0);
 	CHECK(row.applied == RECORDS + 1);
 	CHECK(memcmp(row.digest, s->digest[RECORDS - 1], 32) == 0);
-	CHECK(shardread_digest(read, 0, digest, NULL) == 0);
+	CHECK(metaquery_digest(read, 0, digest, NULL) == 0);
 	CHECK(memcmp(digest, row.digest, 32) == 0);
 	for (unsigned i = 0; i < RECORDS; i += 97) {
-		CHECK(shardread_oplog_at(read, 0, i + 2, &entry, NULL) == 0);
+		CHECK(metaquery_oplog_at(read, 0, i + 2, &entry, NULL) == 0);
 		CHECK(memcmp(entry.hash, s->hash[i], 32) == 0);
 		CHECK(entry.outcome == (uint32_t)s->outcome[i]);
 		CHECK(entry.time_ms == s->time_ms[i]);
 		CHECK(bytes_equal(entry.line, buf_bytes(&s->line[i])));
 	}
-	shardread_end(read);
+	metaquery_end(read);
 }
 
 static void
@@ -290,7 +290,7 @@ a_killed_process_leaves_a_prefix_of_the_log(void)
 	for (unsigned round = 0; round < 40 && at < RECORDS; round++) {
 		unsigned whole = pick(4);
 		unsigned n = 1 + pick(20);
-		struct shardread *read;
+		struct metaquery *read;
 		struct partition_row row;
 		int status;
 		pid_t pid;
@@ -317,12 +317,12 @@ a_killed_process_leaves_a_prefix_of_the_log(void)
 		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 		at += whole * n;
 		meta = open_meta("killed.db", true);
-		CHECK(shardread_begin(&read, meta, NULL) == 0);
-		CHECK(shardread_partition(read, 0, &row, NULL) == 0);
+		CHECK(metaquery_begin(&read, meta, NULL) == 0);
+		CHECK(metaquery_partition(read, 0, &row, NULL) == 0);
 		CHECK(row.applied == 1 + at);
 		CHECK(
 		    at == 0 || memcmp(row.digest, s->digest[at - 1], 32) == 0);
-		shardread_end(read);
+		metaquery_end(read);
 		shardmeta_close(meta);
 		if (at + 4 * 21 > RECORDS)
 			break;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "node/blobplan.h"
+#include "client/blobplan.h"
 
 #include "tap.h"
 

@@ -2,7 +2,7 @@
 
 /* Blobs to nodes and back, with nodes that fail in each way they can. */
 
-#include "node/blobread.h"
+#include "client/blobread.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -12,9 +12,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "client/blobwrite.h"
+#include "client/nodeclient.h"
 #include "cluster/placement.h"
-#include "node/blobwrite.h"
-#include "node/nodeclient.h"
 #include "shard/verify.h"
 
 #include "fakenodes.h"

@@ -3,13 +3,13 @@
 /* Appending once, and whose word counts for the outcome.  Without streams:
  * nodes are asked directly. */
 
-#include "node/committer.h"
+#include "client/committer.h"
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "client/nodeclient.h"
 #include "commit/commitlog.h"
 #include "commit/record.h"
-#include "node/nodeclient.h"
 
 #include "fakenodes.h"
 #include "tap.h"

@@ -9,7 +9,7 @@
 
 #include "base/cli_parts.h"
 #include "base/error.h"
-#include "node/clientoptions.h"
+#include "client/clientoptions.h"
 #include "tap.h"
 
 static struct daemon_options common = DAEMON_DEFAULTS;

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "codec/digest.h"
-#include "codec/md5_lane.h"
+#include "codec/md5_thread.h"
 #include "tap.h"
 
 static const char *
@@ -62,46 +62,46 @@ a_digest_takes_pieces_and_can_be_used_again(void)
 
 /* More pushes than may wait, of memory that is reused after its ticket. */
 static void
-a_lane_hashes_what_is_pushed_in_order(void)
+a_worker_hashes_what_is_pushed_in_order(void)
 {
 	enum { PIECE = 10007, TURNS = 200 };
 	static uint8_t ring[4][PIECE], all[PIECE * TURNS];
 	uint64_t ticket[4] = { 0 };
 	uint8_t got[16], want[16];
-	struct md5_lane *lane = NULL;
+	struct md5_thread *worker = NULL;
 	struct error err;
 
 	for (size_t i = 0; i < sizeof(all); i++)
 		all[i] = (uint8_t)(i * 2654435761u >> 11);
-	REQUIRE(md5_lane_new(&lane, &err) == 0);
-	md5_lane_wait(lane, 0);
+	REQUIRE(md5_thread_new(&worker, &err) == 0);
+	md5_thread_wait(worker, 0);
 	for (size_t i = 0; i < TURNS; i++) {
-		md5_lane_wait(lane, ticket[i % 4]);
+		md5_thread_wait(worker, ticket[i % 4]);
 		memcpy(ring[i % 4], all + i * PIECE, PIECE);
-		ticket[i % 4] = md5_lane_push(lane, ring[i % 4], PIECE);
+		ticket[i % 4] = md5_thread_push(worker, ring[i % 4], PIECE);
 		CHECK(ticket[i % 4] != 0);
 	}
-	md5_lane_final(lane, got);
-	md5_lane_free(lane);
+	md5_thread_final(worker, got);
+	md5_thread_free(worker);
 	REQUIRE(digest_md5(want, all, sizeof(all), &err) == 0);
 	CHECK(memcmp(got, want, sizeof(got)) == 0);
 }
 
 static void
-a_lane_can_be_left_at_any_time(void)
+a_worker_can_be_left_at_any_time(void)
 {
 	static const uint8_t data[100000];
 	struct error err;
 
 	for (int i = 0; i < 50; i++) {
-		struct md5_lane *lane = NULL;
+		struct md5_thread *worker = NULL;
 
-		REQUIRE(md5_lane_new(&lane, &err) == 0);
+		REQUIRE(md5_thread_new(&worker, &err) == 0);
 		for (int j = 0; j < i; j++)
-			(void)md5_lane_push(lane, data, 1000);
-		md5_lane_free(lane);
+			(void)md5_thread_push(worker, data, 1000);
+		md5_thread_free(worker);
 	}
-	md5_lane_free(NULL);
+	md5_thread_free(NULL);
 }
 
 int
@@ -109,7 +109,7 @@ main(void)
 {
 	RUN(digests_are_those_of_the_standards);
 	RUN(a_digest_takes_pieces_and_can_be_used_again);
-	RUN(a_lane_hashes_what_is_pushed_in_order);
-	RUN(a_lane_can_be_left_at_any_time);
+	RUN(a_worker_hashes_what_is_pushed_in_order);
+	RUN(a_worker_can_be_left_at_any_time);
 	return tap_done();
 }

@@ -3,15 +3,15 @@
 /* The read rule (protocol.md 7), by the interleavings that break without it:
  * the names S1 to S4 are those of protocol-why.md. */
 
-#include "node/metaread.h"
+#include "client/metaread.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "client/nodeclient.h"
 #include "codec/crc.h"
-#include "node/nodeclient.h"
 
 #include "fakenodes.h"
 #include "tap.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "node/nodeproto.h"
+#include "wire/nodeproto.h"
 
 #include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "node/nodeline.h"
+#include "wire/nodeline.h"
 #include "tap.h"
 
 /* A header list, as both ends see it. */

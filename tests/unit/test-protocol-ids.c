@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "node/apply.h"
+#include "apply/apply.h"
 
 #include <string.h>
 
@@ -34,7 +34,7 @@ enum rule {
 
 enum { IDS = 64, DEPTH = 8, EARLY = 1, YEARS = 730 };
 
-struct fate {
+struct ending {
 	bool decided, effect, garbage;
 	enum outcome outcome;
 };
@@ -43,7 +43,7 @@ struct fate {
 struct ideal {
 	bool bucket;
 	uint32_t live; /* number of the id that the key has, 0: none */
-	struct fate fate[IDS];
+	struct ending ending[IDS];
 	uint32_t made; /* ids that were made on the way */
 	uint64_t id_ms[IDS];
 };
@@ -124,33 +124,33 @@ static void
 ideal_die(struct ideal *ideal, uint32_t number)
 {
 	if (number != 0)
-		ideal->fate[number].garbage = true;
+		ideal->ending[number].garbage = true;
 }
 
 /* The first record that decides an id, if it does not come too late. */
 static enum outcome
 ideal_record(struct ideal *ideal, char event, uint32_t number, bool late)
 {
-	struct fate *fate = &ideal->fate[number];
+	struct ending *ending = &ideal->ending[number];
 
-	if (fate->decided)
-		return fate->outcome;
+	if (ending->decided)
+		return ending->outcome;
 	if (!late && event != 'a' && !ideal->bucket)
 		return OUTCOME_NOT_YET_HERE;
-	fate->decided = true;
-	fate->outcome = OUTCOME_DONE;
+	ending->decided = true;
+	ending->outcome = OUTCOME_DONE;
 	if (late)
-		fate->outcome = OUTCOME_EXPIRED;
+		ending->outcome = OUTCOME_EXPIRED;
 	else if (event == 'a')
-		fate->outcome = OUTCOME_ABORTED;
+		ending->outcome = OUTCOME_ABORTED;
 	else if (event == 'x' && ideal->live != 0)
-		fate->outcome = OUTCOME_PRECONDITION_FAILED;
-	if (fate->outcome != OUTCOME_DONE) {
+		ending->outcome = OUTCOME_PRECONDITION_FAILED;
+	if (ending->outcome != OUTCOME_DONE) {
 		ideal_die(ideal, number);
-		return fate->outcome;
+		return ending->outcome;
 	}
 	ideal_die(ideal, ideal->live);
-	fate->effect = true;
+	ending->effect = true;
 	ideal->live = number;
 	return OUTCOME_DONE;
 }
@@ -170,7 +170,7 @@ check(const struct search *search, struct model *m, const struct ideal *ideal,
 		for (uint32_t n = EARLY; n < ideal->made; n++)
 			if (reqid_equal(result->garbage[i].id,
 				model_id(ideal->id_ms[n], n)) &&
-			    (n == live || !ideal->fate[n].garbage))
+			    (n == live || !ideal->ending[n].garbage))
 				return "a blob that is needed is garbage";
 	if (search->removed == 0 && !model_digest_good(m))
 		return "the digest is not that of the rows";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "node/apply.h"
+#include "apply/apply.h"
 
 #include <stdlib.h>
 #include <string.h>

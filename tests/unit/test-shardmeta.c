@@ -10,9 +10,9 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "store/metaquery.h"
 #include "store/rowset.h"
 #include "store/shardmeta.h"
-#include "store/shardread.h"
 #include "tap.h"
 
 #define PARTITIONS 5
@@ -179,16 +179,16 @@ check_pages(struct shardmeta *meta, bool uploads, struct list_query q,
 {
 	struct page page = { .text = buf_make(65536) };
 	struct list_end end = { .truncated = true };
-	struct shardread *read;
+	struct metaquery *read;
 
 	q.bucket = bytes_str("b");
 	while (end.truncated) {
-		CHECK(shardread_begin(&read, meta, NULL) == 0);
-		CHECK((uploads ? shardread_uploads(read, &q, &end, add_upload,
+		CHECK(metaquery_begin(&read, meta, NULL) == 0);
+		CHECK((uploads ? metaquery_uploads(read, &q, &end, add_upload,
 				     &page, NULL) :
-				 shardread_list(read, &q, &end, add_object,
+				 metaquery_list(read, &q, &end, add_object,
 				     &page, NULL)) == 0);
-		shardread_end(read);
+		metaquery_end(read);
 		CHECK(end.count <= q.max);
 		q.after = bytes_str(page.last);
 		q.after_upload = page.last_id;
@@ -321,32 +321,32 @@ static void
 a_reader_sees_one_moment(void)
 {
 	struct shardmeta *meta = open_fresh();
-	struct shardread *read;
+	struct metaquery *read;
 	struct partition_row row;
 	struct object_row object;
 	struct partition_row *live;
 	uint32_t p = partition_of("k");
 
-	CHECK(shardread_begin(&read, meta, NULL) == 0);
-	CHECK(shardread_partition(read, p, &row, NULL) == 0);
+	CHECK(metaquery_begin(&read, meta, NULL) == 0);
+	CHECK(metaquery_partition(read, p, &row, NULL) == 0);
 	begin(meta);
 	put_key(shardmeta_rowset(meta), "k", OBJECT_BLOB, 2);
 	CHECK(shardmeta_rowset(meta)->ops->partition(shardmeta_rowset(meta), p,
 		  &live, NULL) == 0);
 	live->applied = 2;
 	commit(meta);
-	CHECK(shardread_object(read, p, bytes_str("b"), bytes_str("k"), &object,
+	CHECK(metaquery_object(read, p, bytes_str("b"), bytes_str("k"), &object,
 		  NULL) == -ERRC_NOTFOUND);
-	CHECK(shardread_partition(read, p, &row, NULL) == 0);
+	CHECK(metaquery_partition(read, p, &row, NULL) == 0);
 	CHECK(row.applied == 1);
-	shardread_end(read);
-	CHECK(shardread_begin(&read, meta, NULL) == 0);
-	CHECK(shardread_object(read, p, bytes_str("b"), bytes_str("k"), &object,
+	metaquery_end(read);
+	CHECK(metaquery_begin(&read, meta, NULL) == 0);
+	CHECK(metaquery_object(read, p, bytes_str("b"), bytes_str("k"), &object,
 		  NULL) == 0);
-	CHECK(shardread_partition(read, p, &row, NULL) == 0);
+	CHECK(metaquery_partition(read, p, &row, NULL) == 0);
 	CHECK(row.applied == 2 && object.seq == 2);
 	CHECK_STR(object.etag, "etag");
-	shardread_end(read);
+	metaquery_end(read);
 	shardmeta_close(meta);
 }
 
@@ -356,7 +356,7 @@ what_is_rolled_back_never_was(void)
 	struct shardmeta *meta = open_fresh();
 	struct rowset *rows = shardmeta_rowset(meta);
 	struct partition_row *live;
-	struct shardread *read;
+	struct metaquery *read;
 	struct object_row object;
 	uint8_t digest[32];
 	uint32_t p = partition_of("k");
@@ -372,10 +372,10 @@ what_is_rolled_back_never_was(void)
 	CHECK(rows->ops->partition(rows, p, &live, NULL) == 0);
 	CHECK(live->applied == 1 && memcmp(digest, live->digest, 32) == 0);
 	commit(meta);
-	CHECK(shardread_begin(&read, meta, NULL) == 0);
-	CHECK(shardread_object(read, p, bytes_str("b"), bytes_str("k"), &object,
+	CHECK(metaquery_begin(&read, meta, NULL) == 0);
+	CHECK(metaquery_object(read, p, bytes_str("b"), bytes_str("k"), &object,
 		  NULL) == -ERRC_NOTFOUND);
-	shardread_end(read);
+	metaquery_end(read);
 	shardmeta_close(meta);
 }
 
@@ -408,8 +408,8 @@ queues_outlive_the_process(void)
 	};
 	struct repair_row repair = { .partition = 1, .bucket = bytes_str("b") };
 	struct garbage_row last = { 0 };
-	struct shardread *read;
-	struct shardread_counts counts;
+	struct metaquery *read;
+	struct metaquery_counts counts;
 	struct buf content = buf_make(100);
 	char text[32] = "";
 
@@ -434,27 +434,27 @@ queues_outlive_the_process(void)
 	commit(meta);
 	shardmeta_close(meta);
 	meta = open_again();
-	CHECK(shardread_begin(&read, meta, NULL) == 0);
-	CHECK(shardread_garbage(read, 1, 30, NULL, count_garbage, &last,
+	CHECK(metaquery_begin(&read, meta, NULL) == 0);
+	CHECK(metaquery_garbage(read, 1, 30, NULL, count_garbage, &last,
 		  NULL) == 0);
 	CHECK(last.seq == 30 && last.reason == GARBAGE_REFUSED);
 	last.seq = 20;
 	last.id = id_of(2);
-	CHECK(shardread_garbage(read, 1, 1000, &last, count_garbage, &last,
+	CHECK(metaquery_garbage(read, 1, 1000, &last, count_garbage, &last,
 		  NULL) == 0);
 	CHECK(last.seq == 40);
-	CHECK(shardread_repairs(read, 10, first_repair, text, NULL) == 1);
+	CHECK(metaquery_repairs(read, 10, first_repair, text, NULL) == 1);
 	CHECK_STR(text, "one 0");
-	CHECK(shardread_inline(read, id_of(7), &content, NULL) == 0);
+	CHECK(metaquery_inline(read, id_of(7), &content, NULL) == 0);
 	CHECK_STR(buf_cstr(&content), "hello");
 	CHECK(
-	    shardread_inline(read, id_of(8), &content, NULL) == -ERRC_NOTFOUND);
+	    metaquery_inline(read, id_of(8), &content, NULL) == -ERRC_NOTFOUND);
 	buf_clear(&content);
-	CHECK(shardread_note(read, "sweep", &content, NULL) == 0);
+	CHECK(metaquery_note(read, "sweep", &content, NULL) == 0);
 	CHECK_STR(buf_cstr(&content), "12");
-	CHECK(shardread_counts(read, &counts, NULL) == 0);
+	CHECK(metaquery_counts(read, &counts, NULL) == 0);
 	CHECK(counts.repairs == 2 && counts.garbage == 4);
-	shardread_end(read);
+	metaquery_end(read);
 	buf_fini(&content);
 	shardmeta_close(meta);
 }
@@ -465,8 +465,8 @@ the_oplog_is_trimmed_by_size(void)
 	struct shardmeta *meta = open_fresh();
 	struct rowset *rows = shardmeta_rowset(meta);
 	struct oplog_row row = { .partition = 1 };
-	struct shardread *read;
-	struct shardread_counts counts;
+	struct metaquery *read;
+	struct metaquery_counts counts;
 	char line[101];
 
 	memset(line, 'x', 100);
@@ -476,13 +476,13 @@ the_oplog_is_trimmed_by_size(void)
 		CHECK(rows->ops->oplog_add(rows, &row, NULL) == 0);
 	CHECK(shardmeta_oplog_trim(meta, NULL) == 0);
 	commit(meta);
-	CHECK(shardread_begin(&read, meta, NULL) == 0);
-	CHECK(shardread_counts(read, &counts, NULL) == 0);
+	CHECK(metaquery_begin(&read, meta, NULL) == 0);
+	CHECK(metaquery_counts(read, &counts, NULL) == 0);
 	CHECK(counts.oplog_bytes >= 1000 && counts.oplog_bytes <= 1100);
-	CHECK(shardread_oplog_at(read, 1, 2, &row, NULL) == -ERRC_NOTFOUND);
-	CHECK(shardread_oplog_at(read, 1, 51, &row, NULL) == 0);
+	CHECK(metaquery_oplog_at(read, 1, 2, &row, NULL) == -ERRC_NOTFOUND);
+	CHECK(metaquery_oplog_at(read, 1, 51, &row, NULL) == 0);
 	CHECK(row.line.n == 100);
-	shardread_end(read);
+	metaquery_end(read);
 	shardmeta_close(meta);
 }
 
@@ -494,8 +494,8 @@ the_last_record_of_a_quiet_partition_is_not_trimmed(void)
 	struct rowset *rows = shardmeta_rowset(meta);
 	struct oplog_row row = { .partition = 2, .line = bytes_str("quiet") };
 	struct partition_row *partition;
-	struct shardread_counts counts;
-	struct shardread *read;
+	struct metaquery_counts counts;
+	struct metaquery *read;
 	char line[101];
 
 	begin(meta);
@@ -512,13 +512,13 @@ the_last_record_of_a_quiet_partition_is_not_trimmed(void)
 		CHECK(rows->ops->oplog_add(rows, &row, NULL) == 0);
 	CHECK(shardmeta_oplog_trim(meta, NULL) == 0);
 	commit(meta);
-	CHECK(shardread_begin(&read, meta, NULL) == 0);
-	CHECK(shardread_oplog_at(read, 2, 2, &row, NULL) == -ERRC_NOTFOUND);
-	CHECK(shardread_oplog_at(read, 2, 3, &row, NULL) == 0);
+	CHECK(metaquery_begin(&read, meta, NULL) == 0);
+	CHECK(metaquery_oplog_at(read, 2, 2, &row, NULL) == -ERRC_NOTFOUND);
+	CHECK(metaquery_oplog_at(read, 2, 3, &row, NULL) == 0);
 	CHECK(bytes_is(row.line, "quiet"));
-	CHECK(shardread_counts(read, &counts, NULL) == 0);
+	CHECK(metaquery_counts(read, &counts, NULL) == 0);
 	CHECK(counts.oplog_bytes >= 1000 && counts.oplog_bytes <= 1100);
-	shardread_end(read);
+	metaquery_end(read);
 	shardmeta_close(meta);
 }
 
@@ -575,7 +575,7 @@ static void
 a_snapshot_is_staged_and_switched_to_never_backwards(void)
 {
 	struct shardmeta *meta, *peer;
-	struct shardread *from, *read;
+	struct metaquery *from, *read;
 	struct copy copy = { 0 };
 	struct partition_row now;
 	uint8_t digest[32];
@@ -586,20 +586,20 @@ a_snapshot_is_staged_and_switched_to_never_backwards(void)
 	fill(peer, 2, 500, 400);
 	meta = open_fresh();
 	fill(meta, 2, 100, 50);
-	CHECK(shardread_begin(&from, peer, NULL) == 0);
+	CHECK(metaquery_begin(&from, peer, NULL) == 0);
 	begin(meta);
 	CHECK(shardmeta_stage_begin(meta, 2, &slot, NULL) == 0);
 	copy.to = shardmeta_stage_rowset(meta);
-	CHECK(shardread_snapshot(from, 2, copy_row, &copy, NULL) == 0);
+	CHECK(metaquery_snapshot(from, 2, copy_row, &copy, NULL) == 0);
 	commit(meta);
 	CHECK(copy.rows > 20);
 	/* Until the switch nothing is seen of it. */
-	CHECK(shardread_begin(&read, meta, NULL) == 0);
-	CHECK(shardread_partition(read, 2, &now, NULL) == 0);
+	CHECK(metaquery_begin(&read, meta, NULL) == 0);
+	CHECK(metaquery_partition(read, 2, &now, NULL) == 0);
 	CHECK(now.applied == 100);
-	CHECK(shardread_digest(read, 2, digest, NULL) == 0);
+	CHECK(metaquery_digest(read, 2, digest, NULL) == 0);
 	CHECK(memcmp(digest, now.digest, 32) == 0);
-	shardread_end(read);
+	metaquery_end(read);
 
 	begin(meta);
 	now = copy.partition;
@@ -610,24 +610,24 @@ a_snapshot_is_staged_and_switched_to_never_backwards(void)
 	CHECK(shardmeta_stage_switch(meta, slot, &now, NULL) == -ERRC_MISMATCH);
 	CHECK(shardmeta_stage_switch(meta, slot, &copy.partition, NULL) == 0);
 	commit(meta);
-	CHECK(shardread_begin(&read, meta, NULL) == 0);
-	CHECK(shardread_partition(read, 2, &now, NULL) == 0);
+	CHECK(metaquery_begin(&read, meta, NULL) == 0);
+	CHECK(metaquery_partition(read, 2, &now, NULL) == 0);
 	CHECK(now.applied == 500);
 	CHECK(memcmp(copy.partition.digest, now.digest, 32) == 0);
-	CHECK(shardread_digest(read, 2, digest, NULL) == 0);
+	CHECK(metaquery_digest(read, 2, digest, NULL) == 0);
 	CHECK(memcmp(digest, now.digest, 32) == 0);
-	shardread_end(read);
+	metaquery_end(read);
 	for (unsigned i = 0; more && i < 100; i++) {
 		begin(meta);
 		CHECK(shardmeta_sweep_slots(meta, 5, &more, NULL) == 0);
 		commit(meta);
 	}
 	CHECK(!more);
-	CHECK(shardread_begin(&read, meta, NULL) == 0);
-	CHECK(shardread_digest(read, 2, digest, NULL) == 0);
+	CHECK(metaquery_begin(&read, meta, NULL) == 0);
+	CHECK(metaquery_digest(read, 2, digest, NULL) == 0);
 	CHECK(memcmp(digest, now.digest, 32) == 0);
-	shardread_end(read);
-	shardread_end(from);
+	metaquery_end(read);
+	metaquery_end(from);
 	shardmeta_close(peer);
 	shardmeta_close(meta);
 }
@@ -636,7 +636,7 @@ static void
 tombstones_go_when_they_are_stable(void)
 {
 	struct shardmeta *meta = open_fresh();
-	struct shardread *read;
+	struct metaquery *read;
 	struct object_row row;
 	uint32_t p = partition_of("k");
 
@@ -645,18 +645,18 @@ tombstones_go_when_they_are_stable(void)
 	put_key(shardmeta_rowset(meta), "k", OBJECT_TOMBSTONE, 3);
 	CHECK(shardmeta_tombstones_del(meta, p, 2, 10, NULL) == 0);
 	commit(meta);
-	CHECK(shardread_begin(&read, meta, NULL) == 0);
-	CHECK(shardread_object(read, p, bytes_str("b"), bytes_str("k"), &row,
+	CHECK(metaquery_begin(&read, meta, NULL) == 0);
+	CHECK(metaquery_object(read, p, bytes_str("b"), bytes_str("k"), &row,
 		  NULL) == 0);
 	CHECK(row.kind == OBJECT_TOMBSTONE && row.seq == 3);
-	shardread_end(read);
+	metaquery_end(read);
 	begin(meta);
 	CHECK(shardmeta_tombstones_del(meta, p, 3, 10, NULL) == 0);
 	commit(meta);
-	CHECK(shardread_begin(&read, meta, NULL) == 0);
-	CHECK(shardread_object(read, p, bytes_str("b"), bytes_str("k"), &row,
+	CHECK(metaquery_begin(&read, meta, NULL) == 0);
+	CHECK(metaquery_object(read, p, bytes_str("b"), bytes_str("k"), &row,
 		  NULL) == -ERRC_NOTFOUND);
-	shardread_end(read);
+	metaquery_end(read);
 	shardmeta_close(meta);
 }
 
@@ -680,16 +680,16 @@ read_many(void *arg)
 	uint64_t before = 0;
 
 	for (unsigned i = 0; i < 50; i++) {
-		struct shardread *read;
+		struct metaquery *read;
 		struct object_row row;
 
-		CHECK(shardread_begin(&read, meta, NULL) == 0);
-		if (shardread_object(read, partition_of("k"), bytes_str("b"),
+		CHECK(metaquery_begin(&read, meta, NULL) == 0);
+		if (metaquery_object(read, partition_of("k"), bytes_str("b"),
 			bytes_str("k"), &row, NULL) == 0) {
 			CHECK(row.seq >= before);
 			before = row.seq;
 		}
-		shardread_end(read);
+		metaquery_end(read);
 	}
 	return NULL;
 }

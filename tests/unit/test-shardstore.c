@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "store/metaquery.h"
 #include "store/shardfile.h"
 #include "store/shardmeta.h"
-#include "store/shardread.h"
 #include "store/shardstore.h"
 #include "tap.h"
 
@@ -40,7 +40,7 @@ a_store_is_made_once_and_opened_again(void)
 	struct partition_row row = { .partition = 4, .applied = 1 };
 	struct shardstore *store = NULL;
 	struct shardstore *second = NULL;
-	struct shardread *read;
+	struct metaquery *read;
 	struct error err;
 
 	(void)snprintf(dir, sizeof(dir), "%s/node", root);
@@ -60,11 +60,11 @@ a_store_is_made_once_and_opened_again(void)
 
 	options.want.mode = SUPERBLOCK_OPEN;
 	CHECK(shardstore_open(&store, &options, &err) == 0);
-	CHECK(shardread_begin(&read, shardstore_meta(store), &err) == 0);
+	CHECK(metaquery_begin(&read, shardstore_meta(store), &err) == 0);
 	CHECK(
-	    shardread_partition(read, 4, &row, &err) == 0 && row.applied == 1);
-	CHECK(shardread_partition(read, 5, &row, &err) == -ERRC_NOTFOUND);
-	shardread_end(read);
+	    metaquery_partition(read, 4, &row, &err) == 0 && row.applied == 1);
+	CHECK(metaquery_partition(read, 5, &row, &err) == -ERRC_NOTFOUND);
+	metaquery_end(read);
 	shardstore_close(store);
 }
 

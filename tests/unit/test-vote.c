@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "node/vote.h"
+#include "apply/vote.h"
 
 #include "tap.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "node/watermark.h"
+#include "member/watermark.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/acks.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "client/acks_stream.h"
+#include "cluster/topology.h"
+#include "wire/nodeline.h"
+
+#define TABLE_SLOTS 1024
+
+static_assert(ACKS_MACHINES_MAX == TOPOLOGY_MACHINES_MAX, "masks of machines");
+
+/* What one machine's stream said; kept while the stream is down. */
+struct ackpeer {
+	uint32_t set_number, machine;
+	struct ackstream *stream;
+	bool up;
+	uint64_t generation; /* streams begun, so that a gap shows */
+	uint8_t *voting;     /* by index of the partition */
+};
+
+struct ackwait {
+	struct ackwait *next;
+	uint32_t partition;
+	struct reqid id;
+	uint32_t set_number, n, write_quorum;
+	pthread_cond_t done;
+	uint64_t wanted_seq; /* 0 until the append said which */
+	/* By machine; report_seq 0: none. */
+	uint64_t report_seq[ACKS_MACHINES_MAX];
+	enum outcome outcome[ACKS_MACHINES_MAX];
+	uint32_t voted; /* had a vote when, or after, it reported */
+	uint64_t generation[ACKS_MACHINES_MAX]; /* 0: its stream was down */
+};
+
+struct acks {
+	const struct clock *clock;
+	const struct topology *topology;
+
+	/* lock guards what follows. */
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* a stream began, or a vote */
+	struct ackwait *table[TABLE_SLOTS];
+	struct ackpeer *peers;
+	size_t peer_count;
+};
+
+static size_t
+slot_of(uint32_t partition, struct reqid id)
+{
+	/* The last bytes of an id are random. */
+	return (load_le32(id.b + 12) ^ partition) % TABLE_SLOTS;
+}
+
+static struct ackpeer *
+find_peer(struct acks *acks, uint32_t set_number, uint32_t machine)
+{
+	for (size_t i = 0; i < acks->peer_count; i++) {
+		if (acks->peers[i].set_number == set_number &&
+		    acks->peers[i].machine == machine)
+			return &acks->peers[i];
+	}
+	return NULL;
+}
+
+static bool
+peer_votes(const struct acks *acks, const struct ackpeer *peer,
+    uint32_t partition)
+{
+	size_t index = topology_search(acks->topology->partitions,
+	    acks->topology->partition_count, partition);
+
+	return index != SIZE_MAX && peer->voting[index] != 0;
+}
+
+static void
+cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+/* Wait, with the lock held, for at most left_ms. */
+static void
+cond_wait_locked(pthread_cond_t *cond, struct acks *acks, int left_ms)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_sec += left_ms / 1000;
+	ts.tv_nsec += (long)(left_ms % 1000) * 1000000;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(cond, &acks->lock, &ts);
+}
+
+static int
+make_peers(struct acks *acks, struct error *err)
+{
+	const struct topology *topology = acks->topology;
+	size_t count = 0;
+
+	for (size_t i = 0; i < topology->set_count; i++)
+		count += topology->sets[i].n;
+	acks->peers = calloc(count, sizeof(*acks->peers));
+	if (acks->peers == NULL)
+		return error_set(err, ERRC_NOMEM, "acks: out of memory");
+	for (size_t i = 0; i < topology->set_count; i++) {
+		for (uint32_t j = 0; j < topology->sets[i].n; j++) {
+			struct ackpeer *peer = &acks->peers[acks->peer_count];
+
+			peer->set_number = topology->sets[i].number;
+			peer->machine = j;
+			peer->voting = calloc(topology->partition_count, 1);
+			if (peer->voting == NULL)
+				return error_set(err, ERRC_NOMEM,
+				    "acks: out of memory");
+			acks->peer_count++;
+		}
+	}
+	return 0;
+}
+
+static int
+start_streams(struct acks *acks, const struct acks_options *options,
+    struct error *err)
+{
+	for (size_t i = 0; i < acks->peer_count; i++) {
+		struct ackpeer *peer = &acks->peers[i];
+		struct ackstream *stream = NULL;
+		int rc;
+
+		rc = ackstream_start(&stream, acks, options,
+		    topology_set(acks->topology, peer->set_number),
+		    peer->machine, err);
+		if (rc < 0)
+			return rc;
+		pthread_mutex_lock(&acks->lock);
+		peer->stream = stream;
+		pthread_mutex_unlock(&acks->lock);
+	}
+	return 0;
+}
+
+int
+acks_open(struct acks **out, const struct acks_options *options,
+    struct error *err)
+{
+	struct acks *acks = calloc(1, sizeof(*acks));
+	int rc;
+
+	if (acks == NULL)
+		return error_set(err, ERRC_NOMEM, "acks: out of memory");
+	acks->clock = options->clock;
+	acks->topology = options->topology;
+	pthread_mutex_init(&acks->lock, NULL);
+	cond_init(&acks->changed);
+	rc = make_peers(acks, err);
+	if (rc == 0 && options->streams)
+		rc = start_streams(acks, options, err);
+	if (rc < 0) {
+		acks_close(acks);
+		return rc;
+	}
+	*out = acks;
+	return 0;
+}
+
+void
+acks_close(struct acks *acks)
+{
+	if (acks == NULL)
+		return;
+	for (size_t i = 0; i < acks->peer_count; i++) {
+		if (acks->peers[i].stream != NULL)
+			ackstream_stop(acks->peers[i].stream);
+	}
+	for (size_t i = 0; i < acks->peer_count; i++) {
+		if (acks->peers[i].stream != NULL)
+			ackstream_join(acks->peers[i].stream);
+		free(acks->peers[i].voting);
+	}
+	for (size_t i = 0; i < TABLE_SLOTS; i++)
+		assert(acks->table[i] == NULL);
+	free(acks->peers);
+	pthread_cond_destroy(&acks->changed);
+	pthread_mutex_destroy(&acks->lock);
+	free(acks);
+}
+
+/* Note where each stream stands, and hurry those that are down. */
+static void
+note_streams_locked(struct acks *acks, struct ackwait *wait)
+{
+	for (size_t i = 0; i < acks->peer_count; i++) {
+		struct ackpeer *peer = &acks->peers[i];
+
+		if (peer->set_number != wait->set_number)
+			continue;
+		if (peer->up)
+			wait->generation[peer->machine] = peer->generation;
+		else if (peer->stream != NULL)
+			ackstream_wake(peer->stream);
+	}
+}
+
+int
+acks_expect(struct acks *acks, const struct erasure_set *set,
+    uint32_t partition, struct reqid id, struct ackwait **out,
+    struct error *err)
+{
+	struct ackwait *wait = calloc(1, sizeof(*wait));
+	struct ackwait **slot = &acks->table[slot_of(partition, id)];
+
+	if (wait == NULL)
+		return error_set(err, ERRC_NOMEM, "acks: out of memory");
+	wait->partition = partition;
+	wait->id = id;
+	wait->set_number = set->number;
+	wait->n = set->n;
+	wait->write_quorum = set->write_quorum;
+	cond_init(&wait->done);
+	pthread_mutex_lock(&acks->lock);
+	note_streams_locked(acks, wait);
+	wait->next = *slot;
+	*slot = wait;
+	pthread_mutex_unlock(&acks->lock);
+	*out = wait;
+	return 0;
+}
+
+void
+acks_forget(struct acks *acks, struct ackwait *wait)
+{
+	struct ackwait **at;
+
+	if (wait == NULL)
+		return;
+	pthread_mutex_lock(&acks->lock);
+	at = &acks->table[slot_of(wait->partition, wait->id)];
+	while (*at != wait)
+		at = &(*at)->next;
+	*at = wait->next;
+	pthread_mutex_unlock(&acks->lock);
+	pthread_cond_destroy(&wait->done);
+	free(wait);
+}
+
+/* The outcome that write_quorum voting machines reported for seq. */
+static bool
+decided_locked(const struct ackwait *wait, uint64_t seq, enum outcome *outcome)
+{
+	uint32_t count[OUTCOME_MAX] = { 0 };
+
+	if (seq == 0)
+		return false;
+	for (uint32_t i = 0; i < wait->n; i++) {
+		if (wait->report_seq[i] != seq || !(wait->voted >> i & 1))
+			continue;
+		if (++count[wait->outcome[i]] >= wait->write_quorum) {
+			*outcome = wait->outcome[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+reachable_locked(const struct acks *acks, const struct ackwait *wait)
+{
+	bool streams = false;
+	uint32_t there = 0;
+
+	for (size_t i = 0; i < acks->peer_count; i++) {
+		const struct ackpeer *peer = &acks->peers[i];
+
+		if (peer->set_number != wait->set_number)
+			continue;
+		streams = streams || peer->stream != NULL;
+		there += peer->up && peer_votes(acks, peer, wait->partition);
+	}
+	return !streams || there >= wait->write_quorum;
+}
+
+bool
+acks_reachable(struct acks *acks, const struct ackwait *wait, uint64_t until)
+{
+	bool reachable;
+	int left;
+
+	pthread_mutex_lock(&acks->lock);
+	while (!(reachable = reachable_locked(acks, wait)) &&
+	    (left = clock_left_ms(acks->clock, until)) > 0)
+		cond_wait_locked(&acks->changed, acks, left);
+	pthread_mutex_unlock(&acks->lock);
+	return reachable;
+}
+
+bool
+acks_wait(struct acks *acks, struct ackwait *wait, uint64_t seq, uint64_t until,
+    enum outcome *out)
+{
+	bool decided;
+
+	assert(seq > 0);
+	pthread_mutex_lock(&acks->lock);
+	wait->wanted_seq = seq;
+	for (;;) {
+		int left = clock_left_ms(acks->clock, until);
+
+		decided = decided_locked(wait, seq, out);
+		if (decided || left == 0)
+			break;
+		cond_wait_locked(&wait->done, acks, left);
+	}
+	pthread_mutex_unlock(&acks->lock);
+	return decided;
+}
+
+uint32_t
+acks_missing(struct acks *acks, struct ackwait *wait, uint64_t seq, bool all)
+{
+	uint32_t missing = 0;
+
+	pthread_mutex_lock(&acks->lock);
+	for (uint32_t i = 0; i < wait->n; i++) {
+		const struct ackpeer *peer = find_peer(acks, wait->set_number,
+		    i);
+		bool unbroken = peer != NULL && peer->up &&
+		    peer->generation == wait->generation[i];
+		bool reported = wait->report_seq[i] == seq &&
+		    (wait->voted >> i & 1) != 0;
+
+		if (!reported && (all || !unbroken))
+			missing |= 1u << i;
+	}
+	pthread_mutex_unlock(&acks->lock);
+	return missing;
+}
+
+/* Reports of one machine come in the order of the log, but a direct answer
+ * may overtake the stream: an older one never replaces a newer one. */
+static void
+note_report_locked(struct ackwait *wait, uint32_t machine, uint64_t seq,
+    enum outcome outcome, bool voting)
+{
+	enum outcome decided;
+
+	if (machine >= wait->n || seq < wait->report_seq[machine])
+		return;
+	if (seq > wait->report_seq[machine])
+		wait->voted &= ~(1u << machine);
+	wait->report_seq[machine] = seq;
+	wait->outcome[machine] = outcome;
+	if (voting)
+		wait->voted |= 1u << machine;
+	if (decided_locked(wait, wait->wanted_seq, &decided))
+		pthread_cond_signal(&wait->done);
+}
+
+void
+acks_report(struct acks *acks, struct ackwait *wait, uint32_t machine,
+    uint64_t seq, enum outcome outcome, bool voting)
+{
+	assert(machine < ACKS_MACHINES_MAX);
+	pthread_mutex_lock(&acks->lock);
+	note_report_locked(wait, machine, seq, outcome, voting);
+	pthread_mutex_unlock(&acks->lock);
+}
+
+static void
+feed_outcome_locked(struct acks *acks, const struct ackpeer *peer,
+    const struct nodeline_ack *line)
+{
+	struct ackwait *wait = acks->table[slot_of(line->partition, line->id)];
+
+	for (; wait != NULL; wait = wait->next) {
+		if (wait->partition == line->partition &&
+		    wait->set_number == peer->set_number &&
+		    reqid_equal(wait->id, line->id))
+			note_report_locked(wait, peer->machine, line->seq,
+			    line->outcome,
+			    peer_votes(acks, peer, line->partition));
+	}
+}
+
+/* A machine that applied records before it had a vote has one now: what it
+ * reported counts from here on. */
+static void
+feed_vote_locked(struct acks *acks, struct ackpeer *peer,
+    const struct nodeline_ack *line)
+{
+	size_t index = topology_search(acks->topology->partitions,
+	    acks->topology->partition_count, line->partition);
+
+	if (index == SIZE_MAX)
+		return;
+	peer->voting[index] = line->voting;
+	if (!line->voting)
+		return;
+	pthread_cond_broadcast(&acks->changed);
+	for (size_t i = 0; i < TABLE_SLOTS; i++) {
+		struct ackwait *wait = acks->table[i];
+
+		for (; wait != NULL; wait = wait->next) {
+			uint32_t m = peer->machine;
+
+			if (wait->partition == line->partition &&
+			    wait->set_number == peer->set_number &&
+			    wait->report_seq[m] != 0)
+				note_report_locked(wait, m, wait->report_seq[m],
+				    wait->outcome[m], true);
+		}
+	}
+}
+
+int
+acks_feed(struct acks *acks, uint32_t set_number, uint32_t machine,
+    const struct bytes *line, struct error *err)
+{
+	struct nodeline_ack ack;
+	struct ackpeer *peer;
+	int rc;
+
+	rc = nodeline_ack_parse(&ack, *line, err);
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&acks->lock);
+	peer = find_peer(acks, set_number, machine);
+	if (peer != NULL && ack.kind == NODELINE_OUTCOME)
+		feed_outcome_locked(acks, peer, &ack);
+	else if (peer != NULL && ack.kind == NODELINE_VOTING)
+		feed_vote_locked(acks, peer, &ack);
+	pthread_mutex_unlock(&acks->lock);
+	return 0;
+}
+
+void
+acks_connected(struct acks *acks, uint32_t set_number, uint32_t machine,
+    bool connected)
+{
+	struct ackpeer *peer;
+
+	pthread_mutex_lock(&acks->lock);
+	peer = find_peer(acks, set_number, machine);
+	if (peer != NULL) {
+		peer->up = connected;
+		if (connected)
+			peer->generation++;
+		/* Votes are told anew by each stream. */
+		memset(peer->voting, 0, acks->topology->partition_count);
+	}
+	pthread_mutex_unlock(&acks->lock);
+}
+
+unsigned
+acks_streams(struct acks *acks)
+{
+	unsigned up = 0;
+
+	pthread_mutex_lock(&acks->lock);
+	for (size_t i = 0; i < acks->peer_count; i++)
+		up += acks->peers[i].up;
+	pthread_mutex_unlock(&acks->lock);
+	return up;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/acks_stream.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "client/acks.h"
+#include "cluster/topology.h"
+#include "http/httpc.h"
+#include "wire/nodeline.h"
+#include "wire/nodeproto.h"
+
+#define CONNECT_MS 3000
+#define STACK_BYTES (256u << 10)
+#define LINE_ROOM (2 * NODELINE_MAX)
+
+struct ackstream {
+	struct acks *acks;
+	struct httpc_pool *pool;
+	const struct clock *clock;
+	struct httpc_addr addr;
+	char to[80];
+	char target[128];
+	uint32_t set_number;
+	uint32_t machine;
+	int stop_fd; /* eventfd: readable once it is to stop */
+	pthread_t thread;
+
+	/* lock guards what follows. */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stopping;
+	bool wanted; /* ackstream_wake() since the last attempt */
+
+	size_t have; /* the thread's own, like line */
+	char line[LINE_ROOM];
+};
+
+/* Hand over the whole lines in s->line; keep what begins the next one. */
+static int
+feed_lines(struct ackstream *s, struct error *err)
+{
+	size_t at = 0;
+	int rc = 0;
+
+	while (rc == 0) {
+		char *lf = memchr(s->line + at, '\n', s->have - at);
+		struct bytes line;
+
+		if (lf == NULL)
+			break;
+		line = bytes_of(s->line + at, (size_t)(lf - (s->line + at)));
+		at += line.n + 1;
+		rc = acks_feed(s->acks, s->set_number, s->machine, &line, err);
+	}
+	memmove(s->line, s->line + at, s->have - at);
+	s->have -= at;
+	if (rc == 0 && s->have == sizeof(s->line))
+		rc = error_set(err, ERRC_PROTOCOL, "line too long");
+	return rc;
+}
+
+static bool
+call_ended(const struct httpc_call *call)
+{
+	return httpc_state(call) == HTTPC_DONE ||
+	    httpc_state(call) == HTTPC_FAILED;
+}
+
+/* Read until the stream breaks or we are to stop. */
+static void
+read_stream(struct ackstream *s, struct httpc_call *call)
+{
+	struct httpc_wake wake = { .client_fd = -1, .event_fd = s->stop_fd };
+	uint64_t deadline = clock_mono_ms(s->clock) + CONNECT_MS;
+	bool up = false;
+
+	s->have = 0;
+	while (!call_ended(call)) {
+		struct iovec iov = {
+			.iov_base = s->line + s->have,
+			.iov_len = sizeof(s->line) - s->have,
+		};
+		size_t n;
+		int event;
+
+		httpc_recv_into(call, &iov, 1);
+		event = httpc_poll(&call, 1, &wake, deadline);
+		if (event != HTTPC_PROGRESS)
+			break;
+		if (!up && httpc_status(call) != 0) {
+			if (httpc_status(call) != 200)
+				break;
+			acks_connected(s->acks, s->set_number, s->machine,
+			    true);
+			up = true;
+			deadline = clock_mono_ms(s->clock) + ACKS_SILENCE_MS;
+		}
+		n = httpc_received(call);
+		if (n == 0)
+			continue;
+		s->have += n;
+		deadline = clock_mono_ms(s->clock) + ACKS_SILENCE_MS;
+		if (feed_lines(s, NULL) < 0)
+			break;
+	}
+	if (up)
+		acks_connected(s->acks, s->set_number, s->machine, false);
+}
+
+/* Returns whether the stream was up for a while. */
+static bool
+run_stream(struct ackstream *s)
+{
+	struct httpc_header to = { .name = NODEPROTO_TO, .value = s->to };
+	uint64_t began = clock_mono_ms(s->clock);
+	struct httpc_call *call = NULL;
+
+	if (httpc_open(&call, s->pool, &s->addr, "GET", s->target, &to, 1,
+		HTTPC_NO_BODY, NULL) < 0)
+		return false;
+	read_stream(s, call);
+	httpc_close(call);
+	return clock_mono_ms(s->clock) - began > ACKS_RECONNECT_MAX_MS;
+}
+
+static void
+wait_locked(struct ackstream *s, uint64_t ms)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_sec += (time_t)(ms / 1000);
+	ts.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(&s->wake, &s->lock, &ts);
+}
+
+/* Wait before the next attempt; true when we are to stop. */
+static bool
+pause_stream(struct ackstream *s, uint64_t pause_ms)
+{
+	uint64_t began = clock_mono_ms(s->clock);
+	bool stopping;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->stopping) {
+		uint64_t waited = clock_mono_ms(s->clock) - began;
+		uint64_t least = pause_ms;
+
+		if (s->wanted)
+			least = ACKS_RECONNECT_MIN_MS;
+		if (waited >= least)
+			break;
+		wait_locked(s, least - waited);
+	}
+	s->wanted = false;
+	stopping = s->stopping;
+	pthread_mutex_unlock(&s->lock);
+	return stopping;
+}
+
+static void *
+stream_main(void *arg)
+{
+	struct ackstream *s = arg;
+	uint64_t pause_ms = ACKS_RECONNECT_MIN_MS;
+
+	for (;;) {
+		if (run_stream(s))
+			pause_ms = ACKS_RECONNECT_MIN_MS;
+		if (pause_stream(s, pause_ms))
+			return NULL;
+		pause_ms = KOOP_MIN(pause_ms * 2, ACKS_RECONNECT_MAX_MS);
+	}
+}
+
+static int
+start_thread(struct ackstream *s, struct error *err)
+{
+	pthread_attr_t attr;
+	int rc;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	rc = pthread_create(&s->thread, &attr, stream_main, s);
+	pthread_attr_destroy(&attr);
+	if (rc != 0)
+		return error_set(err, ERRC_NOMEM,
+		    "acknowledgement stream: cannot start a thread: %s",
+		    strerror(rc));
+	return 0;
+}
+
+int
+ackstream_start(struct ackstream **out, struct acks *acks,
+    const struct acks_options *options, const struct erasure_set *set,
+    uint32_t machine, struct error *err)
+{
+	struct ackstream *s = calloc(1, sizeof(*s));
+	pthread_condattr_t attr;
+	int rc;
+
+	if (s == NULL)
+		return error_set(err, ERRC_NOMEM,
+		    "acknowledgement stream: out of memory");
+	s->acks = acks;
+	s->pool = options->pool;
+	s->clock = options->clock;
+	s->set_number = set->number;
+	s->machine = machine;
+	memcpy(s->addr.ip, set->machine[machine].ip, sizeof(s->addr.ip));
+	s->addr.port = set->machine[machine].port;
+	nodeproto_to_print(s->to, options->cluster, set->number, machine);
+	snprintf(s->target, sizeof(s->target), "/applied?sender=%s",
+	    options->sender);
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	s->stop_fd = eventfd(0, EFD_CLOEXEC);
+	if (s->stop_fd == -1)
+		rc = error_errno(err, ERRC_NOMEM, "eventfd");
+	else
+		rc = start_thread(s, err);
+	if (rc < 0) {
+		if (s->stop_fd != -1)
+			close(s->stop_fd);
+		pthread_cond_destroy(&s->wake);
+		pthread_mutex_destroy(&s->lock);
+		free(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+void
+ackstream_wake(struct ackstream *s)
+{
+	pthread_mutex_lock(&s->lock);
+	if (!s->wanted) {
+		s->wanted = true;
+		pthread_cond_signal(&s->wake);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+ackstream_stop(struct ackstream *s)
+{
+	uint64_t one = 1;
+	ssize_t n;
+
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+	n = write(s->stop_fd, &one, sizeof(one));
+	assert(n == sizeof(one));
+}
+
+void
+ackstream_join(struct ackstream *s)
+{
+	pthread_join(s->thread, NULL);
+	close(s->stop_fd);
+	pthread_cond_destroy(&s->wake);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}

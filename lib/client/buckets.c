@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/buckets.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "client/bucketcache.h"
+#include "client/committer.h"
+#include "client/metaread.h"
+#include "client/nodeclient.h"
+#include "cluster/placement.h"
+#include "commit/record.h"
+
+/* Whoever meets an attempt that is undecided for so long takes it back. */
+#define ATTEMPT_MS 5000
+/* An attempt that seems to be made so far in the future: a clock is wrong. */
+#define CLOCK_WRONG_MS 60000
+/* Times that a state may change under our eyes. */
+#define TRIES_MAX 8
+
+/* One bucket record and where it goes. */
+static struct record
+bucket_record(struct nodeclient *nc, enum record_type type, struct bytes name,
+    uint64_t incarnation, uint64_t attempt)
+{
+	return (struct record){
+		.type = type,
+		.request_id = reqid_new(nodeclient_clock(nc),
+		    nodeclient_random(nc)),
+		.bucket = name,
+		.incarnation = incarnation,
+		.attempt = attempt,
+	};
+}
+
+static void
+forget_everywhere(struct nodeclient *nc, struct bytes name)
+{
+	const struct topology *t = nodeclient_topology(nc);
+
+	for (size_t i = 0; i < t->partition_count; i++)
+		bucket_forget(nc, t->partitions[i], name);
+}
+
+/* Append at home and learn what it came to there: that decides. */
+static int
+commit_home(struct nodeclient *nc, struct record *record, enum outcome *out,
+    uint64_t *seq, uint64_t deadline, struct error *err)
+{
+	struct placement home = placement_home(nodeclient_topology(nc),
+	    record->bucket);
+
+	record->home = true;
+	return committer_commit(nc, home.partition, record, out, seq, deadline,
+	    err);
+}
+
+/*
+ * The same record to every other partition, in one append.  *all tells
+ * whether each came to `want`; NULL if nobody cares.
+ */
+static int
+commit_others(struct nodeclient *nc, struct record *record, enum outcome want,
+    bool *all, uint64_t deadline, struct error *err)
+{
+	const struct topology *t = nodeclient_topology(nc);
+	struct placement home = placement_home(t, record->bucket);
+	struct committer_item *items;
+	size_t n = 0;
+	int rc = 0;
+
+	items = calloc(t->partition_count, sizeof(*items));
+	if (items == NULL)
+		return error_set(err, ERRC_NOMEM, "bucket: out of memory");
+	record->home = false;
+	for (size_t i = 0; i < t->partition_count; i++) {
+		if (t->partitions[i] == home.partition)
+			continue;
+		items[n].partition = t->partitions[i];
+		items[n++].record = record;
+	}
+	if (n > 0)
+		rc = committer_commit_all(nc, items, n, deadline, err);
+	if (rc == 0 && all != NULL) {
+		*all = true;
+		for (size_t i = 0; i < n; i++)
+			*all &= items[i].outcome == want;
+	}
+	free(items);
+	return rc;
+}
+
+/* What home decided is told to the others.  Their outcome changes nothing:
+ * who meets a partition that was not told tells it. */
+static void
+obey(struct nodeclient *nc, struct record *record, uint64_t deadline)
+{
+	int rc = commit_others(nc, record, OUTCOME_DONE, NULL, deadline, NULL);
+
+	(void)rc;
+	forget_everywhere(nc, record->bucket);
+}
+
+/*
+ * Take an attempt back.  If its Delete came first at home, that stands.
+ * *deleted: which it was.
+ */
+static int
+take_back(struct nodeclient *nc, struct bytes name, uint64_t incarnation,
+    uint64_t attempt, bool *deleted, uint64_t deadline, struct error *err)
+{
+	struct record record = bucket_record(nc, RECORD_UNSEAL_BUCKET, name,
+	    incarnation, attempt);
+	enum outcome outcome;
+	int rc;
+
+	rc = commit_home(nc, &record, &outcome, NULL, deadline, err);
+	if (rc < 0)
+		return rc;
+	*deleted = outcome == OUTCOME_NO_SUCH_BUCKET;
+	/* Home decided nothing (an id too old, a stale epoch): its Delete may
+	 * still come first, so the others must not hear of an Unseal. */
+	if (!*deleted && outcome != OUTCOME_DONE)
+		return error_set(err, ERRC_UNAVAILABLE,
+		    "bucket: the attempt to delete it could not be taken "
+		    "back: %s",
+		    outcome_name(outcome));
+	if (*deleted)
+		record = bucket_record(nc, RECORD_DELETE_BUCKET, name,
+		    incarnation, attempt);
+	obey(nc, &record, deadline);
+	return 0;
+}
+
+static bool
+is_old(struct nodeclient *nc, const struct bucket_info *info)
+{
+	uint64_t now = clock_real_ms(nodeclient_clock(nc));
+
+	if (info->sealed_at_ms > now)
+		return info->sealed_at_ms - now > CLOCK_WRONG_MS;
+	return now - info->sealed_at_ms >= ATTEMPT_MS;
+}
+
+/*
+ * The bucket's row at home, past any attempt that has lain there too long.
+ * ERRC_NOTFOUND.  A fresh attempt is the caller's to judge (state SEALED).
+ */
+static int
+settled_home(struct nodeclient *nc, struct bytes name, struct bucket_info *info,
+    uint64_t deadline, struct error *err)
+{
+	for (unsigned i = 0; i < TRIES_MAX; i++) {
+		bool deleted;
+		int rc;
+
+		rc = metaread_home(nc, name, info, deadline, err);
+		if (rc < 0 || info->state != NODEPROTO_SEALED ||
+		    !is_old(nc, info))
+			return rc;
+		rc = take_back(nc, name, info->incarnation, info->attempt,
+		    &deleted, deadline, err);
+		if (rc < 0)
+			return rc;
+	}
+	return error_set(err, ERRC_UNAVAILABLE,
+	    "bucket: attempts to delete it come one after another");
+}
+
+/* Making one. */
+
+static void
+create_elsewhere(struct nodeclient *nc, struct bytes name, const char *owner,
+    uint64_t incarnation, struct reqid id, uint64_t deadline)
+{
+	struct record record = bucket_record(nc, RECORD_CREATE_BUCKET, name,
+	    incarnation, 0);
+	int rc;
+
+	record.owner = bytes_str(owner);
+	record.request_id = id;
+	/* Home has it, so it exists; bucket_ensure() does what fails here. */
+	rc = commit_others(nc, &record, OUTCOME_DONE, NULL, deadline, NULL);
+	(void)rc;
+}
+
+int
+bucket_create(struct nodeclient *nc, struct bytes name, const char *owner,
+    enum outcome *out, uint64_t deadline, struct error *err)
+{
+	struct record record = bucket_record(nc, RECORD_CREATE_BUCKET, name, 0,
+	    0);
+	struct bucket_info info = { 0 };
+	uint64_t incarnation;
+	enum outcome outcome;
+	int rc;
+
+	rc = settled_home(nc, name, &info, deadline, err);
+	if (rc == 0 && info.state == NODEPROTO_SEALED) {
+		*out = strcmp(info.owner, owner) == 0 ? OUTCOME_ABORTED :
+							OUTCOME_NOT_OWNER;
+		return 0;
+	}
+	if (rc < 0 && rc != -ERRC_NOTFOUND)
+		return rc;
+	record.owner = bytes_str(owner);
+	rc = commit_home(nc, &record, &outcome, &incarnation, deadline, err);
+	if (rc < 0)
+		return rc;
+	if (outcome == OUTCOME_EXISTS) {
+		/* Roll forward what another began, by its incarnation. */
+		rc = metaread_home(nc, name, &info, deadline, err);
+		if (rc < 0)
+			return rc == -ERRC_NOTFOUND ?
+			    error_set(err, ERRC_UNAVAILABLE,
+				"bucket: deleted at the same time") :
+			    rc;
+		incarnation = info.incarnation;
+	}
+	if (outcome == OUTCOME_DONE || outcome == OUTCOME_EXISTS)
+		create_elsewhere(nc, name, owner, incarnation,
+		    record.request_id, deadline);
+	*out = outcome;
+	return 0;
+}
+
+/* Deleting one. */
+
+/* Seal the others and let home decide.  The attempt's Seal is there. */
+static int
+finish_attempt(struct nodeclient *nc, struct bytes name, uint64_t incarnation,
+    uint64_t attempt, enum outcome *out, uint64_t deadline, struct error *err)
+{
+	struct record record = bucket_record(nc, RECORD_SEAL_BUCKET, name,
+	    incarnation, attempt);
+	bool empty = false;
+	bool deleted = false;
+	enum outcome outcome;
+	int rc;
+
+	rc = commit_others(nc, &record, OUTCOME_SEALED_EMPTY, &empty, deadline,
+	    err);
+	if (rc < 0)
+		return rc;
+	if (!empty) {
+		rc = take_back(nc, name, incarnation, attempt, &deleted,
+		    deadline, err);
+		*out = OUTCOME_SEALED;
+		return rc;
+	}
+	record = bucket_record(nc, RECORD_DELETE_BUCKET, name, incarnation,
+	    attempt);
+	rc = commit_home(nc, &record, &outcome, NULL, deadline, err);
+	if (rc < 0)
+		return rc;
+	if (outcome == OUTCOME_DONE) {
+		obey(nc, &record, deadline);
+		*out = OUTCOME_DONE;
+		return 0;
+	}
+	/* Unseal was first, or home is not empty after all. */
+	rc = take_back(nc, name, incarnation, attempt, &deleted, deadline, err);
+	*out = outcome == OUTCOME_SEALED ? OUTCOME_SEALED : OUTCOME_ABORTED;
+	return rc;
+}
+
+int
+bucket_delete(struct nodeclient *nc, struct bytes name, enum outcome *out,
+    uint64_t deadline, struct error *err)
+{
+	struct bucket_info info = { 0 };
+	struct record record;
+	enum outcome outcome;
+	uint64_t attempt;
+	bool deleted;
+	int rc;
+
+	rc = settled_home(nc, name, &info, deadline, err);
+	if (rc == -ERRC_NOTFOUND) {
+		*out = OUTCOME_NO_SUCH_BUCKET;
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	record = bucket_record(nc, RECORD_SEAL_BUCKET, name, info.incarnation,
+	    0);
+	rc = commit_home(nc, &record, &outcome, &attempt, deadline, err);
+	if (rc < 0)
+		return rc;
+	if (outcome == OUTCOME_SEALED_EMPTY)
+		return finish_attempt(nc, name, info.incarnation, attempt, out,
+		    deadline, err);
+	*out = outcome;
+	if (outcome == OUTCOME_SEALED)
+		rc = take_back(nc, name, info.incarnation, attempt, &deleted,
+		    deadline, err);
+	else if (outcome != OUTCOME_NO_SUCH_BUCKET)
+		*out = OUTCOME_ABORTED;
+	return rc;
+}
+
+/* Using one. */
+
+void
+bucket_forget(struct nodeclient *nc, uint32_t partition, struct bytes bucket)
+{
+	bucketcache_drop(nodeclient_buckets(nc), partition, bucket);
+}
+
+/*
+ * The partition does not have the bucket open, home does (info): tell it what
+ * home decided.  A seal there belongs to an attempt that is over at home,
+ * because home is sealed first.
+ */
+static int
+roll_forward(struct nodeclient *nc, uint32_t partition, struct bytes bucket,
+    const struct bucket_info *here, const struct bucket_info *home,
+    uint64_t deadline, struct error *err)
+{
+	bool unseal = here->state == NODEPROTO_SEALED &&
+	    here->incarnation == home->incarnation;
+	struct record record = bucket_record(nc,
+	    unseal ? RECORD_UNSEAL_BUCKET : RECORD_CREATE_BUCKET, bucket,
+	    home->incarnation, unseal ? here->attempt : 0);
+	enum outcome outcome;
+
+	if (!unseal)
+		record.owner = bytes_str(home->owner);
+	/* What it came to is read again: others may be at it, too. */
+	return committer_commit(nc, partition, &record, &outcome, NULL,
+	    deadline, err);
+}
+
+static int
+ensure(struct nodeclient *nc, const struct placement *place,
+    struct bytes bucket, uint64_t *incarnation, uint64_t deadline,
+    struct error *err)
+{
+	for (unsigned i = 0; i < TRIES_MAX; i++) {
+		struct bucket_info here = { 0 };
+		struct bucket_info home = { 0 };
+		int rc;
+
+		rc = metaread_bucket(nc, place->partition, bucket, &here,
+		    deadline, err);
+		if (rc == 0 && here.state == NODEPROTO_OPEN) {
+			*incarnation = here.incarnation;
+			return 0;
+		}
+		if (rc < 0 && rc != -ERRC_NOTFOUND)
+			return rc;
+		rc = settled_home(nc, bucket, &home, deadline, err);
+		if (rc < 0)
+			return rc;
+		if (home.state == NODEPROTO_SEALED)
+			return error_set(err, ERRC_MISMATCH,
+			    "bucket: it is being deleted");
+		rc = roll_forward(nc, place->partition, bucket, &here, &home,
+		    deadline, err);
+		if (rc < 0)
+			return rc;
+	}
+	return error_set(err, ERRC_UNAVAILABLE,
+	    "bucket: it is made and deleted again and again");
+}
+
+int
+bucket_ensure(struct nodeclient *nc, const struct placement *place,
+    struct bytes bucket, uint64_t *incarnation, uint64_t deadline,
+    struct error *err)
+{
+	struct bucketcache *cache = nodeclient_buckets(nc);
+	uint64_t began = nodeclient_now(nc);
+	int rc;
+
+	if (bucketcache_get(cache, place->partition, bucket, began,
+		incarnation))
+		return 0;
+	rc = ensure(nc, place, bucket, incarnation, deadline, err);
+	/* Valid from when the question was asked, not answered. */
+	if (rc == 0)
+		bucketcache_put(cache, place->partition, bucket, began,
+		    *incarnation);
+	return rc;
+}
+
+int
+bucket_commit(struct nodeclient *nc, const struct placement *place,
+    struct record *record, enum outcome *out, uint64_t *seq, uint64_t deadline,
+    struct error *err)
+{
+	struct committer_item item = {
+		.partition = place->partition,
+		.record = record,
+	};
+	int rc;
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t incarnation = 0;
+
+		rc = committer_commit_all(nc, &item, 1, deadline, err);
+		if (rc < 0)
+			return rc;
+		if (item.outcome == OUTCOME_DONE)
+			break;
+		bucket_forget(nc, place->partition, record->bucket);
+		if (item.outcome != OUTCOME_NOT_YET_HERE)
+			break;
+		/* That decided nothing, and all know it: once more. */
+		item.after_seq = item.seq;
+		rc = bucket_ensure(nc, place, record->bucket, &incarnation,
+		    deadline, err);
+		/* Not a 404: a late copy of the record could yet be taken. */
+		if (rc < 0 || incarnation != record->incarnation)
+			break;
+	}
+	if (!outcome_decides(item.outcome))
+		return error_set(err, ERRC_UNAVAILABLE,
+		    "partition %u: the record was not taken: %s",
+		    place->partition, outcome_name(item.outcome));
+	*out = item.outcome;
+	if (seq != NULL)
+		*seq = item.seq;
+	return 0;
+}

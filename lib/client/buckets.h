@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_CLIENT_BUCKETS_H
+#define KOOP_CLIENT_BUCKETS_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/compiler.h"
+#include "commit/outcome.h"
+
+/*
+ * Buckets over all partitions (protocol.md 5, "Buckets").  The home partition
+ * decides that a bucket exists; the seq of its Create there is its
+ * incarnation.  Deleting is an attempt, named by the seq of its Seal at home:
+ * of Delete(attempt) and Unseal(attempt) the first at home decides, whoever
+ * appends it, and all obey.
+ *
+ * deadline as in committer.h; ERRC_UNAVAILABLE as there.
+ */
+
+struct error;
+struct nodeclient;
+struct placement;
+struct record;
+
+/*
+ * OUTCOME_DONE: made.  OUTCOME_EXISTS: the caller owns it already (its
+ * remaining partitions are rolled forward).  OUTCOME_NOT_OWNER: another's.
+ */
+KOOP_MUST int bucket_create(struct nodeclient *nc, struct bytes name,
+    const char *owner, enum outcome *out, uint64_t deadline, struct error *err);
+
+/*
+ * OUTCOME_DONE: deleted.  OUTCOME_NO_SUCH_BUCKET.  OUTCOME_SEALED: not
+ * empty (the seal was taken back).  OUTCOME_ABORTED: another's attempt is
+ * going on, or was decided against this one: try again later.
+ */
+KOOP_MUST int bucket_delete(struct nodeclient *nc, struct bytes name,
+    enum outcome *out, uint64_t deadline, struct error *err);
+
+/*
+ * Make sure, before a body is read, that the object's partition holds the
+ * bucket; finishes a create that stopped half-way, and an attempt to delete
+ * that is undecided for 5 s.  ERRC_NOTFOUND: no such bucket.
+ * ERRC_MISMATCH: a deletion is going on (409).
+ */
+KOOP_MUST int bucket_ensure(struct nodeclient *nc,
+    const struct placement *place, struct bytes bucket, uint64_t *incarnation,
+    uint64_t deadline, struct error *err);
+
+/* Forget what the cache says of a bucket in one partition. */
+void bucket_forget(struct nodeclient *nc, uint32_t partition,
+    struct bytes bucket);
+
+/*
+ * committer_commit() of a record that belongs to an object: a refusal drops
+ * the cache; not_yet_here rolls the bucket forward and appends once more
+ * (that outcome decided nothing); what still decides nothing is
+ * ERRC_UNAVAILABLE.  The record's bucket and incarnation must be set.
+ */
+KOOP_MUST int bucket_commit(struct nodeclient *nc,
+    const struct placement *place, struct record *record, enum outcome *out,
+    uint64_t *seq, uint64_t deadline, struct error *err);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/clientoptions.h"
+
+#include "client/nodeclient.h"
+
+bool
+clientoptions_given(const struct clientoptions *options)
+{
+	return options->topology != NULL && options->commit_log != NULL;
+}
+
+int
+clientoptions_open(struct nodeclient **out, const struct clientoptions *options,
+    struct error *err)
+{
+	return nodeclient_open(out,
+	    &(struct nodeclient_options){
+		.topology_url = options->topology,
+		.commit_log_url = options->commit_log,
+		.tcp_congestion = options->tcp_congestion,
+	    },
+	    err);
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/committer.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fault.h"
+#include "client/acks.h"
+#include "client/nodeclient.h"
+#include "cluster/placement.h"
+#include "commit/commitlog.h"
+#include "commit/record.h"
+#include "http/httpc.h"
+#include "wire/nodeline.h"
+#include "wire/nodeproto.h"
+
+/* Before nodes whose stream is broken are asked directly, and before all
+ * others that have not reported are. */
+#define REACH_MS 1000 /* for streams that are just beginning */
+#define STREAM_MS 100
+#define STREAM_ALL_MS 2000
+/* One direct question; it is asked again until the deadline. */
+#define DIRECT_MS 1000
+#define DIRECT_SLICE_MS 50
+/* Looking for an ambiguous record. */
+#define FIND_PAUSE_MS 50
+
+struct ask {
+	struct httpc_call *call;
+	bool by_id;
+	char body[NODELINE_MAX];
+};
+
+static int
+build_lines(struct nodeclient *nc, struct committer_item *items, size_t n,
+    struct buf *lines, struct error *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct record *record = items[i].record;
+		int rc;
+
+		snprintf(record->cluster, sizeof(record->cluster), "%s",
+		    nodeclient_cluster(nc));
+		record->epoch = nodeclient_topology(nc)->epoch;
+		record->sender = bytes_str(nodeclient_sender(nc));
+		lines[i] = buf_make(RECORD_BYTES_MAX);
+		rc = record_build(&lines[i], record, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/*
+ * The append was ambiguous: it is in the log, or may still come to be there,
+ * or never will.  Only the log can say, and only "yes" is certain.
+ */
+static int
+find_appended(struct nodeclient *nc, struct committer_item *item,
+    uint64_t deadline, struct error *err)
+{
+	struct commitlog *log = nodeclient_log(nc);
+
+	for (;;) {
+		uint32_t bell = commitlog_bell(log);
+		uint64_t seq = 0;
+		uint64_t time_ms = 0;
+		int left, rc;
+
+		rc = commitlog_find(log, item->partition,
+		    item->record->request_id, &seq, &time_ms, err);
+		if (rc == 0 && seq > item->after_seq) {
+			item->seq = seq;
+			item->time_ms = time_ms;
+			return 0;
+		}
+		left = clock_left_ms(nodeclient_clock(nc), deadline);
+		if (left == 0)
+			return error_set(err, ERRC_UNAVAILABLE,
+			    "commit log: no answer to an append in time: "
+			    "the write may yet take effect");
+		commitlog_wait(log, bell, KOOP_MIN(left, FIND_PAUSE_MS));
+	}
+}
+
+static int
+append_lines(struct nodeclient *nc, struct committer_item *items, size_t n,
+    const struct buf *lines, uint64_t deadline, struct error *err)
+{
+	struct commitlog_item *appended = calloc(n, sizeof(*appended));
+	int rc;
+
+	if (appended == NULL)
+		return error_set(err, ERRC_NOMEM, "commit: out of memory");
+	for (size_t i = 0; i < n; i++) {
+		appended[i].partition = items[i].partition;
+		appended[i].request_id = items[i].record->request_id;
+		appended[i].line = buf_bytes(&lines[i]);
+	}
+	rc = commitlog_append(nodeclient_log(nc), appended, n, deadline, err);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		items[i].seq = appended[i].seq;
+		items[i].time_ms = appended[i].time_ms;
+	}
+	free(appended);
+	if (rc == -ERRC_RETRY) {
+		rc = 0;
+		for (size_t i = 0; i < n && rc == 0; i++)
+			rc = find_appended(nc, &items[i], deadline, err);
+	}
+	if (rc == 0 && FAULT(WRITE_APPENDED))
+		rc = error_set(err, ERRC_UNAVAILABLE,
+		    "injected: appended, outcome not known");
+	return rc;
+}
+
+static int
+append_items(struct nodeclient *nc, struct committer_item *items, size_t n,
+    uint64_t deadline, struct error *err)
+{
+	struct buf *lines = calloc(n, sizeof(*lines));
+	int rc;
+
+	if (lines == NULL)
+		return error_set(err, ERRC_NOMEM, "commit: out of memory");
+	rc = build_lines(nc, items, n, lines, err);
+	if (rc == 0)
+		rc = append_lines(nc, items, n, lines, deadline, err);
+	for (size_t i = 0; i < n; i++)
+		buf_fini(&lines[i]);
+	free(lines);
+	return rc;
+}
+
+/*
+ * Ask one node: what became of it?  By seq, and in the next round by request
+ * id: a node that jumped by a snapshot knows what was decided, but not when.
+ * That must not answer for an earlier record of the id which decided nothing.
+ */
+static void
+open_ask(struct nodeclient *nc, const struct placement *place,
+    const struct committer_item *item, uint32_t machine, uint64_t timeout_ms,
+    struct ask *ask)
+{
+	char to[NODECLIENT_TO_BYTES];
+	char id[REQID_HEX + 1];
+	struct httpc_header header = { .name = NODEPROTO_TO, .value = to };
+	struct httpc_addr addr;
+	struct iovec iov = {
+		.iov_base = ask->body,
+		.iov_len = sizeof(ask->body),
+	};
+	char target[160];
+
+	reqid_format(id, item->record->request_id);
+	if (ask->by_id)
+		snprintf(target, sizeof(target),
+		    "/applied/%u?requestId=%s&timeout=%llu", item->partition,
+		    id, (unsigned long long)timeout_ms);
+	else
+		snprintf(target, sizeof(target),
+		    "/applied/%u?seq=%llu&timeout=%llu", item->partition,
+		    (unsigned long long)item->seq,
+		    (unsigned long long)timeout_ms);
+	nodeclient_addr(place, machine, &addr);
+	nodeclient_to(nc, place, machine, to);
+	if (httpc_open(&ask->call, nodeclient_pool(nc), &addr, "GET", target,
+		&header, 1, HTTPC_NO_BODY, NULL) < 0) {
+		ask->call = NULL;
+		return;
+	}
+	httpc_recv_into(ask->call, &iov, 1);
+}
+
+static void
+take_answer(struct nodeclient *nc, const struct committer_item *item,
+    struct ackwait *wait, uint32_t machine, struct ask *ask)
+{
+	const char *voting = httpc_response_header(ask->call, NODEPROTO_VOTING);
+	struct bytes line = { 0 };
+	struct nodeline_ack ack;
+
+	if (httpc_status(ask->call) != 200 || voting == NULL)
+		return;
+	line = bytes_of(ask->body, httpc_received(ask->call));
+	while (line.n > 0 && line.p[line.n - 1] == '\n')
+		line.n--;
+	if (nodeline_applied_parse(&ack, line, NULL) < 0)
+		return;
+	/* A node whose log was cut and grew again would answer for another
+	 * record at that seq. */
+	if (ack.partition != item->partition ||
+	    !reqid_equal(ack.id, item->record->request_id))
+		return;
+	/* A duplicate has the outcome of the first record of its id. */
+	if (ask->by_id && ack.seq <= item->seq)
+		ack.seq = item->seq;
+	acks_report(nodeclient_acks(nc), wait, machine, ack.seq, ack.outcome,
+	    strcmp(voting, "1") == 0);
+}
+
+/* Ask those machines directly until there is a quorum (the streams go on
+ * reporting meanwhile) or each has answered. */
+static bool
+ask_directly(struct nodeclient *nc, const struct placement *place,
+    struct committer_item *item, struct ackwait *wait, uint32_t machines,
+    unsigned round)
+{
+	struct acks *acks = nodeclient_acks(nc);
+	struct ask *asks = calloc(TOPOLOGY_MACHINES_MAX, sizeof(*asks));
+	struct httpc_call *calls[TOPOLOGY_MACHINES_MAX] = { NULL };
+	uint64_t now = nodeclient_now(nc);
+	uint64_t until = KOOP_MIN(now + DIRECT_MS, item->deadline);
+	bool decided = false;
+	bool open = true;
+
+	if (asks == NULL)
+		return false;
+	for (uint32_t i = 0; i < place->set->n; i++) {
+		if ((machines >> i & 1) == 0)
+			continue;
+		asks[i].by_id = round % 2 == 1 && item->after_seq == 0;
+		open_ask(nc, place, item, i, until > now ? until - now : 0,
+		    &asks[i]);
+		calls[i] = asks[i].call;
+	}
+	while (open && !decided && now < until) {
+		uint64_t slice = KOOP_MIN(now + DIRECT_SLICE_MS, until);
+
+		if (httpc_poll(calls, place->set->n, NULL, slice) < 0)
+			break;
+		open = false;
+		for (uint32_t i = 0; i < place->set->n; i++) {
+			if (calls[i] == NULL)
+				continue;
+			if (httpc_state(calls[i]) == HTTPC_DONE)
+				take_answer(nc, item, wait, i, &asks[i]);
+			else if (httpc_state(calls[i]) != HTTPC_FAILED) {
+				open = true;
+				continue;
+			}
+			httpc_close(calls[i]);
+			calls[i] = NULL;
+		}
+		now = nodeclient_now(nc);
+		decided = acks_wait(acks, wait, item->seq, now, &item->outcome);
+	}
+	for (uint32_t i = 0; i < place->set->n; i++)
+		httpc_close(calls[i]);
+	free(asks);
+	return decided;
+}
+
+static int
+wait_outcome(struct nodeclient *nc, struct committer_item *item,
+    struct ackwait *wait, uint64_t deadline, struct error *err)
+{
+	struct acks *acks = nodeclient_acks(nc);
+	uint64_t began = nodeclient_now(nc);
+	struct placement place;
+	bool streams = acks_streams(acks) > 0;
+	int rc;
+
+	rc = placement_partition(nodeclient_topology(nc), item->partition,
+	    &place, err);
+	if (rc < 0)
+		return rc;
+	item->deadline = deadline;
+	for (unsigned round = 0;; round++) {
+		uint64_t now = nodeclient_now(nc);
+		uint64_t until = now + (streams ? STREAM_MS : 0);
+		uint32_t missing;
+
+		if (acks_wait(acks, wait, item->seq, KOOP_MIN(until, deadline),
+			&item->outcome))
+			return 0;
+		now = nodeclient_now(nc);
+		if (now >= deadline)
+			return error_set(err, ERRC_UNAVAILABLE,
+			    "partition %u: too few nodes have applied record "
+			    "%llu in time: it may yet take effect",
+			    item->partition, (unsigned long long)item->seq);
+		missing = acks_missing(acks, wait, item->seq,
+		    !streams || now - began > STREAM_ALL_MS);
+		if (missing != 0 &&
+		    ask_directly(nc, &place, item, wait, missing, round))
+			return 0;
+		/* Refused connections answer at once: do not spin. */
+		if (missing != 0 && nodeclient_now(nc) < now + STREAM_MS &&
+		    acks_wait(acks, wait, item->seq,
+			KOOP_MIN(now + STREAM_MS, deadline), &item->outcome))
+			return 0;
+	}
+}
+
+static int
+expect_all(struct nodeclient *nc, struct committer_item *items, size_t n,
+    struct ackwait **waits, struct error *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct placement place;
+		int rc;
+
+		rc = placement_partition(nodeclient_topology(nc),
+		    items[i].partition, &place, err);
+		if (rc == 0)
+			rc = acks_expect(nodeclient_acks(nc), place.set,
+			    items[i].partition, items[i].record->request_id,
+			    &waits[i], err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* A record that too few nodes can apply now is not appended at all. */
+static int
+check_reachable(struct nodeclient *nc, const struct committer_item *items,
+    size_t n, struct ackwait *const *waits, uint64_t deadline,
+    struct error *err)
+{
+	uint64_t until = KOOP_MIN(deadline, nodeclient_now(nc) + REACH_MS);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!acks_reachable(nodeclient_acks(nc), waits[i], until))
+			return error_set(err, ERRC_UNAVAILABLE,
+			    "partition %u: too few nodes are there to apply a "
+			    "record: nothing was written",
+			    items[i].partition);
+	}
+	return 0;
+}
+
+int
+committer_commit_all(struct nodeclient *nc, struct committer_item *items,
+    size_t n, uint64_t deadline, struct error *err)
+{
+	struct ackwait **waits = calloc(n, sizeof(*waits));
+	int rc;
+
+	assert(n > 0 && n <= COMMITLOG_ITEMS_MAX);
+	if (waits == NULL)
+		return error_set(err, ERRC_NOMEM, "commit: out of memory");
+	rc = expect_all(nc, items, n, waits, err);
+	if (rc == 0)
+		rc = check_reachable(nc, items, n, waits, deadline, err);
+	if (rc == 0)
+		rc = append_items(nc, items, n, deadline, err);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = wait_outcome(nc, &items[i], waits[i], deadline, err);
+	if (rc == 0 && FAULT(WRITE_APPLIED))
+		rc = error_set(err, ERRC_UNAVAILABLE,
+		    "injected: applied, not acknowledged");
+	for (size_t i = 0; i < n; i++)
+		acks_forget(nodeclient_acks(nc), waits[i]);
+	free(waits);
+	return rc;
+}
+
+int
+committer_commit(struct nodeclient *nc, uint32_t partition,
+    struct record *record, enum outcome *out, uint64_t *seq, uint64_t deadline,
+    struct error *err)
+{
+	struct committer_item item = {
+		.partition = partition,
+		.record = record,
+	};
+	int rc;
+
+	rc = committer_commit_all(nc, &item, 1, deadline, err);
+	if (rc < 0)
+		return rc;
+	*out = item.outcome;
+	if (seq != NULL)
+		*seq = item.seq;
+	return 0;
+}
+
+int
+committer_append(struct nodeclient *nc, uint32_t partition,
+    struct record *record, uint64_t deadline, struct error *err)
+{
+	struct committer_item item = {
+		.partition = partition,
+		.record = record,
+	};
+
+	return append_items(nc, &item, 1, deadline, err);
+}

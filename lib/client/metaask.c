@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/metaask.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "client/nodeclient.h"
+#include "cluster/placement.h"
+#include "cluster/quorum.h"
+#include "commit/commitlog.h"
+#include "http/httpc.h"
+
+#define PIECE_BYTES (16u << 10)
+/* While there are too few answers, look again so often. */
+#define AGAIN_MS 50
+
+struct question {
+	struct httpc_call *call;
+	uint32_t machine;
+	uint64_t opened_ms;
+	bool late;
+	struct buf body;
+};
+
+struct asking {
+	const struct metaask *ask;
+	metaask_fn *fn;
+	void *arg;
+	uint32_t next; /* in the order */
+	size_t count;
+	struct question question[TOPOLOGY_MACHINES_MAX];
+};
+
+static const char *
+call_header(void *arg, const char *name)
+{
+	return httpc_response_header(arg, name);
+}
+
+/* Room for the next piece of the body; what came was counted before. */
+static bool
+receive_more(struct question *q, size_t max)
+{
+	size_t room = KOOP_MIN(PIECE_BYTES, max + 1 - q->body.n);
+	struct iovec iov = { 0 };
+
+	iov.iov_base = buf_reserve(&q->body, room);
+	iov.iov_len = room;
+	if (iov.iov_base == NULL)
+		return false;
+	httpc_recv_into(q->call, &iov, 1);
+	return true;
+}
+
+static bool
+send_body(struct question *q, struct bytes body)
+{
+	struct iovec iov = { (void *)(uintptr_t)body.p, body.n };
+
+	return body.n == 0 || httpc_send(q->call, &iov, 1) == 0;
+}
+
+static void
+open_question(struct asking *a)
+{
+	const struct metaask *ask = a->ask;
+	uint32_t machine = ask->order[a->next++];
+	struct question *q = &a->question[a->count];
+	char to[NODECLIENT_TO_BYTES];
+	struct httpc_header headers[2] = {
+		{ NODEPROTO_TO, to },
+		{ "Range", ask->range },
+	};
+	struct httpc_addr addr;
+
+	memset(q, 0, sizeof(*q));
+	q->machine = machine;
+	q->opened_ms = nodeclient_now(ask->nc);
+	q->body = buf_make(ask->body_max + 1);
+	nodeclient_addr(ask->place, machine, &addr);
+	nodeclient_to(ask->nc, ask->place, machine, to);
+	if (httpc_open(&q->call, nodeclient_pool(ask->nc), &addr, ask->method,
+		ask->target, headers, ask->range != NULL ? 2 : 1,
+		ask->body.n > 0 ? ask->body.n : HTTPC_NO_BODY, NULL) < 0)
+		return;
+	if (!send_body(q, ask->body) || !receive_more(q, ask->body_max)) {
+		httpc_close(q->call);
+		buf_fini(&q->body);
+		return;
+	}
+	a->count++;
+}
+
+static void
+close_question(struct asking *a, size_t i)
+{
+	httpc_close(a->question[i].call);
+	buf_fini(&a->question[i].body);
+	a->question[i] = a->question[--a->count];
+}
+
+static uint32_t
+in_time(const struct asking *a)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < a->count; i++)
+		n += !a->question[i].late;
+	return n;
+}
+
+/* Who is past its p95 gets a companion.  Returns when to look again. */
+static uint64_t
+mark_late(struct asking *a, uint64_t deadline)
+{
+	uint64_t now = nodeclient_now(a->ask->nc);
+	uint64_t next = deadline;
+
+	for (size_t i = 0; i < a->count; i++) {
+		struct question *q = &a->question[i];
+		uint64_t due;
+
+		if (q->late)
+			continue;
+		due = q->opened_ms +
+		    nodeclient_hedge_ms(a->ask->nc, a->ask->place, q->machine);
+		/* The caller opens another one before it waits. */
+		q->late = now >= due;
+		next = KOOP_MIN(next, due);
+	}
+	return next;
+}
+
+static int
+give_answer(struct asking *a, struct question *q)
+{
+	struct metaanswer answer = {
+		.machine = q->machine,
+		.status = httpc_status(q->call),
+		.call = q->call,
+		.body = buf_bytes(&q->body),
+	};
+
+	nodeclient_good(a->ask->nc, a->ask->place, q->machine,
+	    nodeclient_now(a->ask->nc) - q->opened_ms);
+	answer.has_position = nodeproto_position_parse(&answer.at, call_header,
+				  q->call, NULL) == 0;
+	return a->fn(a->arg, &answer);
+}
+
+/* 1: enough. */
+static int
+look_at(struct asking *a, size_t i)
+{
+	struct question *q = &a->question[i];
+	enum httpc_state state = httpc_state(q->call);
+	int rc = 0;
+
+	if (state == HTTPC_SENDING || state == HTTPC_WAITING)
+		return 0;
+	if (state == HTTPC_FAILED) {
+		nodeclient_bad(a->ask->nc, a->ask->place, q->machine);
+		close_question(a, i);
+		return 0;
+	}
+	q->body.n += httpc_received(q->call);
+	if (q->body.n <= a->ask->body_max && state == HTTPC_BODY &&
+	    receive_more(q, a->ask->body_max))
+		return 0;
+	if (state == HTTPC_DONE && q->body.n <= a->ask->body_max)
+		rc = give_answer(a, q);
+	close_question(a, i);
+	return rc;
+}
+
+static int
+ask_round(struct asking *a, uint64_t deadline, struct error *err)
+{
+	struct httpc_call *calls[TOPOLOGY_MACHINES_MAX] = { NULL };
+	uint64_t until;
+
+	while (in_time(a) < a->ask->width && a->next < a->ask->order_count)
+		open_question(a);
+	if (a->count == 0)
+		return 0;
+	until = mark_late(a, deadline);
+	for (size_t i = 0; i < a->count; i++)
+		calls[i] = a->question[i].call;
+	if (httpc_poll(calls, a->count, NULL, until) < 0)
+		return error_errno(err, ERRC_IO, "poll");
+	for (size_t i = a->count; i-- > 0;) {
+		if (look_at(a, i) > 0)
+			return 1;
+	}
+	return 0;
+}
+
+int
+metaask_run(const struct metaask *ask, metaask_fn *fn, void *arg,
+    uint64_t deadline, struct error *err)
+{
+	struct asking *a = calloc(1, sizeof(*a));
+	int rc = 0;
+
+	assert(ask->width > 0 && ask->order_count <= TOPOLOGY_MACHINES_MAX);
+	if (a == NULL)
+		return error_set(err, ERRC_NOMEM, "read: out of memory");
+	a->ask = ask;
+	a->fn = fn;
+	a->arg = arg;
+	while (rc == 0 && (a->count > 0 || a->next < ask->order_count)) {
+		if (nodeclient_now(ask->nc) >= deadline)
+			rc = error_set(err, ERRC_UNAVAILABLE,
+			    "too few nodes answered in time");
+		else
+			rc = ask_round(a, deadline, err);
+	}
+	/* Those that did not answer in their time may be stopped. */
+	while (a->count > 0) {
+		const struct question *q = &a->question[a->count - 1];
+
+		if (q->late && httpc_status(q->call) == 0)
+			nodeclient_bad(ask->nc, ask->place, q->machine);
+		close_question(a, a->count - 1);
+	}
+	free(a);
+	return rc;
+}
+
+void
+metaask_order(struct metaask *ask, uint32_t first)
+{
+	uint32_t n = ask->place->set->n;
+	uint32_t start = (uint32_t)(random_u64(nodeclient_random(ask->nc)) % n);
+	uint32_t usable = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (nodeclient_usable(ask->nc, ask->place, i))
+			usable |= 1u << i;
+	}
+	ask->order_count = 0;
+	/* Four classes: usable and first, usable, first, the rest. */
+	for (unsigned class = 0; class < 4; class ++) {
+		for (uint32_t i = 0; i < n; i++) {
+			uint32_t m = (start + i) % n;
+			unsigned its = ((usable >> m & 1) != 0 ? 0u : 2u) +
+			    ((first >> m & 1) != 0 ? 0u : 1u);
+
+			if (its == class)
+				ask->order[ask->order_count++] = m;
+		}
+	}
+}
+
+/* The rule of one partition's metadata. */
+
+static uint32_t
+known_positions(struct nodeclient *nc, const struct placement *place,
+    uint64_t *known)
+{
+	uint32_t n = place->set->n;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t applied = commitlog_applied(nodeclient_log(nc),
+		    place->set->number, i, place->partition);
+
+		known[i] = KOOP_MAX(known[i], applied);
+	}
+	return n;
+}
+
+static uint32_t
+stable_count(const struct erasure_set *set)
+{
+	return quorum_stable_read(set->n, set->data_shards, set->write_quorum);
+}
+
+/* known has what the answers told; more comes from the shared page. */
+static int
+hold(struct nodeclient *nc, const struct placement *place, uint64_t *known,
+    uint64_t seq, uint64_t deadline, struct error *err)
+{
+	struct commitlog *log = nodeclient_log(nc);
+
+	for (;;) {
+		uint32_t bell = commitlog_bell(log);
+		uint32_t n = known_positions(nc, place, known);
+		int left;
+
+		if (quorum_reached(known, n, seq, stable_count(place->set)))
+			return 0;
+		left = clock_left_ms(nodeclient_clock(nc), deadline);
+		if (left == 0)
+			return error_set(err, ERRC_UNAVAILABLE,
+			    "partition %u: too few nodes have applied record "
+			    "%llu in time",
+			    place->partition, (unsigned long long)seq);
+		commitlog_wait(log, bell, left);
+	}
+}
+
+int
+metaask_hold(struct nodeclient *nc, const struct placement *place, uint64_t seq,
+    uint64_t deadline, struct error *err)
+{
+	uint64_t known[TOPOLOGY_MACHINES_MAX] = { 0 };
+
+	return hold(nc, place, known, seq, deadline, err);
+}
+
+struct reading {
+	const struct metaone *one;
+	uint64_t end;  /* short cut: what the node must have applied */
+	uint32_t need; /* quorum: so many voting answers */
+	uint32_t answers;
+	uint64_t known[TOPOLOGY_MACHINES_MAX]; /* applied, as answered */
+	uint64_t best; /* highest applied among the answers */
+	uint64_t seq;  /* to be held for */
+	uint64_t epoch;
+};
+
+/* Take the answer if it is the most advanced so far. */
+static bool
+consider(struct reading *r, const struct metaanswer *answer)
+{
+	uint64_t seq = answer->at.row_seq;
+
+	if (r->answers > 0 && answer->at.applied <= r->best)
+		return true;
+	if (r->one->take(r->one->arg, answer, &seq) < 0)
+		return false;
+	r->best = answer->at.applied;
+	r->seq = r->one->whole_partition ? r->best : seq;
+	return true;
+}
+
+static int
+take_single(void *arg, const struct metaanswer *answer)
+{
+	struct reading *r = arg;
+
+	if (!answer->has_position || !answer->at.voting)
+		return 0;
+	r->epoch = KOOP_MAX(r->epoch, answer->at.epoch);
+	if (answer->at.applied < r->end)
+		return 0;
+	r->answers = 0;
+	if (!consider(r, answer))
+		return 0;
+	r->known[answer->machine] = answer->at.applied;
+	return 1;
+}
+
+static int
+take_quorum(void *arg, const struct metaanswer *answer)
+{
+	struct reading *r = arg;
+
+	if (!answer->has_position || !answer->at.voting)
+		return 0;
+	r->epoch = KOOP_MAX(r->epoch, answer->at.epoch);
+	if (!consider(r, answer))
+		return 0;
+	r->known[answer->machine] = answer->at.applied;
+	return ++r->answers >= r->need;
+}
+
+static void
+fill_ask(const struct metaone *one, struct metaask *ask)
+{
+	ask->nc = one->nc;
+	ask->place = one->place;
+	ask->method = one->method;
+	ask->target = one->target;
+	ask->range = one->range;
+	ask->body_max = one->body_max;
+}
+
+static uint32_t
+holders(const struct placement *place)
+{
+	uint32_t mask = 0;
+
+	for (uint32_t i = 0; i < place->set->n; i++)
+		mask |= (uint32_t)placement_inline_holder(place, i) << i;
+	return mask;
+}
+
+/* Machines that the shared page knows to be at the end. */
+static uint32_t
+machines_at(struct nodeclient *nc, const struct placement *place, uint64_t end)
+{
+	uint64_t known[TOPOLOGY_MACHINES_MAX] = { 0 };
+	uint32_t n = known_positions(nc, place, known);
+	uint32_t mask = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		mask |= (uint32_t)(known[i] >= end) << i;
+	return mask;
+}
+
+/* The short cut.  1: done; 0: did not work out. */
+static int
+read_single(struct reading *r, uint64_t end, uint64_t deadline,
+    struct error *err)
+{
+	const struct metaone *one = r->one;
+	struct commitlog *log = nodeclient_log(one->nc);
+	struct metaask ask = { .width = 1 };
+	uint32_t bell = commitlog_bell(log);
+	uint32_t at_end = machines_at(one->nc, one->place, end);
+	uint32_t preferred;
+
+	if (at_end == 0) {
+		commitlog_wait(log, bell, AGAIN_MS);
+		at_end = machines_at(one->nc, one->place, end);
+	}
+	if (at_end == 0)
+		return 0;
+	r->end = end;
+	fill_ask(one, &ask);
+	preferred = at_end & holders(one->place);
+	if (!one->prefer_holders || preferred == 0)
+		preferred = at_end;
+	metaask_order(&ask, preferred);
+	return metaask_run(&ask, take_single, r, deadline, err);
+}
+
+static int
+read_quorum(struct reading *r, uint64_t deadline, struct error *err)
+{
+	const struct metaone *one = r->one;
+	const struct erasure_set *set = one->place->set;
+	struct metaask ask = { 0 };
+
+	r->answers = 0;
+	r->need = quorum_read(set->n, set->data_shards, set->write_quorum);
+	fill_ask(one, &ask);
+	ask.width = r->need;
+	metaask_order(&ask, one->prefer_holders ? holders(one->place) : 0);
+	return metaask_run(&ask, take_quorum, r, deadline, err);
+}
+
+/* An epoch that we do not know voids the read: ask with the new topology. */
+static int
+check_epoch(const struct reading *r, struct error *err)
+{
+	struct nodeclient *nc = r->one->nc;
+
+	if (r->epoch <= nodeclient_topology(nc)->epoch)
+		return 0;
+	if (nodeclient_reload(nc, err) < 0)
+		return -ERRC_UNAVAILABLE;
+	return error_set(err, ERRC_UNAVAILABLE,
+	    "the topology has changed: epoch %llu",
+	    (unsigned long long)r->epoch);
+}
+
+int
+metaask_one(const struct metaone *one, uint64_t deadline, struct error *err)
+{
+	struct commitlog *log = nodeclient_log(one->nc);
+	uint64_t end = 0;
+	bool shared = commitlog_shared(log) &&
+	    commitlog_end(log, one->place->partition, &end, NULL) == 0;
+	uint64_t half;
+
+	half = nodeclient_now(one->nc);
+	half += (KOOP_MAX(deadline, half) - half) / 2;
+	for (;;) {
+		struct reading r = { .one = one };
+		uint32_t bell = commitlog_bell(log);
+		int rc = 0;
+
+		if (shared)
+			rc = read_single(&r, end, half, err);
+		if (rc <= 0)
+			rc = read_quorum(&r, deadline, err);
+		if (rc > 0) {
+			rc = check_epoch(&r, err);
+			if (rc < 0)
+				return rc;
+			return hold(one->nc, one->place, r.known, r.seq,
+			    deadline, err);
+		}
+		if (rc < 0 || nodeclient_now(one->nc) >= deadline)
+			return error_set(err, ERRC_UNAVAILABLE,
+			    "partition %u: too few nodes with a vote answered",
+			    one->place->partition);
+		commitlog_wait(log, bell, AGAIN_MS);
+	}
+}

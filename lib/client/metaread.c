@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/metaread.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "client/metaask.h"
+#include "client/nodeclient.h"
+#include "client/nodenotice.h"
+#include "cluster/placement.h"
+#include "codec/crc.h"
+#include "commit/commitlog.h"
+#include "http/httpc.h"
+
+#define TARGET_MAX 8192
+/* Inline objects are far smaller (--inline-limit). */
+#define INLINE_MAX (512u << 10)
+/* Of a blob's shard only the BEGIN comes along; inline bytes come whole. */
+#define BEGIN_RANGE "bytes=0-511"
+#define HOLDER_PAUSE_MS 50
+
+struct object_read {
+	struct nodeclient *nc;
+	struct placement place;
+	struct object_info info;
+	struct buf *bytes; /* NULL: metadata only */
+	bool have_bytes;
+};
+
+static const char *
+answer_header(void *arg, const char *name)
+{
+	return httpc_response_header(arg, name);
+}
+
+/* Are these the inline bytes that the row speaks of? */
+static bool
+bytes_good(const struct object_info *info, struct bytes body)
+{
+	return body.n == info->size &&
+	    crc64_nvme(0, body.p, body.n) == info->crc64nvme;
+}
+
+static bool
+keep_bytes(struct object_read *read, const struct object_info *info,
+    const struct metaanswer *answer)
+{
+	if (info->missing || answer->status != 200)
+		return false;
+	if (!bytes_good(info, answer->body)) {
+		nodenotice_repair(read->nc, &read->place, info->id,
+		    placement_shard(&read->place, answer->machine));
+		return false;
+	}
+	buf_clear(read->bytes);
+	buf_add(read->bytes, answer->body.p, answer->body.n);
+	return !buf_failed(read->bytes);
+}
+
+static bool
+status_fits(const struct object_info *info, int status)
+{
+	if (!info->found)
+		return status == 404;
+	if (info->missing)
+		return status == 404 || status == 200;
+	return status == 200 || status == 206 || status == 300;
+}
+
+static int
+take_object(void *arg, const struct metaanswer *answer, uint64_t *seq)
+{
+	struct object_read *read = arg;
+	struct object_info info = { 0 };
+
+	if (nodeproto_info_parse(&info, answer_header,
+		(void *)(uintptr_t)answer->call, NULL) < 0)
+		return -ERRC_PROTOCOL;
+	if (!status_fits(&info, answer->status)) {
+		nodeproto_info_fini(&info);
+		return -ERRC_PROTOCOL;
+	}
+	*seq = info.at.row_seq;
+	read->have_bytes = false;
+	if (read->bytes != NULL && info.found && info.kind == NODEPROTO_INLINE)
+		read->have_bytes = keep_bytes(read, &info, answer);
+	nodeproto_info_fini(&read->info);
+	read->info = info;
+	return 0;
+}
+
+/* A holder's answer for the version that was chosen; whether the holder votes
+ * does not matter for bytes that are verified. */
+static int
+take_holder(void *arg, const struct metaanswer *answer)
+{
+	struct object_read *read = arg;
+	struct object_info info = { 0 };
+
+	if (nodeproto_info_parse(&info, answer_header,
+		(void *)(uintptr_t)answer->call, NULL) < 0)
+		return 0;
+	if (info.found && info.kind == NODEPROTO_INLINE &&
+	    reqid_equal(info.id, read->info.id))
+		read->have_bytes = keep_bytes(read, &info, answer);
+	nodeproto_info_fini(&info);
+	return read->have_bytes;
+}
+
+static uint32_t
+inline_holders(const struct placement *place)
+{
+	uint32_t mask = 0;
+
+	for (uint32_t i = 0; i < place->set->n; i++)
+		mask |= (uint32_t)placement_inline_holder(place, i) << i;
+	return mask;
+}
+
+/*
+ * The version is known, its bytes are not here: of any m machines one keeps
+ * them, but it may have yet to apply the record.
+ */
+static int
+ask_holders(struct object_read *read, const char *target, uint64_t deadline,
+    struct error *err)
+{
+	struct commitlog *log = nodeclient_log(read->nc);
+	uint32_t mask = inline_holders(&read->place);
+	struct metaask ask = {
+		.nc = read->nc,
+		.place = &read->place,
+		.method = "GET",
+		.target = target,
+		.body_max = INLINE_MAX,
+		.width = 1,
+	};
+
+	for (;;) {
+		uint32_t bell = commitlog_bell(log);
+		int rc;
+
+		metaask_order(&ask, mask);
+		rc = metaask_run(&ask, take_holder, read, deadline, err);
+		if (rc > 0)
+			return 0;
+		if (rc < 0 || nodeclient_now(read->nc) >= deadline)
+			return error_set(err, ERRC_UNAVAILABLE,
+			    "partition %u: no machine that keeps the "
+			    "object's bytes answered in time",
+			    read->place.partition);
+		commitlog_wait(log, bell, HOLDER_PAUSE_MS);
+	}
+}
+
+static int
+read_object(struct object_read *read, const char *target, uint64_t deadline,
+    struct error *err)
+{
+	struct metaone one = {
+		.nc = read->nc,
+		.place = &read->place,
+		.method = read->bytes != NULL ? "GET" : "HEAD",
+		.target = target,
+		.range = read->bytes != NULL ? BEGIN_RANGE : NULL,
+		.body_max = INLINE_MAX,
+		.prefer_holders = read->bytes != NULL,
+		.take = take_object,
+		.arg = read,
+	};
+	int rc;
+
+	rc = metaask_one(&one, deadline, err);
+	if (rc < 0)
+		return rc;
+	if (read->bytes == NULL || !read->info.found ||
+	    read->info.kind != NODEPROTO_INLINE || read->have_bytes)
+		return 0;
+	return ask_holders(read, target, deadline, err);
+}
+
+int
+metaread_object(struct nodeclient *nc, struct bytes bucket, struct bytes key,
+    struct object_info *out, struct buf *inline_bytes, uint64_t deadline,
+    struct error *err)
+{
+	struct object_read read = {
+		.nc = nc,
+		.place = placement_of(nodeclient_topology(nc), bucket, key),
+		.bytes = inline_bytes,
+	};
+	struct buf target = buf_make(TARGET_MAX);
+	int rc;
+
+	nodeproto_target_object(&target, read.place.partition, bucket, key);
+	if (buf_failed(&target))
+		rc = error_set(err, ERRC_USAGE, "object: name too long");
+	else
+		rc = read_object(&read, buf_cstr(&target), deadline, err);
+	buf_fini(&target);
+	if (rc < 0) {
+		nodeproto_info_fini(&read.info);
+		return rc;
+	}
+	*out = read.info;
+	if (!out->found)
+		return error_set(err, ERRC_NOTFOUND, "no such object");
+	return 0;
+}
+
+/* Buckets. */
+
+struct bucket_read {
+	struct bucket_info info;
+	bool found;
+};
+
+static int
+take_bucket(void *arg, const struct metaanswer *answer, uint64_t *seq)
+{
+	struct bucket_read *read = arg;
+	struct nodeline_bucket line = { 0 };
+	struct bytes body = answer->body;
+
+	(void)seq;
+	if (answer->status == 404) {
+		memset(&read->info, 0, sizeof(read->info));
+		read->info.at = answer->at.applied;
+		read->found = false;
+		return 0;
+	}
+	while (body.n > 0 && body.p[body.n - 1] == '\n')
+		body.n--;
+	if (answer->status != 200 ||
+	    nodeline_bucket_parse(&line, body, NULL) < 0 ||
+	    line.kind != NODELINE_ITEM)
+		return -ERRC_PROTOCOL;
+	memset(&read->info, 0, sizeof(read->info));
+	read->info.incarnation = line.incarnation;
+	read->info.state = line.state;
+	read->info.created_ms = line.created_ms;
+	read->info.attempt = line.attempt;
+	read->info.sealed_at_ms = line.sealed_ms;
+	read->info.at = answer->at.applied;
+	memcpy(read->info.owner, line.owner, sizeof(read->info.owner));
+	read->found = true;
+	return 0;
+}
+
+int
+metaread_bucket(struct nodeclient *nc, uint32_t partition, struct bytes name,
+    struct bucket_info *out, uint64_t deadline, struct error *err)
+{
+	struct bucket_read read = { 0 };
+	struct buf target = buf_make(TARGET_MAX);
+	struct placement place;
+	struct metaone one = {
+		.nc = nc,
+		.place = &place,
+		.method = "GET",
+		.body_max = NODELINE_MAX,
+		.whole_partition = true,
+		.take = take_bucket,
+		.arg = &read,
+	};
+	int rc;
+
+	rc = placement_partition(nodeclient_topology(nc), partition, &place,
+	    err);
+	if (rc < 0)
+		return rc;
+	nodeproto_target_bucket(&target, partition, name);
+	one.target = buf_cstr(&target);
+	if (buf_failed(&target))
+		rc = error_set(err, ERRC_USAGE, "bucket: name too long");
+	else
+		rc = metaask_one(&one, deadline, err);
+	buf_fini(&target);
+	if (rc < 0)
+		return rc;
+	*out = read.info;
+	if (!read.found)
+		return error_set(err, ERRC_NOTFOUND, "no such bucket");
+	return 0;
+}
+
+int
+metaread_home(struct nodeclient *nc, struct bytes name, struct bucket_info *out,
+    uint64_t deadline, struct error *err)
+{
+	struct placement home = placement_home(nodeclient_topology(nc), name);
+	struct bucket_info info = { 0 };
+	int rc;
+
+	rc = metaread_bucket(nc, home.partition, name, &info, deadline, err);
+	if (rc < 0)
+		return rc;
+	*out = info;
+	if (info.state == NODEPROTO_DELETED)
+		return error_set(err, ERRC_NOTFOUND, "no such bucket");
+	return 0;
+}

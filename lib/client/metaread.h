@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_CLIENT_METAREAD_H
+#define KOOP_CLIENT_METAREAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/compiler.h"
+#include "base/random.h"
+#include "codec/stripe.h"
+#include "wire/nodeline.h"
+#include "wire/nodeproto.h"
+
+/*
+ * Reading metadata as protocol.md section 7 says: an answer is given only
+ * when no later reader can see an older one.  With a commit log that shares
+ * its end and the members' positions, one voting node that has applied that
+ * end answers; else, and whenever that does not come to a result, the read
+ * quorum does.  Stopped nodes are hedged, so they cost milliseconds.
+ *
+ * deadline is monotonic milliseconds (nodeclient_now() + NODECLIENT_READ_MS).
+ * ERRC_UNAVAILABLE when it passes.  ERRC_NOTFOUND only from voting nodes, and
+ * only once it may be said.  Threads: any number.
+ */
+
+struct buf;
+struct error;
+struct nodeclient;
+
+/*
+ * The latest version of bucket/key.  On ERRC_NOTFOUND *out is filled all the
+ * same: its bucket state tells "no such bucket" from "no such key".  With
+ * inline_bytes the bytes of an inline object come along; pass NULL to only
+ * look (HEAD).
+ */
+KOOP_MUST int metaread_object(struct nodeclient *nc, struct bytes bucket,
+    struct bytes key, struct object_info *out, struct buf *inline_bytes,
+    uint64_t deadline, struct error *err);
+
+struct bucket_info {
+	uint64_t incarnation;
+	enum nodeproto_state state; /* open, sealed or deleted */
+	char owner[NODELINE_OWNER_MAX + 1];
+	uint64_t created_ms;
+	uint64_t attempt; /* of a deletion, when sealed; else 0 */
+	uint64_t sealed_at_ms;
+	uint64_t at; /* the partition's seq that this was read at */
+};
+
+/* One partition's row of a bucket.  ERRC_NOTFOUND: never heard of it there
+ * (a deleted one is found, in state NODEPROTO_DELETED). */
+KOOP_MUST int metaread_bucket(struct nodeclient *nc, uint32_t partition,
+    struct bytes name, struct bucket_info *out, uint64_t deadline,
+    struct error *err);
+
+/* Does the bucket exist (home partition, not deleted)?  ERRC_NOTFOUND. */
+KOOP_MUST int metaread_home(struct nodeclient *nc, struct bytes name,
+    struct bucket_info *out, uint64_t deadline, struct error *err);
+
+/* All that is passed to a callback is borrowed for the call; a nonzero return
+ * ends the read and is returned. */
+struct list_entry {
+	bool is_prefix;
+	struct bytes key; /* or the common prefix */
+	uint64_t size;
+	const char *etag; /* without quotes */
+	uint64_t modified_ms;
+	/* uploads */
+	struct reqid upload_id;
+};
+typedef int metaread_list_fn(void *arg, const struct list_entry *entry);
+
+struct list_query {
+	struct bytes bucket, prefix, delimiter;
+	struct bytes start_after;  /* objects; key-marker of uploads */
+	struct bytes upload_after; /* upload-id-marker, hex */
+	uint32_t max;              /* 1 to 1000 */
+	uint64_t incarnation;      /* of the bucket; 0: whichever */
+};
+
+/* A page in bytewise order.  *next gets the last key or prefix (what
+ * start_after takes to go on); *next_upload may be NULL. */
+struct list_end {
+	bool truncated;
+	struct buf *next;
+	struct buf *next_upload;
+};
+KOOP_MUST int metaread_list(struct nodeclient *nc, const struct list_query *q,
+    metaread_list_fn *fn, void *arg, struct list_end *end, uint64_t deadline,
+    struct error *err);
+KOOP_MUST int metaread_uploads(struct nodeclient *nc,
+    const struct list_query *q, metaread_list_fn *fn, void *arg,
+    struct list_end *end, uint64_t deadline, struct error *err);
+
+/* All buckets, by name. */
+typedef int metaread_bucket_fn(void *arg, struct bytes name,
+    const struct bucket_info *info);
+KOOP_MUST int metaread_buckets(struct nodeclient *nc, metaread_bucket_fn *fn,
+    void *arg, uint64_t deadline, struct error *err);
+
+enum upload_state { UPLOAD_OPEN, UPLOAD_COMPLETED, UPLOAD_ABORTED };
+
+struct part_entry {
+	uint32_t number;
+	uint32_t set; /* parts of one object may be of different epochs */
+	struct reqid id;
+	uint64_t size;
+	char etag[NODEPROTO_ETAG_MAX + 1];
+	uint64_t modified_ms;
+	struct geometry geometry; /* manifest only, like what follows */
+	uint64_t crc64nvme;
+	uint64_t shard_crc64[32];
+};
+/* Negative: ERRC_NOMEM, or the parts make no sense; words are found. */
+typedef int metaread_part_fn(void *arg, const struct part_entry *part);
+
+struct parts_end {
+	enum upload_state state;
+	bool truncated;
+	uint32_t next; /* number of the last part given */
+};
+
+/* Parts of an upload after number `after`, at most max.  ERRC_NOTFOUND: no
+ * such upload of bucket/key. */
+KOOP_MUST int metaread_parts(struct nodeclient *nc, struct bytes bucket,
+    struct bytes key, struct reqid upload, uint32_t after, uint32_t max,
+    metaread_part_fn *fn, void *arg, struct parts_end *end, uint64_t deadline,
+    struct error *err);
+
+/* The parts of a multipart version, in order, from its upload id. */
+KOOP_MUST int metaread_manifest(struct nodeclient *nc, struct bytes bucket,
+    struct bytes key, struct reqid upload, metaread_part_fn *fn, void *arg,
+    uint64_t deadline, struct error *err);
+
+#endif

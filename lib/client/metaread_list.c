@@ -1,0 +1,602 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/metaread.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "client/metaask.h"
+#include "client/nodeclient.h"
+#include "cluster/placement.h"
+#include "commit/commitlog.h"
+#include "http/httpc.h"
+#include "http/httpreq.h"
+
+/* Of the query: the positions of all partitions, and three names. */
+#define QUERY_MAX (256u << 10)
+/* A thousand keys of the longest kind, percent-encoded; many buckets. */
+#define PAGE_MAX (32u << 20)
+#define AGAIN_MS 50
+/* What a node may take to apply up to the page's positions. */
+#define NODE_WAIT_MS 2000
+
+/*
+ * A page is read from one node of each set, which holds all of the set's
+ * partitions, at positions: the log's end of each partition, read after the
+ * request came.  The sets' pages are merged.  Then the answer is held until c
+ * nodes have applied those positions, and those of every key shown, so that a
+ * GET after it finds what the list showed.
+ */
+struct set_page {
+	const struct erasure_set *set;
+	struct nodeline_at *at; /* positions of its partitions */
+	size_t at_count;
+	struct buf body;
+	size_t next; /* in the body: the line after this one */
+	bool ended;  /* the end line was seen */
+	bool more;   /* it said that there is more */
+	bool has_line;
+	struct nodeline_key line;
+	struct nodeline_bucket bucket;
+};
+
+enum page_kind { PAGE_LIST, PAGE_UPLOADS, PAGE_BUCKETS };
+
+struct paging {
+	struct nodeclient *nc;
+	const struct topology *topology;
+	enum page_kind kind;
+	struct set_page *page; /* one a set */
+	size_t count;
+	uint64_t deadline;
+};
+
+static void
+paging_fini(struct paging *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		free(p->page[i].at);
+		buf_fini(&p->page[i].body);
+	}
+	free(p->page);
+}
+
+/* The end of each partition's log, by set. */
+static int
+read_positions(struct paging *p, struct error *err)
+{
+	const struct topology *t = p->topology;
+
+	for (size_t i = 0; i < t->partition_count; i++) {
+		struct set_page *page = &p->page[t->partition_set[i]];
+		struct nodeline_at *at = &page->at[page->at_count];
+		int rc;
+
+		at->partition = t->partitions[i];
+		rc = commitlog_end(nodeclient_log(p->nc), at->partition,
+		    &at->seq, err);
+		if (rc < 0)
+			return rc;
+		page->at_count++;
+	}
+	return 0;
+}
+
+static int
+paging_init(struct paging *p, struct nodeclient *nc, enum page_kind kind,
+    uint64_t deadline, struct error *err)
+{
+	const struct topology *t = nodeclient_topology(nc);
+
+	p->nc = nc;
+	p->topology = t;
+	p->kind = kind;
+	p->deadline = deadline;
+	p->page = calloc(t->set_count, sizeof(*p->page));
+	if (p->page == NULL)
+		return error_set(err, ERRC_NOMEM, "list: out of memory");
+	p->count = t->set_count;
+	for (size_t i = 0; i < p->count; i++) {
+		p->page[i].set = &t->sets[i];
+		p->page[i].body = buf_make(PAGE_MAX);
+		p->page[i].at = calloc(t->partition_count,
+		    sizeof(*p->page[i].at));
+		if (p->page[i].at == NULL)
+			return error_set(err, ERRC_NOMEM,
+			    "list: out of memory");
+	}
+	return read_positions(p, err);
+}
+
+static int
+take_page(void *arg, const struct metaanswer *answer)
+{
+	struct set_page *page = arg;
+
+	if (answer->status != 200)
+		return 0;
+	buf_clear(&page->body);
+	buf_add(&page->body, answer->body.p, answer->body.n);
+	return !buf_failed(&page->body);
+}
+
+/* Machines that need not wait for the positions. */
+static uint32_t
+machines_ready(struct paging *p, const struct set_page *page)
+{
+	struct commitlog *log = nodeclient_log(p->nc);
+	uint32_t ready = 0;
+
+	for (uint32_t m = 0; m < page->set->n; m++) {
+		size_t i = 0;
+
+		while (i < page->at_count &&
+		    commitlog_applied(log, page->set->number, m,
+			page->at[i].partition) >= page->at[i].seq)
+			i++;
+		ready |= (uint32_t)(i == page->at_count) << m;
+	}
+	return ready;
+}
+
+/* The query goes into the target, or, if it is too long for that, into the
+ * body of a POST: there may be thousands of partitions. */
+static int
+fill_request(const struct paging *p, struct metaask *ask, struct buf *target,
+    const struct buf *query, struct error *err)
+{
+	static const char *const path[] = {
+		[PAGE_LIST] = "/list",
+		[PAGE_UPLOADS] = "/uploads",
+		[PAGE_BUCKETS] = "/buckets",
+	};
+	bool form;
+
+	buf_addstr(target, path[p->kind]);
+	form = target->n + 1 + query->n > HTTPREQ_TARGET_MAX;
+	if (form) {
+		ask->body = buf_bytes(query);
+	} else {
+		buf_addch(target, '?');
+		buf_add(target, query->p, query->n);
+	}
+	ask->method = form ? "POST" : "GET";
+	ask->target = buf_cstr(target);
+	if (buf_failed(query) || buf_failed(target))
+		return error_set(err, ERRC_USAGE, "list: query too long");
+	return 0;
+}
+
+static int
+fetch_page(struct paging *p, struct set_page *page, const struct buf *common,
+    struct error *err)
+{
+	struct commitlog *log = nodeclient_log(p->nc);
+	struct placement place = {
+		.set = page->set,
+		.set_index = (size_t)(page - p->page),
+	};
+	struct buf query = buf_make(QUERY_MAX);
+	struct buf target = buf_make(HTTPREQ_TARGET_MAX);
+	struct metaask ask = {
+		.nc = p->nc,
+		.place = &place,
+		.body_max = PAGE_MAX - 1,
+		.width = 1,
+	};
+	int rc;
+
+	if (page->at_count == 0) {
+		page->ended = true;
+		return 0;
+	}
+	buf_add(&query, common->p, common->n);
+	nodeline_at_print(&query, page->at, page->at_count);
+	rc = fill_request(p, &ask, &target, &query, err);
+	while (rc == 0) {
+		uint32_t bell = commitlog_bell(log);
+
+		metaask_order(&ask, machines_ready(p, page));
+		rc = metaask_run(&ask, take_page, page, p->deadline, err);
+		if (rc == 0)
+			commitlog_wait(log, bell, AGAIN_MS);
+	}
+	buf_fini(&query);
+	buf_fini(&target);
+	return rc < 0 ? rc : 0;
+}
+
+/* The next line of a set's page, parsed. */
+static int
+next_line(struct paging *p, struct set_page *page, struct error *err)
+{
+	struct bytes rest = bytes_of(page->body.p + page->next,
+	    page->body.n - page->next);
+	const uint8_t *lf = rest.n > 0 ? memchr(rest.p, '\n', rest.n) : NULL;
+	enum nodeline_kind kind;
+	int rc;
+
+	page->has_line = false;
+	if (page->ended)
+		return 0;
+	if (lf == NULL)
+		return error_set(err, ERRC_PROTOCOL,
+		    "list: the answer has no end");
+	rest.n = (size_t)(lf - rest.p);
+	page->next += rest.n + 1;
+	if (p->kind == PAGE_LIST)
+		rc = nodeline_list_parse(&page->line, rest, err);
+	else if (p->kind == PAGE_UPLOADS)
+		rc = nodeline_upload_parse(&page->line, rest, err);
+	else
+		rc = nodeline_bucket_parse(&page->bucket, rest, err);
+	if (rc < 0)
+		return rc;
+	kind = p->kind == PAGE_BUCKETS ? page->bucket.kind : page->line.kind;
+	page->has_line = kind != NODELINE_END;
+	page->ended = kind == NODELINE_END;
+	if (page->ended && p->kind != PAGE_BUCKETS)
+		page->more = page->line.truncated;
+	return 0;
+}
+
+static struct bytes
+line_name(const struct paging *p, const struct set_page *page)
+{
+	if (p->kind == PAGE_BUCKETS)
+		return bytes_str(page->bucket.name);
+	return bytes_of(page->line.name, page->line.name_bytes);
+}
+
+static int
+compare_lines(const struct paging *p, const struct set_page *a,
+    const struct set_page *b)
+{
+	int order = bytes_compare(line_name(p, a), line_name(p, b));
+
+	if (order == 0 && p->kind == PAGE_UPLOADS)
+		order = memcmp(a->line.upload.b, b->line.upload.b,
+		    sizeof(a->line.upload.b));
+	return order;
+}
+
+/* The set whose line comes first; NULL: no more, or a page ended where its
+ * set has more, so that what follows cannot be merged. */
+static struct set_page *
+first_page(struct paging *p)
+{
+	struct set_page *first = NULL;
+
+	for (size_t i = 0; i < p->count; i++) {
+		struct set_page *page = &p->page[i];
+
+		if (!page->has_line && page->more)
+			return NULL;
+		if (page->has_line &&
+		    (first == NULL || compare_lines(p, page, first) < 0))
+			first = page;
+	}
+	return first;
+}
+
+/* Every key that is shown raises the position of its partition. */
+static void
+raise_position(struct paging *p, struct set_page *page, struct bytes bucket)
+{
+	struct placement place;
+
+	if (page->line.kind != NODELINE_ITEM || page->line.seq == 0)
+		return;
+	place = placement_of(p->topology, bucket, line_name(p, page));
+	for (size_t i = 0; i < page->at_count; i++) {
+		if (page->at[i].partition == place.partition)
+			page->at[i].seq = KOOP_MAX(page->at[i].seq,
+			    page->line.seq);
+	}
+}
+
+static int
+hold_page(struct paging *p, struct error *err)
+{
+	int rc = 0;
+
+	/* Without a shared page positions are not told; the node that
+	 * answered was at the log's end, which is what a list promises. */
+	if (!commitlog_shared(nodeclient_log(p->nc)))
+		return 0;
+	for (size_t i = 0; i < p->count && rc == 0; i++) {
+		struct set_page *page = &p->page[i];
+		struct placement place = {
+			.set = page->set,
+			.set_index = i,
+		};
+
+		for (size_t j = 0; j < page->at_count && rc == 0; j++) {
+			place.partition = page->at[j].partition;
+			rc = metaask_hold(p->nc, &place, page->at[j].seq,
+			    p->deadline, err);
+		}
+	}
+	return rc;
+}
+
+struct merged {
+	struct nodeline_key *line;
+	size_t count, room;
+	bool truncated;
+};
+
+/* Merge the sets' pages into at most max lines.  Equal common prefixes of two
+ * sets are one. */
+static int
+merge_pages(struct paging *p, const struct list_query *q, struct merged *out,
+    struct error *err)
+{
+	struct set_page *page = NULL;
+	int rc = 0;
+
+	for (size_t i = 0; i < p->count && rc == 0; i++)
+		rc = next_line(p, &p->page[i], err);
+	while (rc == 0 && (page = first_page(p)) != NULL) {
+		const struct nodeline_key *last = out->count > 0 ?
+		    &out->line[out->count - 1] :
+		    NULL;
+		bool again = last != NULL &&
+		    page->line.kind == NODELINE_PREFIX &&
+		    last->kind == NODELINE_PREFIX &&
+		    bytes_equal(bytes_of(last->name, last->name_bytes),
+			line_name(p, page));
+
+		if (!again && out->count == out->room)
+			break;
+		if (!again) {
+			raise_position(p, page, q->bucket);
+			out->line[out->count++] = page->line;
+		}
+		rc = next_line(p, page, err);
+	}
+	out->truncated = page != NULL;
+	for (size_t i = 0; i < p->count; i++)
+		out->truncated |= p->page[i].more;
+	return rc;
+}
+
+static void
+add_parameter(struct buf *query, const char *name, struct bytes value)
+{
+	char *room;
+
+	if (value.n == 0)
+		return;
+	buf_printf(query, "%s=", name);
+	room = buf_reserve(query, 3 * value.n + 1);
+	if (room == NULL)
+		return;
+	query->n += percent_encode(room, value.p, value.n, false);
+	buf_addch(query, '&');
+}
+
+static void
+print_query(struct buf *query, enum page_kind kind, const struct list_query *q)
+{
+	bool uploads = kind == PAGE_UPLOADS;
+
+	add_parameter(query, "bucket", q->bucket);
+	add_parameter(query, "prefix", q->prefix);
+	add_parameter(query, "delimiter", q->delimiter);
+	add_parameter(query, uploads ? "key-marker" : "start-after",
+	    q->start_after);
+	if (uploads)
+		add_parameter(query, "upload-id-marker", q->upload_after);
+	if (q->incarnation != 0)
+		buf_printf(query, "incarnation=%" PRIu64 "&", q->incarnation);
+	buf_printf(query,
+	    "%s=%" PRIu32 "&timeout=%d&at=", uploads ? "max" : "max-keys",
+	    q->max, NODE_WAIT_MS);
+}
+
+static int
+give_merged(const struct merged *m, metaread_list_fn *fn, void *arg)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		const struct nodeline_key *line = &m->line[i];
+		struct list_entry entry = {
+			.is_prefix = line->kind == NODELINE_PREFIX,
+			.key = bytes_of(line->name, line->name_bytes),
+			.size = line->size,
+			.etag = line->etag,
+			.modified_ms = line->modified_ms,
+			.upload_id = line->upload,
+		};
+		int rc = fn(arg, &entry);
+
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int
+end_page(const struct merged *m, struct list_end *end, struct error *err)
+{
+	const struct nodeline_key *last = m->count > 0 ?
+	    &m->line[m->count - 1] :
+	    NULL;
+	char id[REQID_HEX + 1];
+
+	end->truncated = m->truncated && last != NULL;
+	if (end->next != NULL)
+		buf_clear(end->next);
+	if (end->next_upload != NULL)
+		buf_clear(end->next_upload);
+	if (last == NULL)
+		return 0;
+	if (end->next != NULL) {
+		buf_add(end->next, last->name, last->name_bytes);
+		if (buf_failed(end->next))
+			return error_set(err, ERRC_NOMEM,
+			    "list: out of memory");
+	}
+	if (end->next_upload != NULL && last->kind == NODELINE_ITEM) {
+		reqid_format(id, last->upload);
+		buf_addstr(end->next_upload, id);
+	}
+	return 0;
+}
+
+static int
+read_page(struct nodeclient *nc, enum page_kind kind,
+    const struct list_query *q, struct merged *merged, uint64_t deadline,
+    struct error *err)
+{
+	struct buf query = buf_make(QUERY_MAX);
+	struct paging paging = { 0 };
+	int rc;
+
+	print_query(&query, kind, q);
+	rc = paging_init(&paging, nc, kind, deadline, err);
+	if (rc == 0 && buf_failed(&query))
+		rc = error_set(err, ERRC_USAGE, "list: query too long");
+	for (size_t i = 0; i < paging.count && rc == 0; i++)
+		rc = fetch_page(&paging, &paging.page[i], &query, err);
+	if (rc == 0)
+		rc = merge_pages(&paging, q, merged, err);
+	if (rc == 0)
+		rc = hold_page(&paging, err);
+	paging_fini(&paging);
+	buf_fini(&query);
+	return rc;
+}
+
+static int
+list_keys(struct nodeclient *nc, enum page_kind kind,
+    const struct list_query *q, metaread_list_fn *fn, void *arg,
+    struct list_end *end, uint64_t deadline, struct error *err)
+{
+	struct merged merged = { .room = q->max };
+	int rc;
+
+	assert(q->max >= 1 && q->max <= 1000);
+	merged.line = calloc(merged.room, sizeof(*merged.line));
+	if (merged.line == NULL)
+		return error_set(err, ERRC_NOMEM, "list: out of memory");
+	rc = read_page(nc, kind, q, &merged, deadline, err);
+	if (rc == 0)
+		rc = end_page(&merged, end, err);
+	if (rc == 0)
+		rc = give_merged(&merged, fn, arg);
+	free(merged.line);
+	return rc;
+}
+
+int
+metaread_list(struct nodeclient *nc, const struct list_query *q,
+    metaread_list_fn *fn, void *arg, struct list_end *end, uint64_t deadline,
+    struct error *err)
+{
+	return list_keys(nc, PAGE_LIST, q, fn, arg, end, deadline, err);
+}
+
+int
+metaread_uploads(struct nodeclient *nc, const struct list_query *q,
+    metaread_list_fn *fn, void *arg, struct list_end *end, uint64_t deadline,
+    struct error *err)
+{
+	return list_keys(nc, PAGE_UPLOADS, q, fn, arg, end, deadline, err);
+}
+
+static int
+bucket_order(const void *a, const void *b)
+{
+	const struct nodeline_bucket *x = a;
+	const struct nodeline_bucket *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+/* A node tells the buckets by partition; people want them by name. */
+static int
+collect_buckets(struct paging *p, struct nodeline_bucket **all, size_t *count,
+    struct error *err)
+{
+	size_t room = 0;
+
+	for (size_t i = 0; i < p->count; i++) {
+		struct set_page *page = &p->page[i];
+
+		for (;;) {
+			int rc = next_line(p, page, err);
+
+			if (rc < 0)
+				return rc;
+			if (!page->has_line)
+				break;
+			if (*count == room) {
+				struct nodeline_bucket *more;
+
+				room = KOOP_MAX(room * 2, 64);
+				more = reallocarray(*all, room, sizeof(**all));
+				if (more == NULL)
+					return error_set(err, ERRC_NOMEM,
+					    "buckets: out of memory");
+				*all = more;
+			}
+			(*all)[(*count)++] = page->bucket;
+		}
+	}
+	if (*count > 1)
+		qsort(*all, *count, sizeof(**all), bucket_order);
+	return 0;
+}
+
+static int
+give_buckets(const struct nodeline_bucket *all, size_t count,
+    metaread_bucket_fn *fn, void *arg)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct bucket_info info = {
+			.incarnation = all[i].incarnation,
+			.state = all[i].state,
+			.created_ms = all[i].created_ms,
+			.attempt = all[i].attempt,
+			.sealed_at_ms = all[i].sealed_ms,
+		};
+		int rc;
+
+		memcpy(info.owner, all[i].owner, sizeof(info.owner));
+		rc = fn(arg, bytes_str(all[i].name), &info);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+int
+metaread_buckets(struct nodeclient *nc, metaread_bucket_fn *fn, void *arg,
+    uint64_t deadline, struct error *err)
+{
+	struct buf query = buf_make(QUERY_MAX);
+	struct nodeline_bucket *all = NULL;
+	struct paging paging = { 0 };
+	size_t count = 0;
+	int rc;
+
+	buf_printf(&query, "timeout=%d&at=", NODE_WAIT_MS);
+	rc = paging_init(&paging, nc, PAGE_BUCKETS, deadline, err);
+	for (size_t i = 0; i < paging.count && rc == 0; i++)
+		rc = fetch_page(&paging, &paging.page[i], &query, err);
+	if (rc == 0)
+		rc = collect_buckets(&paging, &all, &count, err);
+	if (rc == 0)
+		rc = hold_page(&paging, err);
+	if (rc == 0)
+		rc = give_buckets(all, count, fn, arg);
+	free(all);
+	paging_fini(&paging);
+	buf_fini(&query);
+	return rc;
+}

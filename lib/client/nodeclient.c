@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/nodeclient.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "client/acks.h"
+#include "client/bucketcache.h"
+#include "client/finisher.h"
+#include "cluster/health.h"
+#include "cluster/placement.h"
+#include "cluster/topology_source.h"
+#include "commit/commitlog.h"
+#include "http/httpc.h"
+#include "wire/nodeproto.h"
+
+/* Topologies seen in one life; each is kept, because placements borrow it. */
+#define SNAPSHOTS_MAX 64
+#define IDLE_BUFFERS_MAX 64
+#define IDLE_BUFFER_BYTES_MAX (128u << 20)
+#define CONNECTIONS_MAX 1024 /* for each node */
+#define CONNECTIONS_IDLE 64
+#define PAGE_BYTES ((size_t)4096)
+
+struct set_health {
+	uint32_t number;
+	struct health health[TOPOLOGY_MACHINES_MAX];
+};
+
+struct idle_buffer {
+	void *p;
+	size_t bytes;
+};
+
+struct nodeclient {
+	const struct clock *clock;
+	struct random_source *random;
+	char sender[REQID_HEX + 1];
+	struct commitlog *log;
+	struct httpc_pool *pool;
+	struct topology_source *source;
+	struct acks *acks;
+	struct finisher *finisher;
+	struct bucketcache *buckets;
+	atomic_uint fast_readers;
+	sem_t fetches;
+
+	/* lock guards what follows. */
+	pthread_mutex_t lock;
+	struct topology_snapshot *snapshot[SNAPSHOTS_MAX];
+	size_t snapshot_count; /* the last one is the present one */
+	struct set_health *sets;
+	size_t set_count;
+	struct idle_buffer idle[IDLE_BUFFERS_MAX];
+	size_t idle_count;
+	size_t idle_bytes;
+};
+
+static const struct topology *
+current_locked(const struct nodeclient *nc)
+{
+	assert(nc->snapshot_count > 0);
+	return topology_snapshot_topology(nc->snapshot[nc->snapshot_count - 1]);
+}
+
+/* Health of sets that are new; what was learnt of the others stays. */
+static int
+add_sets_locked(struct nodeclient *nc, struct error *err)
+{
+	const struct topology *topology = current_locked(nc);
+	struct set_health *sets;
+	size_t known = nc->set_count;
+
+	sets = calloc(known + topology->set_count, sizeof(*sets));
+	if (sets == NULL)
+		return error_set(err, ERRC_NOMEM, "topology: out of memory");
+	if (known > 0)
+		memcpy(sets, nc->sets, known * sizeof(*sets));
+	for (size_t i = 0; i < topology->set_count; i++) {
+		size_t at = 0;
+
+		while (
+		    at < known && sets[at].number != topology->sets[i].number)
+			at++;
+		if (at == known)
+			sets[known++].number = topology->sets[i].number;
+	}
+	free(nc->sets);
+	nc->sets = sets;
+	nc->set_count = known;
+	return 0;
+}
+
+static int
+take_snapshot(struct nodeclient *nc, struct error *err)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&nc->lock);
+	if (nc->snapshot_count == SNAPSHOTS_MAX) {
+		rc = error_set(err, ERRC_CONFIG,
+		    "topology: changed %d times: restart to read it again",
+		    SNAPSHOTS_MAX);
+	} else {
+		nc->snapshot[nc->snapshot_count++] = topology_source_get(
+		    nc->source);
+		rc = add_sets_locked(nc, err);
+	}
+	pthread_mutex_unlock(&nc->lock);
+	return rc;
+}
+
+static int
+open_parts(struct nodeclient *nc, const struct nodeclient_options *options,
+    struct error *err)
+{
+	struct httpc_options http = {
+		.max_idle = CONNECTIONS_IDLE,
+		.max_open = CONNECTIONS_MAX,
+		.tcp_congestion = options->tcp_congestion,
+		.clock = nc->clock,
+	};
+	struct commitlog_options log = {
+		.clock = nc->clock,
+		.durability_os = options->durability_os,
+	};
+	int rc;
+
+	rc = topology_source_open(&nc->source, options->topology_url, err);
+	if (rc < 0)
+		return rc;
+	rc = take_snapshot(nc, err);
+	if (rc < 0)
+		return rc;
+	rc = commitlog_open(&nc->log, options->commit_log_url, &log, err);
+	if (rc < 0)
+		return rc;
+	rc = httpc_pool_new(&nc->pool, &http, err);
+	if (rc < 0)
+		return rc;
+	rc = bucketcache_new(&nc->buckets, err);
+	if (rc < 0)
+		return rc;
+	return finisher_new(&nc->finisher, nc->clock, err);
+}
+
+int
+nodeclient_open(struct nodeclient **out,
+    const struct nodeclient_options *options, struct error *err)
+{
+	struct acks_options acks = { 0 };
+	struct nodeclient *nc;
+	int rc;
+
+	assert(options->topology_url != NULL);
+	assert(options->commit_log_url != NULL);
+	nc = calloc(1, sizeof(*nc));
+	if (nc == NULL)
+		return error_set(err, ERRC_NOMEM, "cluster: out of memory");
+	pthread_mutex_init(&nc->lock, NULL);
+	sem_init(&nc->fetches, 0, NODECLIENT_FETCHES);
+	nc->clock = options->clock != NULL ? options->clock : &clock_system;
+	nc->random = options->random != NULL ? options->random : &random_system;
+	reqid_format(nc->sender, reqid_new(nc->clock, nc->random));
+	rc = open_parts(nc, options, err);
+	if (rc < 0)
+		goto out;
+	acks.pool = nc->pool;
+	acks.topology = nodeclient_topology(nc);
+	acks.cluster = nodeclient_cluster(nc);
+	acks.sender = nc->sender;
+	acks.clock = nc->clock;
+	acks.streams = options->ack_streams;
+	rc = acks_open(&nc->acks, &acks, err);
+out:
+	if (rc < 0) {
+		nodeclient_close(nc);
+		return rc;
+	}
+	*out = nc;
+	return 0;
+}
+
+/* The finisher's jobs use the log and the pool, so it goes first. */
+void
+nodeclient_close(struct nodeclient *nc)
+{
+	if (nc == NULL)
+		return;
+	finisher_free(nc->finisher);
+	acks_close(nc->acks);
+	bucketcache_free(nc->buckets);
+	httpc_pool_free(nc->pool);
+	commitlog_close(nc->log);
+	for (size_t i = 0; i < nc->snapshot_count; i++)
+		topology_snapshot_drop(nc->snapshot[i]);
+	topology_source_close(nc->source);
+	for (size_t i = 0; i < nc->idle_count; i++)
+		free(nc->idle[i].p);
+	free(nc->sets);
+	sem_destroy(&nc->fetches);
+	pthread_mutex_destroy(&nc->lock);
+	free(nc);
+}
+
+int
+nodeclient_reload(struct nodeclient *nc, struct error *err)
+{
+	bool changed = false;
+	int rc;
+
+	rc = topology_source_reload(nc->source, true, &changed, err);
+	if (rc < 0)
+		return rc;
+	return changed ? take_snapshot(nc, err) : 0;
+}
+
+const struct topology *
+nodeclient_topology(struct nodeclient *nc)
+{
+	const struct topology *topology;
+
+	pthread_mutex_lock(&nc->lock);
+	topology = current_locked(nc);
+	pthread_mutex_unlock(&nc->lock);
+	return topology;
+}
+
+struct commitlog *
+nodeclient_log(struct nodeclient *nc)
+{
+	return nc->log;
+}
+
+struct httpc_pool *
+nodeclient_pool(struct nodeclient *nc)
+{
+	return nc->pool;
+}
+
+const struct clock *
+nodeclient_clock(const struct nodeclient *nc)
+{
+	return nc->clock;
+}
+
+struct random_source *
+nodeclient_random(struct nodeclient *nc)
+{
+	return nc->random;
+}
+
+const char *
+nodeclient_cluster(const struct nodeclient *nc)
+{
+	return commitlog_cluster(nc->log);
+}
+
+const char *
+nodeclient_sender(const struct nodeclient *nc)
+{
+	return nc->sender;
+}
+
+struct acks *
+nodeclient_acks(struct nodeclient *nc)
+{
+	return nc->acks;
+}
+
+struct finisher *
+nodeclient_finisher(struct nodeclient *nc)
+{
+	return nc->finisher;
+}
+
+struct bucketcache *
+nodeclient_buckets(struct nodeclient *nc)
+{
+	return nc->buckets;
+}
+
+uint64_t
+nodeclient_now(const struct nodeclient *nc)
+{
+	return clock_mono_ms(nc->clock);
+}
+
+void
+nodeclient_addr(const struct placement *place, uint32_t index,
+    struct httpc_addr *out)
+{
+	const struct machine *machine = &place->set->machine[index];
+
+	assert(index < place->set->n);
+	static_assert(sizeof(out->ip) == sizeof(machine->ip), "addresses");
+	memcpy(out->ip, machine->ip, sizeof(out->ip));
+	out->port = machine->port;
+}
+
+void
+nodeclient_to(const struct nodeclient *nc, const struct placement *place,
+    uint32_t index, char out[static NODECLIENT_TO_BYTES])
+{
+	nodeproto_to_print(out, nodeclient_cluster(nc), place->set->number,
+	    index);
+}
+
+static struct health *
+find_health_locked(struct nodeclient *nc, const struct placement *place,
+    uint32_t index)
+{
+	assert(index < place->set->n);
+	for (size_t i = 0; i < nc->set_count; i++) {
+		if (nc->sets[i].number == place->set->number)
+			return &nc->sets[i].health[index];
+	}
+	return NULL;
+}
+
+bool
+nodeclient_usable(struct nodeclient *nc, const struct placement *place,
+    uint32_t index)
+{
+	uint64_t now = nodeclient_now(nc);
+	struct health *health;
+	bool usable;
+
+	pthread_mutex_lock(&nc->lock);
+	health = find_health_locked(nc, place, index);
+	usable = health == NULL || health_may_try(health, now);
+	pthread_mutex_unlock(&nc->lock);
+	return usable;
+}
+
+void
+nodeclient_good(struct nodeclient *nc, const struct placement *place,
+    uint32_t index, uint64_t took_ms)
+{
+	uint64_t now = nodeclient_now(nc);
+	struct health *health;
+
+	pthread_mutex_lock(&nc->lock);
+	health = find_health_locked(nc, place, index);
+	if (health != NULL)
+		health_success(health, now, took_ms * 1000);
+	pthread_mutex_unlock(&nc->lock);
+}
+
+void
+nodeclient_bad(struct nodeclient *nc, const struct placement *place,
+    uint32_t index)
+{
+	uint64_t now = nodeclient_now(nc);
+	struct health *health;
+
+	pthread_mutex_lock(&nc->lock);
+	health = find_health_locked(nc, place, index);
+	if (health != NULL)
+		health_failure(health, now);
+	pthread_mutex_unlock(&nc->lock);
+}
+
+uint64_t
+nodeclient_hedge_ms(struct nodeclient *nc, const struct placement *place,
+    uint32_t index)
+{
+	struct health *health;
+	uint64_t ms = NODECLIENT_HEDGE_MS;
+
+	pthread_mutex_lock(&nc->lock);
+	health = find_health_locked(nc, place, index);
+	if (health != NULL)
+		ms = health_p95_us(health, NODECLIENT_HEDGE_MS * 1000) / 1000;
+	pthread_mutex_unlock(&nc->lock);
+	/* A node that was always slow must not make others wait for ever. */
+	ms = KOOP_MIN(ms, NODECLIENT_READ_MS / 8);
+	return KOOP_MAX(ms, NODECLIENT_HEDGE_MS);
+}
+
+void *
+nodeclient_buffer_get(struct nodeclient *nc, size_t bytes)
+{
+	void *p = NULL;
+
+	pthread_mutex_lock(&nc->lock);
+	for (size_t i = nc->idle_count; i-- > 0 && p == NULL;) {
+		if (nc->idle[i].bytes != bytes)
+			continue;
+		p = nc->idle[i].p;
+		nc->idle[i] = nc->idle[--nc->idle_count];
+		nc->idle_bytes -= bytes;
+	}
+	pthread_mutex_unlock(&nc->lock);
+	if (p != NULL)
+		return p;
+	/* Whole pages: see encoder_memory() for what that is worth. */
+	return aligned_alloc(PAGE_BYTES,
+	    (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES);
+}
+
+void
+nodeclient_buffer_put(struct nodeclient *nc, void *p, size_t bytes)
+{
+	if (p == NULL)
+		return;
+	pthread_mutex_lock(&nc->lock);
+	if (nc->idle_count < IDLE_BUFFERS_MAX &&
+	    nc->idle_bytes + bytes <= IDLE_BUFFER_BYTES_MAX) {
+		nc->idle[nc->idle_count].p = p;
+		nc->idle[nc->idle_count++].bytes = bytes;
+		nc->idle_bytes += bytes;
+		p = NULL;
+	}
+	pthread_mutex_unlock(&nc->lock);
+	free(p);
+}
+
+void
+nodeclient_fetch_enter(struct nodeclient *nc)
+{
+	/* A signal may end the wait early; nothing else does. */
+	while (sem_wait(&nc->fetches) == -1)
+		assert(errno == EINTR);
+}
+
+void
+nodeclient_fetch_leave(struct nodeclient *nc)
+{
+	sem_post(&nc->fetches);
+}
+
+bool
+nodeclient_fast_take(struct nodeclient *nc)
+{
+	unsigned taken = atomic_load(&nc->fast_readers);
+
+	while (taken < NODECLIENT_FAST_READERS) {
+		if (atomic_compare_exchange_weak(&nc->fast_readers, &taken,
+			taken + 1))
+			return true;
+	}
+	return false;
+}
+
+void
+nodeclient_fast_give(struct nodeclient *nc)
+{
+	unsigned before = atomic_fetch_sub(&nc->fast_readers, 1);
+
+	assert(before > 0);
+}

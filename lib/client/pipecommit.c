@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/pipecommit.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "client/buckets.h"
+#include "client/nodeclient.h"
+#include "cluster/placement.h"
+#include "commit/record.h"
+#include "http/httpc.h"
+#include "shard/receipt.h"
+#include "wire/nodeproto.h"
+
+/* A line for each shard and the end, and some that are of no use. */
+#define INPUT_MAX (64u * RECEIPT_LINE_MAX)
+#define TARGET_MAX 8192
+
+struct pipecommit {
+	struct nodeclient *nc;
+	struct placement place;
+	struct receipt_shard shard[STRIPE_SHARDS_MAX];
+	uint32_t shards; /* bit j: a receipt of shard j came */
+	uint32_t count;
+	bool has_end;
+	struct receipt_end end;
+};
+
+/* All of standard input: a few lines. */
+static int
+read_input(int in, struct buf *text, struct error *err)
+{
+	for (;;) {
+		char *room = buf_reserve(text, RECEIPT_LINE_MAX);
+		ssize_t n;
+
+		if (room == NULL)
+			return error_set(err, ERRC_CORRUPT,
+			    "standard input: too long for receipts");
+		n = io_read_some(in, room, RECEIPT_LINE_MAX, err);
+		if (n < 0)
+			return error_wrap(err, "standard input");
+		if (n == 0)
+			return 0;
+		text->n += (size_t)n;
+	}
+}
+
+static int
+take_shard(struct pipecommit *p, const struct receipt_shard *shard,
+    struct error *err)
+{
+	if (shard->index >= STRIPE_SHARDS_MAX)
+		return error_set(err, ERRC_CORRUPT,
+		    "standard input: shard %u: no such shard", shard->index);
+	if ((p->shards >> shard->index & 1) != 0)
+		return error_set(err, ERRC_CORRUPT,
+		    "standard input: two receipts of shard %u", shard->index);
+	p->shards |= 1u << shard->index;
+	p->shard[shard->index] = *shard;
+	p->count++;
+	return 0;
+}
+
+static int
+take_line(struct pipecommit *p, struct bytes line, struct error *err)
+{
+	struct receipt receipt;
+	int rc;
+
+	rc = receipt_parse(&receipt, line, err);
+	if (rc < 0)
+		return error_wrap(err, "standard input");
+	if (p->has_end)
+		return error_set(err, ERRC_CORRUPT,
+		    "standard input: a receipt after the end");
+	if (receipt.kind == RECEIPT_SHARD)
+		return take_shard(p, &receipt.shard, err);
+	p->end = receipt.end;
+	p->has_end = true;
+	return 0;
+}
+
+static int
+read_receipts(struct pipecommit *p, int in, struct error *err)
+{
+	struct buf text = buf_make(INPUT_MAX);
+	struct bytes rest;
+	int rc;
+
+	rc = read_input(in, &text, err);
+	rest = buf_bytes(&text);
+	while (rc == 0 && rest.n > 0) {
+		const uint8_t *lf = memchr(rest.p, '\n', rest.n);
+		size_t n = lf != NULL ? (size_t)(lf - rest.p) : rest.n;
+
+		/* Without its LF a line may be cut anywhere. */
+		if (lf == NULL)
+			rc = error_set(err, ERRC_CORRUPT,
+			    "standard input: the last line is cut");
+		else if (n > 0)
+			rc = take_line(p, bytes_of(rest.p, n), err);
+		n += lf != NULL;
+		rest = bytes_of(rest.p + n, rest.n - n);
+	}
+	buf_fini(&text);
+	if (rc == 0 && !p->has_end)
+		rc = error_set(err, ERRC_CORRUPT,
+		    "standard input: no end receipt: koop-shard-put failed, "
+		    "nothing is committed");
+	return rc;
+}
+
+/* Do the receipts agree with each other? */
+static int
+check_shards(const struct pipecommit *p, struct error *err)
+{
+	const struct receipt_end *end = &p->end;
+	uint32_t n = geometry_shards(&end->geometry);
+
+	if (end->shards != p->count)
+		return error_set(err, ERRC_CORRUPT,
+		    "standard input: %u shard receipts, but the end says %u",
+		    p->count, end->shards);
+	for (uint32_t j = 0; j < STRIPE_SHARDS_MAX; j++) {
+		const struct receipt_shard *shard = &p->shard[j];
+
+		if ((p->shards >> j & 1) == 0)
+			continue;
+		if (j >= n || !reqid_equal(shard->object, end->object) ||
+		    shard->set != end->set ||
+		    shard->crc64 != end->totals.shard_crc64[j])
+			return error_set(err, ERRC_CORRUPT,
+			    "standard input: the receipt of shard %u is of "
+			    "another object",
+			    j);
+	}
+	return 0;
+}
+
+/* Are they of this cluster, and what this cluster would do? */
+static int
+check_end(struct pipecommit *p, struct error *err)
+{
+	const struct receipt_end *end = &p->end;
+	const struct erasure_set *set;
+
+	if (strcmp(end->cluster, nodeclient_cluster(p->nc)) != 0)
+		return error_set(err, ERRC_CONFIG,
+		    "standard input: receipts of cluster %s, this one is %s",
+		    end->cluster, nodeclient_cluster(p->nc));
+	p->place = placement_of(nodeclient_topology(p->nc),
+	    bytes_str(end->bucket), bytes_of(end->key, end->key_bytes));
+	set = p->place.set;
+	if (p->place.partition != end->partition || set->number != end->set ||
+	    set->n != geometry_shards(&end->geometry) ||
+	    set->data_shards != end->geometry.data_shards)
+		return error_set(err, ERRC_CORRUPT,
+		    "standard input: partition %u of set %u, but the object "
+		    "belongs to partition %u of set %u",
+		    end->partition, end->set, p->place.partition, set->number);
+	if (!end->totals.has_md5)
+		return error_set(err, ERRC_CORRUPT,
+		    "standard input: no md5: the object's ETag is its MD5, "
+		    "so do not use koop-encode --no-md5");
+	return check_shards(p, err);
+}
+
+/* Is the shard still (or already) there, durably? */
+static bool
+shard_is_there(struct pipecommit *p, uint32_t shard, const char *target)
+{
+	uint32_t machine = placement_machine(&p->place, shard);
+	char to[NODECLIENT_TO_BYTES];
+	struct httpc_header header = { .name = NODEPROTO_TO, .value = to };
+	struct httpc_response response = { 0 };
+	struct httpc_addr addr;
+	bool there;
+
+	nodeclient_addr(&p->place, machine, &addr);
+	nodeclient_to(p->nc, &p->place, machine, to);
+	if (httpc_request(nodeclient_pool(p->nc), &addr, "HEAD", target,
+		&header, 1, BYTES_NONE, &response, 4096,
+		nodeclient_now(p->nc) + NODECLIENT_READ_MS / 4, NULL) < 0)
+		return false;
+	there = response.status == 200 &&
+	    httpc_response_get(&response, NODEPROTO_SHARD) != NULL;
+	httpc_response_fini(&response);
+	return there;
+}
+
+/* Old receipts: nodes abort an upload without a record after a day, and disks
+ * are replaced. */
+static void
+recheck(struct pipecommit *p)
+{
+	const struct receipt_end *end = &p->end;
+	uint64_t now = clock_real_ms(nodeclient_clock(p->nc));
+	struct buf target = buf_make(TARGET_MAX);
+	uint32_t there = 0;
+
+	if (end->epoch == nodeclient_topology(p->nc)->epoch &&
+	    now >= end->written_ms &&
+	    now - end->written_ms <= PIPECOMMIT_RECHECK_MS) {
+		buf_fini(&target);
+		return;
+	}
+	nodeproto_target_blob(&target, p->place.partition,
+	    bytes_str(end->bucket), bytes_of(end->key, end->key_bytes),
+	    end->object);
+	for (uint32_t j = 0; j < p->place.set->n; j++) {
+		if (!buf_failed(&target) && (p->shards >> j & 1) != 0 &&
+		    shard_is_there(p, j, buf_cstr(&target)))
+			there |= 1u << j;
+	}
+	buf_fini(&target);
+	p->shards = there;
+	p->count = (uint32_t)__builtin_popcount(there);
+}
+
+static int
+check_quorum(const struct pipecommit *p, struct error *err)
+{
+	if (p->count >= p->place.set->write_quorum)
+		return 0;
+	return error_set(err, ERRC_UNAVAILABLE,
+	    "%u shards are durable, %u are needed: nothing is committed",
+	    p->count, p->place.set->write_quorum);
+}
+
+static int
+print_commit(const struct pipecommit *p, int out, uint64_t seq,
+    enum outcome outcome, const char *etag, struct error *err)
+{
+	const struct receipt_end *end = &p->end;
+	char name[3 * RECEIPT_KEY_MAX + 1];
+	char bucket[3 * RECEIPT_BUCKET_MAX + 1];
+	char id[REQID_HEX + 1];
+	char line[RECEIPT_LINE_MAX];
+	int n;
+
+	percent_encode(bucket, end->bucket, strlen(end->bucket), false);
+	percent_encode(name, end->key, end->key_bytes, true);
+	reqid_format(id, end->object);
+	n = snprintf(line, sizeof(line),
+	    "commit v=1 cluster=%s partition=%" PRIu32 " seq=%" PRIu64
+	    " name=%s/%s object=%s size=%" PRIu64 " etag=%s outcome=%s\n",
+	    end->cluster, end->partition, seq, bucket, name, id,
+	    end->totals.size, etag, outcome_name(outcome));
+	assert(n > 0 && (size_t)n < sizeof(line));
+	return io_write_full(out, line, (size_t)n, err);
+}
+
+static int
+refused(const struct pipecommit *p, enum outcome outcome, struct error *err)
+{
+	switch (outcome) {
+	case OUTCOME_DONE:
+		return 0;
+	case OUTCOME_NO_SUCH_BUCKET:
+		return error_set(err, ERRC_NOTFOUND,
+		    "bucket \"%s\" does not exist (any more)", p->end.bucket);
+	case OUTCOME_EXPIRED:
+		return error_set(err, ERRC_MISMATCH,
+		    "the receipts are too old: store the object again");
+	case OUTCOME_ABORTED:
+		return error_set(err, ERRC_MISMATCH,
+		    "the upload was aborted: store the object again");
+	default:
+		return error_set(err, ERRC_MISMATCH, "refused: %s",
+		    outcome_name(outcome));
+	}
+}
+
+static int
+commit(struct pipecommit *p, int out, const struct pipecommit_options *o,
+    struct error *err)
+{
+	const struct receipt_end *end = &p->end;
+	const struct blob_totals *t = &end->totals;
+	char etag[33];
+	struct record record = {
+		.type = RECORD_PUT,
+		.request_id = end->object,
+		.bucket = bytes_str(end->bucket),
+		.key = bytes_of(end->key, end->key_bytes),
+		.incarnation = end->incarnation,
+		.etag = bytes_of(etag, 32),
+		.headers = bytes_str(o->headers),
+		.meta = bytes_str(o->meta),
+		.blob = {
+			.size = t->size,
+			.crc64nvme = t->crc64nvme,
+			.data_shards = end->geometry.data_shards,
+			.parity_shards = end->geometry.parity_shards,
+			.cell_bytes = end->geometry.cell_bytes,
+			.set = end->set,
+			.durable = p->shards,
+			.shard_count = geometry_shards(&end->geometry),
+		},
+	};
+	enum outcome outcome = OUTCOME_DONE;
+	uint64_t seq = 0;
+	int rc;
+
+	hex_encode(etag, t->md5, sizeof(t->md5));
+	memcpy(record.blob.shard_crc64, t->shard_crc64,
+	    sizeof(record.blob.shard_crc64));
+	rc = bucket_commit(p->nc, &p->place, &record, &outcome, &seq,
+	    nodeclient_now(p->nc) + NODECLIENT_WRITE_MS, err);
+	/* The same id takes effect once at most: repeating it is safe. */
+	if (rc == -ERRC_UNAVAILABLE && err != NULL)
+		err->code = ERRC_RETRY;
+	if (rc == -ERRC_UNAVAILABLE)
+		return -ERRC_RETRY;
+	if (rc < 0)
+		return rc;
+	rc = print_commit(p, out, seq, outcome, etag, err);
+	return rc < 0 ? rc : refused(p, outcome, err);
+}
+
+int
+pipecommit_run(struct nodeclient *nc, int in, int out,
+    const struct pipecommit_options *options, struct error *err)
+{
+	struct pipecommit *p = calloc(1, sizeof(*p));
+	int rc;
+
+	if (p == NULL)
+		return error_set(err, ERRC_NOMEM, "receipts: out of memory");
+	p->nc = nc;
+	rc = read_receipts(p, in, err);
+	if (rc == 0)
+		rc = check_end(p, err);
+	if (rc == 0) {
+		recheck(p);
+		rc = check_quorum(p, err);
+	}
+	if (rc == 0)
+		rc = commit(p, out, options, err);
+	free(p);
+	return rc;
+}

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/shardsend.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "client/nodeclient.h"
+#include "cluster/placement.h"
+#include "http/httpc.h"
+#include "wire/nodeproto.h"
+
+#define TARGET_MAX 8192
+#define POOL_WAIT_MS 500
+
+static_assert(SHARDSEND_STRIPES_MAX * 2 <= HTTPC_IOV_MAX, "a block is queued");
+
+struct shard {
+	struct httpc_call *call; /* NULL: not begun, or over */
+	uint32_t machine;
+	uint64_t began_ms;
+	uint64_t next_block; /* the next one to queue */
+	bool ended;          /* END was queued */
+	bool durable;
+	bool over; /* failed or given up */
+};
+
+struct shardsend {
+	struct nodeclient *nc;
+	struct placement place;
+	struct buf bucket_key; /* bucket, then key */
+	size_t bucket_bytes;
+	struct reqid id;
+	struct geometry geometry;
+	uint64_t size;
+	uint32_t n, write_quorum;
+	bool started, ended;
+	struct shard shard[STRIPE_SHARDS_MAX];
+
+	struct shardblock block[SHARDSEND_BLOCKS];
+	size_t block_bytes; /* data and parity together */
+	uint64_t pushed, freed;
+	uint64_t full_since_ms; /* the ring is full; 0: it is not */
+	uint64_t moved_ms;      /* when anything moved last */
+	char reason[200];
+
+	uint8_t begin[STRIPE_SHARDS_MAX][FRAME_BEGIN_BYTES];
+	uint8_t end[STRIPE_SHARDS_MAX][FRAME_END_BYTES];
+};
+
+uint32_t
+shardsend_block_stripes(const struct geometry *g)
+{
+	uint64_t stripes = SHARDSEND_BLOCK_BYTES / stripe_full_bytes(g);
+
+	stripes = KOOP_MIN(stripes, SHARDSEND_STRIPES_MAX);
+	return (uint32_t)KOOP_MAX(stripes, 1);
+}
+
+int
+shardsend_new(struct shardsend **out, const struct shardsend_options *options,
+    struct error *err)
+{
+	const struct geometry *g = &options->geometry;
+	struct shardsend *s;
+
+	s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return error_set(err, ERRC_NOMEM, "blob: out of memory");
+	s->nc = options->nc;
+	s->place = *options->place;
+	s->bucket_key = buf_make(NODEPROTO_BUCKET_MAX + NODEPROTO_KEY_MAX + 1);
+	buf_add(&s->bucket_key, options->bucket.p, options->bucket.n);
+	buf_add(&s->bucket_key, options->key.p, options->key.n);
+	s->bucket_bytes = options->bucket.n;
+	s->id = options->id;
+	s->geometry = *g;
+	s->size = options->size;
+	s->n = geometry_shards(g);
+	s->write_quorum = options->place->set->write_quorum;
+	s->block_bytes = (size_t)shardsend_block_stripes(g) * s->n *
+	    g->cell_bytes;
+	assert(s->n == options->place->set->n);
+	if (buf_failed(&s->bucket_key)) {
+		shardsend_free(s);
+		return error_set(err, ERRC_NOMEM, "blob: out of memory");
+	}
+	for (uint32_t j = 0; j < s->n; j++)
+		s->shard[j].machine = placement_machine(&s->place, j);
+	*out = s;
+	return 0;
+}
+
+void
+shardsend_free(struct shardsend *s)
+{
+	if (s == NULL)
+		return;
+	for (uint32_t j = 0; j < s->n; j++)
+		httpc_close(s->shard[j].call);
+	for (size_t i = 0; i < SHARDSEND_BLOCKS; i++)
+		nodeclient_buffer_put(s->nc, s->block[i].data, s->block_bytes);
+	buf_fini(&s->bucket_key);
+	free(s);
+}
+
+static void
+note_reason(struct shardsend *s, uint32_t j, const char *text)
+{
+	if (s->reason[0] == '\0')
+		snprintf(s->reason, sizeof(s->reason),
+		    "shard %u on machine %u: %.150s", j, s->shard[j].machine,
+		    text);
+}
+
+/* This shard will not come.  Closing an exchange that has not ended cancels
+ * it; the node drops what it has of the file. */
+static void
+shard_over(struct shardsend *s, uint32_t j, const char *text)
+{
+	struct shard *shard = &s->shard[j];
+
+	note_reason(s, j, text);
+	httpc_close(shard->call);
+	shard->call = NULL;
+	shard->over = true;
+}
+
+static int
+open_call(struct shardsend *s, uint32_t j, struct error *err)
+{
+	struct shard *shard = &s->shard[j];
+	char to[NODECLIENT_TO_BYTES];
+	struct httpc_header header = { .name = NODEPROTO_TO, .value = to };
+	struct bytes both = buf_bytes(&s->bucket_key);
+	struct buf target = buf_make(TARGET_MAX);
+	struct httpc_addr addr;
+	uint64_t length = HTTPC_CHUNKED;
+	int rc;
+
+	nodeproto_target_put(&target, s->place.partition,
+	    bytes_of(both.p, s->bucket_bytes),
+	    bytes_of(both.p + s->bucket_bytes, both.n - s->bucket_bytes), s->id,
+	    j);
+	if (buf_failed(&target)) {
+		buf_fini(&target);
+		return error_set(err, ERRC_NOMEM, "blob: out of memory");
+	}
+	nodeclient_addr(&s->place, shard->machine, &addr);
+	nodeclient_to(s->nc, &s->place, shard->machine, to);
+	if (s->size != UINT64_MAX)
+		length = stripe_file_bytes(&s->geometry, s->size);
+	rc = httpc_open(&shard->call, nodeclient_pool(s->nc), &addr, "PUT",
+	    buf_cstr(&target), &header, 1, length, err);
+	if (rc == -ERRC_RETRY) {
+		rc = httpc_pool_wait(nodeclient_pool(s->nc), &addr,
+		    nodeclient_now(s->nc) + POOL_WAIT_MS, err);
+		if (rc == 0)
+			rc = httpc_open(&shard->call, nodeclient_pool(s->nc),
+			    &addr, "PUT", buf_cstr(&target), &header, 1, length,
+			    err);
+	}
+	buf_fini(&target);
+	return rc;
+}
+
+static void
+start_shard(struct shardsend *s, uint32_t j)
+{
+	struct shard *shard = &s->shard[j];
+	struct iovec iov = {
+		.iov_base = s->begin[j],
+		.iov_len = FRAME_BEGIN_BYTES,
+	};
+	struct error err = { 0 };
+
+	shard->began_ms = nodeclient_now(s->nc);
+	if (open_call(s, j, &err) < 0)
+		shard_over(s, j, err.text);
+	else if (httpc_send(shard->call, &iov, 1) < 0)
+		shard_over(s, j, "the request cannot be begun");
+}
+
+int
+shardsend_start(struct shardsend *s, uint32_t shards,
+    uint8_t (*begin)[FRAME_BEGIN_BYTES], struct error *err)
+{
+	uint32_t wanted = 0;
+
+	assert(!s->started);
+	s->started = true;
+	s->moved_ms = nodeclient_now(s->nc);
+	memcpy(s->begin, begin, s->n * sizeof(s->begin[0]));
+	/* Health is advice: a quorum of suspects is still tried. */
+	for (uint32_t j = 0; j < s->n; j++) {
+		if ((shards >> j & 1) != 0 &&
+		    nodeclient_usable(s->nc, &s->place, s->shard[j].machine))
+			wanted |= 1u << j;
+	}
+	if ((uint32_t)__builtin_popcount(wanted) < s->write_quorum)
+		wanted = shards;
+	for (uint32_t j = 0; j < s->n; j++) {
+		if ((wanted >> j & 1) != 0)
+			start_shard(s, j);
+		else
+			shard_over(s, j, "the node is down");
+	}
+	if ((uint32_t)__builtin_popcount(shardsend_live(s)) < s->write_quorum)
+		return error_set(err, ERRC_UNAVAILABLE,
+		    "too few nodes to write to: %s", s->reason);
+	return 0;
+}
+
+bool
+shardsend_started(const struct shardsend *s)
+{
+	return s->started;
+}
+
+void
+shardsend_set_size(struct shardsend *s, uint64_t size)
+{
+	assert(!s->started);
+	s->size = size;
+}
+
+/* Has the shard no more use for that block? */
+static bool
+has_sent(const struct shard *shard, uint64_t block)
+{
+	if (shard->over || shard->durable)
+		return true;
+	if (shard->next_block <= block)
+		return false;
+	return shard->next_block > block + 1 || shard->call == NULL ||
+	    httpc_queued(shard->call) == 0;
+}
+
+static void
+free_blocks(struct shardsend *s)
+{
+	while (s->freed < s->pushed) {
+		for (uint32_t j = 0; j < s->n; j++) {
+			if (!has_sent(&s->shard[j], s->freed))
+				return;
+		}
+		s->freed++;
+		s->full_since_ms = 0;
+	}
+}
+
+struct shardblock *
+shardsend_space(struct shardsend *s)
+{
+	struct shardblock *block = &s->block[s->pushed % SHARDSEND_BLOCKS];
+	uint32_t stripes = shardsend_block_stripes(&s->geometry);
+
+	free_blocks(s);
+	if (s->pushed - s->freed == SHARDSEND_BLOCKS)
+		return NULL;
+	if (block->data == NULL) {
+		block->data = nodeclient_buffer_get(s->nc, s->block_bytes);
+		if (block->data == NULL)
+			return NULL;
+		block->parity = block->data +
+		    stripes * stripe_full_bytes(&s->geometry);
+	}
+	return block;
+}
+
+void
+shardsend_push(struct shardsend *s, struct shardblock *block)
+{
+	assert(block == &s->block[s->pushed % SHARDSEND_BLOCKS]);
+	assert(block->stripes > 0);
+	assert(!s->ended);
+	s->pushed++;
+}
+
+void
+shardsend_end(struct shardsend *s, uint8_t (*end)[FRAME_END_BYTES])
+{
+	assert(!s->ended);
+	memcpy(s->end, end, s->n * sizeof(s->end[0]));
+	s->ended = true;
+}
+
+static void
+queue_block(struct shardsend *s, uint32_t j)
+{
+	struct shard *shard = &s->shard[j];
+	struct shardblock
+	    *block = &s->block[shard->next_block % SHARDSEND_BLOCKS];
+	struct iovec iov[SHARDSEND_STRIPES_MAX * 2];
+	int count = 0;
+
+	for (uint32_t i = 0; i < block->stripes; i++) {
+		iov[count].iov_base = block->encoded[i].header[j];
+		iov[count++].iov_len = FRAME_HEADER_BYTES;
+		iov[count].iov_base = block->encoded[i].cell[j];
+		iov[count++].iov_len = block->encoded[i].cell_bytes;
+	}
+	if (httpc_send(shard->call, iov, count) < 0) {
+		shard_over(s, j, "the body has another length than was told");
+		return;
+	}
+	shard->next_block++;
+}
+
+static void
+queue_end(struct shardsend *s, uint32_t j)
+{
+	struct shard *shard = &s->shard[j];
+	struct iovec iov = {
+		.iov_base = s->end[j],
+		.iov_len = FRAME_END_BYTES,
+	};
+
+	if (httpc_send(shard->call, &iov, 1) < 0) {
+		shard_over(s, j, "the body has another length than was told");
+		return;
+	}
+	httpc_finish(shard->call);
+	shard->ended = true;
+}
+
+static void
+shard_answered(struct shardsend *s, uint32_t j)
+{
+	struct shard *shard = &s->shard[j];
+	int status = httpc_status(shard->call);
+	char text[64];
+
+	if (status == 200 && shard->ended) {
+		nodeclient_good(s->nc, &s->place, shard->machine,
+		    nodeclient_now(s->nc) - shard->began_ms);
+		shard->durable = true;
+		httpc_close(shard->call);
+		shard->call = NULL;
+		return;
+	}
+	snprintf(text, sizeof(text), "the node answered %d", status);
+	shard_over(s, j, text);
+}
+
+/* What became of the call, and what it may send next. */
+static void
+feed_shard(struct shardsend *s, uint32_t j)
+{
+	struct shard *shard = &s->shard[j];
+
+	if (shard->call == NULL)
+		return;
+	switch (httpc_state(shard->call)) {
+	case HTTPC_FAILED:
+		nodeclient_bad(s->nc, &s->place, shard->machine);
+		shard_over(s, j, httpc_error(shard->call)->text);
+		return;
+	case HTTPC_DONE:
+		shard_answered(s, j);
+		return;
+	case HTTPC_BODY:
+		/* The answer's text is of no interest, its status is. */
+		if (httpc_status(shard->call) != 200)
+			shard_answered(s, j);
+		return;
+	case HTTPC_SENDING:
+	case HTTPC_WAITING:
+		break;
+	}
+	if (httpc_queued(shard->call) > 0)
+		return;
+	if (shard->next_block < s->pushed)
+		queue_block(s, j);
+	else if (s->ended && !shard->ended)
+		queue_end(s, j);
+}
+
+void
+shardsend_moved(struct shardsend *s)
+{
+	s->moved_ms = nodeclient_now(s->nc);
+	for (uint32_t j = 0; j < s->n; j++)
+		feed_shard(s, j);
+	free_blocks(s);
+}
+
+size_t
+shardsend_calls(struct shardsend *s,
+    struct httpc_call *out[static STRIPE_SHARDS_MAX])
+{
+	for (uint32_t j = 0; j < s->n; j++)
+		out[j] = s->shard[j].call;
+	return s->n;
+}
+
+uint32_t
+shardsend_durable(const struct shardsend *s)
+{
+	uint32_t mask = 0;
+
+	for (uint32_t j = 0; j < s->n; j++)
+		mask |= (uint32_t)s->shard[j].durable << j;
+	return mask;
+}
+
+uint32_t
+shardsend_live(const struct shardsend *s)
+{
+	uint32_t mask = 0;
+
+	for (uint32_t j = 0; j < s->n; j++)
+		mask |= (uint32_t)!s->shard[j].over << j;
+	return mask;
+}
+
+uint32_t
+shardsend_healthy(const struct shardsend *s)
+{
+	uint32_t mask = shardsend_live(s);
+
+	for (uint32_t j = 0; j < s->n; j++) {
+		/* Still sending when others are done: merely behind. */
+		if (s->shard[j].call != NULL && !s->shard[j].ended)
+			mask &= ~(1u << j);
+	}
+	return mask;
+}
+
+bool
+shardsend_done(const struct shardsend *s)
+{
+	return shardsend_durable(s) == shardsend_live(s);
+}
+
+void
+shardsend_give_up(struct shardsend *s, uint32_t shards)
+{
+	for (uint32_t j = 0; j < s->n; j++) {
+		if ((shards >> j & 1) != 0 && !s->shard[j].over &&
+		    !s->shard[j].durable)
+			shard_over(s, j, "given up");
+	}
+}
+
+const char *
+shardsend_reason(const struct shardsend *s)
+{
+	return s->reason;
+}
+
+/* The ring is full: who holds its oldest block has a second, if enough others
+ * are past it. */
+static void
+drop_stragglers(struct shardsend *s)
+{
+	uint64_t now = nodeclient_now(s->nc);
+	uint32_t behind = 0;
+
+	if (s->pushed - s->freed < SHARDSEND_BLOCKS)
+		return;
+	if (s->full_since_ms == 0)
+		s->full_since_ms = now;
+	if (now - s->full_since_ms < SHARDSEND_BEHIND_MS)
+		return;
+	for (uint32_t j = 0; j < s->n; j++) {
+		if (!has_sent(&s->shard[j], s->freed))
+			behind |= 1u << j;
+	}
+	if ((uint32_t)__builtin_popcount(shardsend_live(s) & ~behind) <
+	    s->write_quorum)
+		return;
+	for (uint32_t j = 0; j < s->n; j++) {
+		if ((behind >> j & 1) == 0)
+			continue;
+		nodeclient_bad(s->nc, &s->place, s->shard[j].machine);
+		shard_over(s, j, "too slow");
+	}
+	free_blocks(s);
+}
+
+static int
+check_quorum(struct shardsend *s, struct error *err)
+{
+	uint64_t now = nodeclient_now(s->nc);
+
+	if ((uint32_t)__builtin_popcount(shardsend_live(s)) < s->write_quorum)
+		return error_set(err, ERRC_UNAVAILABLE,
+		    "too few nodes to write to: %s", s->reason);
+	if (now - s->moved_ms > SHARDSEND_STALL_MS)
+		return error_set(err, ERRC_UNAVAILABLE,
+		    "too few nodes to write to: no progress for %d s",
+		    SHARDSEND_STALL_MS / 1000);
+	return 0;
+}
+
+int
+shardsend_poll(struct shardsend *s, int client_fd, uint64_t until,
+    struct error *err)
+{
+	struct httpc_wake wake = { .client_fd = client_fd, .event_fd = -1 };
+	struct httpc_call *calls[STRIPE_SHARDS_MAX];
+	size_t count;
+	int event;
+
+	for (uint32_t j = 0; j < s->n; j++)
+		feed_shard(s, j);
+	count = shardsend_calls(s, calls);
+	event = httpc_poll(calls, count, &wake, until);
+	if (event < 0)
+		return error_errno(err, ERRC_IO, "poll");
+	if (event == HTTPC_CLIENT_GONE)
+		return error_set(err, ERRC_IO, "the client went away");
+	if (event == HTTPC_PROGRESS)
+		shardsend_moved(s);
+	drop_stragglers(s);
+	return check_quorum(s, err);
+}

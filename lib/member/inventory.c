@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "member/inventory.h"
+
+#include <stdlib.h>
+
+#include "apply/apply.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "codec/crc.h"
+#include "member/nodecore.h"
+#include "member/pending.h"
+#include "store/shardfile.h"
+#include "store/shardmeta.h"
+#include "store/shardstore.h"
+
+static struct repair_row
+repair_of(const struct nodecore *core, const struct apply_blob *blob)
+{
+	return (struct repair_row){
+		.partition = blob->partition,
+		.seq = blob->seq,
+		.id = blob->id,
+		.whole = blob->info->shard_count == 0,
+		.bucket = blob->bucket,
+		.key = blob->key,
+		.upload = blob->upload,
+		.part = blob->part,
+		.queued_ms = clock_real_ms(core->clock),
+	};
+}
+
+int
+inventory_queue(struct nodecore *core, const struct apply_blob *blob,
+    struct error *err)
+{
+	struct repair_row row = repair_of(core, blob);
+
+	atomic_store(&core->repair_news, true);
+	return shardmeta_repair_put(core->meta, &row, err);
+}
+
+/* The record says that the shard was durable on this very disk. */
+static void
+alarm_if_lost(struct nodecore *core, const struct apply_blob *blob,
+    uint32_t shard)
+{
+	char id[REQID_HEX + 1];
+
+	if ((blob->info->durable >> shard & 1) == 0 ||
+	    !superblock_is_newer(shardstore_superblock(core->store),
+		blob->partition, blob->seq))
+		return;
+	reqid_format(id, blob->id);
+	atomic_fetch_add(&core->counters.alarms, 1);
+	log_error("node",
+	    "shard that was durable here is gone id=%s shard=%u partition=%u",
+	    id, shard, blob->partition);
+}
+
+/* Blobs of another set are not ours, whatever partition names them. */
+static bool
+lacks_shard(struct nodecore *core, const struct apply_blob *blob)
+{
+	uint32_t shard = nodecore_shard(core, blob->partition);
+
+	return blob->info->set == core->set.number &&
+	    shard < blob->info->shard_count &&
+	    !shardfile_exists(core->files, blob->id, shard);
+}
+
+bool
+inventory_lacks(struct nodecore *core, const struct apply_blob *blob)
+{
+	if (blob->info->shard_count == 0)
+		return false;
+	if (!lacks_shard(core, blob))
+		return false;
+	alarm_if_lost(core, blob, nodecore_shard(core, blob->partition));
+	return true;
+}
+
+static int
+take_inline(struct nodecore *core, const struct apply_blob *blob,
+    struct error *err)
+{
+	size_t n = blob->inline_base64.n;
+	uint8_t *content;
+	bool good;
+	int rc;
+
+	if (blob->size == 0 || !nodecore_holds_inline(core, blob->partition))
+		return 0;
+	if (n == 0)
+		return inventory_queue(core, blob, err);
+	content = malloc(n);
+	if (content == NULL)
+		return error_set(err, ERRC_NOMEM, "inline bytes: no memory");
+	good = base64_decode(content, &n, (const char *)blob->inline_base64.p,
+		   blob->inline_base64.n) &&
+	    n == blob->size &&
+	    crc64_nvme(0, content, n) == blob->info->crc64nvme;
+	if (good) {
+		rc = shardmeta_inline_put(core->meta, blob->id,
+		    bytes_of(content, n), err);
+	} else {
+		log_error("node", "inline bytes damaged partition=%u seq=%llu",
+		    blob->partition, (unsigned long long)blob->seq);
+		rc = inventory_queue(core, blob, err);
+	}
+	free(content);
+	return rc;
+}
+
+int
+inventory_take(struct nodecore *core, const struct apply_blob *blob,
+    struct error *err)
+{
+	struct repair_row row;
+	uint64_t idle_ms;
+
+	if (blob->info->shard_count == 0)
+		return take_inline(core, blob, err);
+	/* First whether an upload is open, then whether the shard is here: an
+	 * upload that ends between the two has left it. */
+	if (shardfile_uploading(core->files, blob->id, &idle_ms) &&
+	    idle_ms < core->upload_timeout_ms) {
+		row = repair_of(core, blob);
+		if (pending_add(core->pending, &row))
+			return 0;
+	}
+	if (!lacks_shard(core, blob))
+		return 0;
+	alarm_if_lost(core, blob, nodecore_shard(core, blob->partition));
+	return inventory_queue(core, blob, err);
+}

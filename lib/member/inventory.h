@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_MEMBER_INVENTORY_H
+#define KOOP_MEMBER_INVENTORY_H
+
+#include <stdbool.h>
+
+#include "base/compiler.h"
+
+/*
+ * Does this node hold what it must of a blob that a row refers to?  If not,
+ * its repair is queued, durably, within the write transaction that is open.
+ * Called for each record that is applied, and for each row when the node
+ * starts.
+ */
+
+struct apply_blob;
+struct error;
+struct nodecore;
+
+/* Keeps the inline bytes that come along. */
+KOOP_MUST int inventory_take(struct nodecore *core,
+    const struct apply_blob *blob, struct error *err);
+/* Look only: true when something is missing that should be queued. */
+bool inventory_lacks(struct nodecore *core, const struct apply_blob *blob);
+/* Queue what is missing. */
+KOOP_MUST int inventory_queue(struct nodecore *core,
+    const struct apply_blob *blob, struct error *err);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "member/nodecore.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "apply/apply.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "cluster/quorum.h"
+#include "commit/commitlog.h"
+#include "commit/outcome.h"
+#include "member/watermark.h"
+#include "store/metaquery.h"
+#include "wire/nodeproto.h"
+
+struct placement
+nodecore_placement(const struct nodecore *core, uint32_t partition)
+{
+	return (struct placement){
+		.partition = partition,
+		.set = &core->set,
+	};
+}
+
+uint32_t
+nodecore_shard(const struct nodecore *core, uint32_t partition)
+{
+	struct placement place = nodecore_placement(core, partition);
+
+	return placement_shard(&place, core->index);
+}
+
+bool
+nodecore_holds_inline(const struct nodecore *core, uint32_t partition)
+{
+	struct placement place = nodecore_placement(core, partition);
+
+	return placement_inline_holder(&place, core->index);
+}
+
+uint64_t
+nodecore_stable(const struct nodecore *core, uint32_t partition)
+{
+	uint64_t applied[TOPOLOGY_MACHINES_MAX];
+
+	for (uint32_t i = 0; i < core->set.n; i++)
+		applied[i] = commitlog_applied(core->log, core->set.number, i,
+		    partition);
+	return quorum_position(applied, core->set.n, core->set.write_quorum);
+}
+
+void
+nodecore_position(const struct nodecore *core, const struct partition_row *row,
+    struct nodeproto_position *out)
+{
+	int index = watermark_index(core->wm, row->partition);
+
+	*out = (struct nodeproto_position){
+		.applied = row->applied,
+		.stable = nodecore_stable(core, row->partition),
+		.epoch = row->epoch,
+		.voting = index >= 0 &&
+		    watermark_voting(core->wm, (size_t)index),
+	};
+	memcpy(out->hash, row->hash, sizeof(out->hash));
+	memcpy(out->disk, core->disk, sizeof(out->disk));
+}
+
+bool
+nodecore_sleep(const struct nodecore *core, uint64_t ms)
+{
+	struct pollfd fd = { .fd = core->stop_fd, .events = POLLIN };
+
+	poll(&fd, 1, (int)KOOP_MIN(ms, 3600000u));
+	return atomic_load(&core->stopping);
+}
+
+uint64_t
+nodecore_deadline(const struct nodecore *core, uint64_t ms)
+{
+	return clock_mono_ms(core->clock) + ms;
+}

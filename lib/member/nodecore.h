@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_MEMBER_NODECORE_H
+#define KOOP_MEMBER_NODECORE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/random.h"
+#include "cluster/placement.h"
+#include "cluster/topology.h"
+
+/*
+ * What the parts of a node share: its place in the cluster, its disk, the
+ * log, and what it has published.  Made and freed by node.c; everything but
+ * the atomics stays as it is while threads run.
+ *
+ * Lock order: shardmeta's write transaction, then pending's lock, then the
+ * small ones, under which nothing else is taken.
+ */
+
+struct clock;
+struct commitlog;
+struct error;
+struct httpc_pool;
+struct pending;
+struct uploadlist;
+struct shardfiles;
+struct shardmeta;
+struct shardstore;
+struct topology_source;
+struct lastread;
+struct watermark;
+struct nodeproto_position;
+struct partition_row;
+
+/*      field              name of the metric                 help */
+#define NODECORE_COUNTERS(X)                                              \
+	X(shard_puts, "koop_node_shard_puts_total",                       \
+	    "Shards stored for clients.")                                 \
+	X(shard_refused, "koop_node_shard_refused_total",                 \
+	    "Shard uploads that failed or were refused.")                 \
+	X(shard_gets, "koop_node_shard_gets_total",                       \
+	    "Shards, or pieces of shards, sent.")                         \
+	X(read_bytes, "koop_node_read_bytes_total",                       \
+	    "Bytes of shards that were asked for.")                       \
+	X(meta_reads, "koop_node_meta_reads_total",                       \
+	    "Answers about rows of the metadata.")                        \
+	X(records, "koop_node_records_applied_total", "Records applied.") \
+	X(batches, "koop_node_apply_batches_total",                       \
+	    "Transactions that applied records.")                         \
+	X(apply_failures, "koop_node_apply_failures_total",               \
+	    "Times that applying stopped and was tried again.")           \
+	X(ignored, "koop_node_records_ignored_total",                     \
+	    "Entries of the log that were no record of this cluster.")    \
+	X(repaired, "koop_node_repaired_total", "Shards rebuilt.")        \
+	X(repair_failures, "koop_node_repair_failures_total",             \
+	    "Rebuilding a shard that failed; it is tried again.")         \
+	X(alarms, "koop_node_alarms_total",                               \
+	    "Shards gone that the record lists as durable here.")         \
+	X(collected, "koop_node_collected_total",                         \
+	    "Shards deleted as garbage.")                                 \
+	X(orphans, "koop_node_orphans_aborted_total",                     \
+	    "Uploads without a record that this node aborted.")
+
+struct nodecore_counters {
+#define X(field, name, help) _Atomic uint64_t field;
+	NODECORE_COUNTERS(X)
+#undef X
+	_Atomic uint64_t unplaced; /* gauge: shards nobody can name */
+};
+
+struct nodecore {
+	const struct clock *clock;
+	struct random_source *random;
+	struct topology_source *topology;
+	struct commitlog *log;
+	struct shardstore *store;
+	struct shardmeta *meta;
+	struct shardfiles *files;
+	struct httpc_pool *pool;
+	struct watermark *wm;
+	struct lastread *lastread;
+	struct pending *pending;
+	struct uploadlist *uploads;
+	/* This node's place; the addresses in it are those of the start. */
+	struct erasure_set set;
+	uint32_t index;
+	char cluster[REQID_HEX + 1];
+	char disk[REQID_HEX + 1];
+	char sender[REQID_HEX + 1];
+	char to[80]; /* what X-Koop-To must say */
+	uint64_t start_boot_ms;
+	/* Timings, ms. */
+	uint64_t upload_timeout_ms, orphan_age_ms, orphan_step_ms;
+	uint64_t gc_grace_ms;
+	int dirfd;     /* the data directory */
+	int stop_fd;   /* eventfd: readable once stopping */
+	int repair_fd; /* eventfd: readable when repair has work */
+	_Atomic bool stopping;
+	_Atomic bool log_reachable;
+	_Atomic bool repair_news; /* queued, but not yet durable */
+	_Atomic bool rescan;      /* search all rows for missing shards */
+	struct nodecore_counters counters;
+};
+
+/* A placement with the addresses of the start, valid as long as core. */
+struct placement nodecore_placement(const struct nodecore *core,
+    uint32_t partition);
+/* The shard of a partition's blobs that this node holds. */
+uint32_t nodecore_shard(const struct nodecore *core, uint32_t partition);
+bool nodecore_holds_inline(const struct nodecore *core, uint32_t partition);
+/* The highest seq that w members are known to have applied. */
+uint64_t nodecore_stable(const struct nodecore *core, uint32_t partition);
+/* What an answer says of a partition, from its row; row_seq is left 0. */
+void nodecore_position(const struct nodecore *core,
+    const struct partition_row *row, struct nodeproto_position *out);
+/* Sleep; true once the node stops. */
+bool nodecore_sleep(const struct nodecore *core, uint64_t ms);
+/* A deadline, from now on. */
+uint64_t nodecore_deadline(const struct nodecore *core, uint64_t ms);
+
+#endif

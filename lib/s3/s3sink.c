@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "s3/s3sink.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "client/blobwrite.h"
+#include "client/buckets.h"
+#include "client/nodeclient.h"
+#include "cluster/placement.h"
+#include "commit/record.h"
+#include "s3/s3req.h"
+
+struct s3sink {
+	struct gateway *gw;
+	struct s3sink_options options;
+	char bucket[S3NAME_BUCKET_MAX];
+	char key[S3NAME_KEY_MAX];
+	struct placement place;
+	struct geometry geometry;
+	uint64_t incarnation;
+	struct blobwrite *w;
+	struct blobwrite_result result;
+	char etag[33];
+	bool finished, committed;
+	bool counted; /* in gw->writes */
+};
+
+/* What is kept for the record holds no connections. */
+static bool
+stays_inline(const struct gateway *gw, const struct s3sink_options *o)
+{
+	return !o->part && o->known && o->size <= gw->inline_limit;
+}
+
+static bool
+take_place(struct s3sink *s)
+{
+	unsigned writes;
+
+	if (stays_inline(s->gw, &s->options))
+		return true;
+	writes = atomic_load(&s->gw->writes);
+	while (writes < S3REQ_WRITES_MAX && !s->counted)
+		s->counted = atomic_compare_exchange_weak(&s->gw->writes,
+		    &writes, writes + 1);
+	return s->counted;
+}
+
+static struct s3sink *
+store_new(struct gateway *gw, const struct s3sink_options *options)
+{
+	struct s3sink *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	assert(options->bucket.n <= sizeof(s->bucket));
+	assert(options->key.n <= sizeof(s->key));
+	s->gw = gw;
+	s->options = *options;
+	memcpy(s->bucket, options->bucket.p, options->bucket.n);
+	memcpy(s->key, options->key.p, options->key.n);
+	s->options.bucket = bytes_of(s->bucket, options->bucket.n);
+	s->options.key = bytes_of(s->key, options->key.n);
+	s->place = placement_of(nodeclient_topology(gw->nc), s->options.bucket,
+	    s->options.key);
+	s->geometry = (struct geometry){
+		.data_shards = s->place.set->data_shards,
+		.parity_shards = s->place.set->n - s->place.set->data_shards,
+		.cell_bytes = gw->cell_bytes,
+	};
+	return s;
+}
+
+int
+s3sink_open(struct s3sink **out, struct gateway *gw,
+    const struct s3sink_options *options, struct error *err)
+{
+	struct s3sink *s = store_new(gw, options);
+	struct blobwrite_options bo;
+	int rc;
+
+	if (!s)
+		return error_set(err, ERRC_NOMEM, "store: out of memory");
+	if (!take_place(s)) {
+		rc = error_set(err, ERRC_NOMEM,
+		    "store: %d writes are under way, and no more are taken",
+		    S3REQ_WRITES_MAX);
+		goto out;
+	}
+	rc = bucket_ensure(gw->nc, &s->place, s->options.bucket,
+	    &s->incarnation, nodeclient_now(gw->nc) + NODECLIENT_READ_MS, err);
+	if (rc < 0)
+		goto out;
+	bo = (struct blobwrite_options){
+		.place = &s->place,
+		.bucket = s->options.bucket,
+		.key = s->options.key,
+		.id = options->id,
+		.geometry = s->geometry,
+		.size = options->known ? options->size : BLOBWRITE_UNKNOWN,
+		/* The parts of a manifest are blobs, never inline. */
+		.inline_limit = options->part ? 0 : gw->inline_limit,
+		.md5 = true,
+		.client_fd = options->client_fd,
+	};
+	rc = blobwrite_open(&s->w, gw->nc, &bo, err);
+	if (rc == 0) {
+		*out = s;
+		s = NULL;
+	}
+out:
+	s3sink_close(s);
+	return rc;
+}
+
+void
+s3sink_close(struct s3sink *s)
+{
+	if (!s)
+		return;
+	if (s->w && !s->committed)
+		blobwrite_abort(s->w);
+	blobwrite_close(s->w);
+	if (s->counted)
+		atomic_fetch_sub(&s->gw->writes, 1);
+	free(s);
+}
+
+int
+s3sink_write(struct s3sink *s, const void *p, size_t n, struct error *err)
+{
+	return blobwrite_write(s->w, p, n, err);
+}
+
+int
+s3sink_finish(struct s3sink *s, struct error *err)
+{
+	int rc = blobwrite_finish(s->w, &s->result, err);
+
+	if (rc < 0)
+		return rc;
+	assert(s->result.totals.has_md5);
+	hex_encode(s->etag, s->result.totals.md5, 16);
+	s->finished = true;
+	return 0;
+}
+
+const struct blob_totals *
+s3sink_totals(const struct s3sink *s)
+{
+	assert(s->finished);
+	return &s->result.totals;
+}
+
+const char *
+s3sink_etag(const struct s3sink *s)
+{
+	assert(s->finished);
+	return s->etag;
+}
+
+static void
+fill_blob(struct record_blob *blob, const struct s3sink *s)
+{
+	const struct blob_totals *t = &s->result.totals;
+
+	*blob = (struct record_blob){
+		.size = t->size,
+		.crc64nvme = t->crc64nvme,
+		.data_shards = s->geometry.data_shards,
+		.parity_shards = s->geometry.parity_shards,
+		.cell_bytes = s->geometry.cell_bytes,
+		.set = s->place.set->number,
+		.is_inline = s->result.is_inline,
+	};
+	if (blob->is_inline)
+		return;
+	blob->durable = s->result.durable;
+	blob->shard_count = t->shards;
+	memcpy(blob->shard_crc64, t->shard_crc64, sizeof(blob->shard_crc64));
+}
+
+int
+s3sink_commit(struct s3sink *s, enum outcome *out, struct error *err)
+{
+	const struct s3sink_options *o = &s->options;
+	struct record record = {
+		.type = o->part ? RECORD_PART : RECORD_PUT,
+		.request_id = o->id,
+		.bucket = o->bucket,
+		.key = o->key,
+		.incarnation = s->incarnation,
+		.etag = bytes_str(s->etag),
+		.headers = bytes_str(o->headers ? o->headers : "{}"),
+		.meta = bytes_str(o->meta ? o->meta : "{}"),
+		.if_match = o->if_match,
+		.if_none_match = o->if_none_match,
+		.has_upload = o->part,
+		.upload_id = o->upload,
+		.part_number = o->number,
+	};
+	char *text = NULL;
+	uint64_t seq;
+	int rc;
+
+	assert(s->finished && !s->committed);
+	fill_blob(&record.blob, s);
+	if (s->result.is_inline) {
+		text = malloc(BASE64_BYTES(s->result.bytes.n));
+		if (!text)
+			return error_set(err, ERRC_NOMEM,
+			    "store: out of memory");
+		base64_encode(text, s->result.bytes.p, s->result.bytes.n);
+		record.blob.inline_base64 = bytes_str(text);
+	}
+	/* From here on the log says what becomes of the blob: also after a
+	 * failure the record may be there, so nothing is aborted. */
+	s->committed = true;
+	rc = bucket_commit(s->gw->nc, &s->place, &record, out, &seq,
+	    nodeclient_now(s->gw->nc) + NODECLIENT_WRITE_MS, err);
+	free(text);
+	return rc;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KOOP_STORE_METAQUERY_H
+#define KOOP_STORE_METAQUERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/random.h"
+#include "store/rows.h"
+#include "store/shardmeta.h"
+
+/*
+ * Reading the node's metadata: a struct metaquery is one read transaction on
+ * a pooled connection; all it answers is of one moment.  Keep it short: the
+ * WAL cannot be reset while it lasts.
+ *
+ * Getters return 0, -ERRC_NOTFOUND (without a message) or another error.
+ * Strings of a row live until the next call of the same function or
+ * metaquery_end(), whichever is first; those given to an fn until it returns.
+ * An fn that returns nonzero ends the iteration, which returns that value.
+ * One thread at a time.
+ */
+
+struct buf;
+struct error;
+struct metaquery;
+
+/* Waits up to 5 s for a connection, then ERRC_RETRY. */
+KOOP_MUST int metaquery_begin(struct metaquery **out, struct shardmeta *meta,
+    struct error *err);
+void metaquery_end(struct metaquery *read); /* NULL is fine */
+
+KOOP_MUST int metaquery_partition(struct metaquery *read, uint32_t partition,
+    struct partition_row *out, struct error *err);
+typedef int metaquery_partition_fn(void *arg, const struct partition_row *row);
+KOOP_MUST int metaquery_partitions(struct metaquery *read,
+    metaquery_partition_fn *fn, void *arg, struct error *err);
+
+KOOP_MUST int metaquery_bucket(struct metaquery *read, uint32_t partition,
+    struct bytes name, struct bucket_row *out, struct error *err);
+/* Buckets of a partition that are at home there and not deleted, by name. */
+typedef int metaquery_bucket_fn(void *arg, const struct bucket_row *row);
+KOOP_MUST int metaquery_buckets(struct metaquery *read, uint32_t partition,
+    metaquery_bucket_fn *fn, void *arg, struct error *err);
+
+/* A tombstone is found, with its kind and seq. */
+KOOP_MUST int metaquery_object(struct metaquery *read, uint32_t partition,
+    struct bytes bucket, struct bytes key, struct object_row *out,
+    struct error *err);
+/* Whole bytes of an inline object kept here. */
+KOOP_MUST int metaquery_inline(struct metaquery *read, struct reqid id,
+    struct buf *out, struct error *err);
+
+KOOP_MUST int metaquery_upload(struct metaquery *read, uint32_t partition,
+    struct reqid id, struct upload_row *out, struct error *err);
+KOOP_MUST int metaquery_part(struct metaquery *read, uint32_t partition,
+    struct reqid upload, uint32_t number, struct part_row *out,
+    struct error *err);
+/* Parts with numbers above after, ascending. */
+typedef int metaquery_part_fn(void *arg, const struct part_row *row);
+KOOP_MUST int metaquery_parts(struct metaquery *read, uint32_t partition,
+    struct reqid upload, uint32_t after, metaquery_part_fn *fn, void *arg,
+    struct error *err);
+
+KOOP_MUST int metaquery_decided(struct metaquery *read, uint32_t partition,
+    struct reqid id, struct decided_row *out, struct error *err);
+KOOP_MUST int metaquery_oplog_at(struct metaquery *read, uint32_t partition,
+    uint64_t seq, struct oplog_row *out, struct error *err);
+/* Rows from seq on, ascending; nothing if seq itself was trimmed: look with
+ * metaquery_oplog_at() first. */
+typedef int metaquery_oplog_fn(void *arg, const struct oplog_row *row);
+KOOP_MUST int metaquery_oplog(struct metaquery *read, uint32_t partition,
+    uint64_t from, metaquery_oplog_fn *fn, void *arg, struct error *err);
+
+/*
+ * One page of keys of a bucket, over all partitions of the node, in bytewise
+ * order.  Keys that begin with prefix and have the delimiter after it become
+ * one item, the common prefix, and cost one step however many they are.
+ */
+struct list_query {
+	struct bytes bucket, prefix, delimiter; /* empty: none */
+	struct bytes after; /* keys and prefixes at or below are left out */
+	struct reqid after_upload; /* uploads of the key after, above this id */
+	size_t max;
+	/* Only this incarnation; 0: any. */
+	uint64_t incarnation;
+};
+struct list_end {
+	bool truncated;
+	size_t count;
+};
+/* row is NULL for a common prefix, whose text is then prefix. */
+typedef int metaquery_list_fn(void *arg, const struct object_row *row,
+    struct bytes prefix);
+KOOP_MUST int metaquery_list(struct metaquery *read,
+    const struct list_query *query, struct list_end *end, metaquery_list_fn *fn,
+    void *arg, struct error *err);
+/* The same over open uploads, by key, then upload id. */
+typedef int metaquery_uploads_fn(void *arg, const struct upload_row *row,
+    struct bytes prefix);
+KOOP_MUST int metaquery_uploads(struct metaquery *read,
+    const struct list_query *query, struct list_end *end,
+    metaquery_uploads_fn *fn, void *arg, struct error *err);
+
+/* Garbage at or below max_seq, above *after (zeros: from the start). */
+typedef int metaquery_garbage_fn(void *arg, const struct garbage_row *row);
+KOOP_MUST int metaquery_garbage(struct metaquery *read, uint32_t partition,
+    uint64_t max_seq, const struct garbage_row *after, metaquery_garbage_fn *fn,
+    void *arg, struct error *err);
+/* Repairs: few attempts first, then newest; of one blob: ERRC_NOTFOUND. */
+typedef int metaquery_repair_fn(void *arg, const struct repair_row *row);
+KOOP_MUST int metaquery_repairs(struct metaquery *read, size_t max,
+    metaquery_repair_fn *fn, void *arg, struct error *err);
+KOOP_MUST int metaquery_repair(struct metaquery *read, struct reqid id,
+    struct repair_row *out, struct error *err);
+KOOP_MUST int metaquery_note(struct metaquery *read, const char *name,
+    struct buf *out, struct error *err);
+
+struct metaquery_counts {
+	uint64_t repairs, garbage, oplog_bytes, wal_bytes, database_bytes;
+};
+KOOP_MUST int metaquery_counts(struct metaquery *read,
+    struct metaquery_counts *out, struct error *err);
+
+/*
+ * Every row of a partition at one seq, for a snapshot: the partition's first,
+ * then buckets, objects (tombstones too), uploads, parts, decided, each in
+ * key order.  Exactly one pointer is set.  metaquery_digest() computes the
+ * set hash from the rows anew, for the scrub: it must be the partition's.
+ */
+struct snapshot_row {
+	const struct partition_row *partition;
+	const struct bucket_row *bucket;
+	const struct object_row *object;
+	const struct upload_row *upload;
+	const struct part_row *part;
+	const struct decided_row *decided;
+};
+typedef int metaquery_snapshot_fn(void *arg, const struct snapshot_row *row);
+KOOP_MUST int metaquery_snapshot(struct metaquery *read, uint32_t partition,
+    metaquery_snapshot_fn *fn, void *arg, struct error *err);
+KOOP_MUST int metaquery_digest(struct metaquery *read, uint32_t partition,
+    uint8_t out[static 32], struct error *err);
+
+#endif

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+#include "upkeep/gc.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "member/idstate.h"
+#include "member/lastread.h"
+#include "member/nodecore.h"
+#include "member/uploadlist.h"
+#include "member/watermark.h"
+#include "store/metaquery.h"
+#include "store/shardfile.h"
+#include "store/shardmeta.h"
+
+#define BATCH 256 /* rows of garbage looked at in one read */
+#define TOMBSTONES 512
+#define SWEEP_ROWS 1024
+#define ROUND_MAX_MS 60000
+#define ROUND_MIN_MS 100
+#define ORPHANS_MAX_MS 900000
+#define STRANGERS_MS (24ull * 3600 * 1000)
+
+struct gc {
+	struct nodecore *core;
+	pthread_t thread;
+	uint64_t orphans_ms; /* the next round (monotonic) */
+	uint64_t strangers_ms;
+};
+
+/* Rules. */
+
+static bool
+graced(const struct nodecore *core, struct reqid id)
+{
+	uint64_t now = clock_boot_ms(core->clock);
+
+	return now >= lastread_of(core->lastread, id) + core->gc_grace_ms;
+}
+
+/* Does a live row of any partition here need it?  Ids are unique over all of
+ * them; this is the belt to the braces. */
+static int
+is_needed(struct metaquery *read, const struct garbage_row *row,
+    struct error *err)
+{
+	struct idstate state;
+	struct upload_row upload;
+	int rc;
+
+	if (row->kind == GARBAGE_UPLOAD) {
+		rc = metaquery_upload(read, row->partition, row->id, &upload,
+		    err);
+		return rc == 0 ? upload.live : rc == -ERRC_NOTFOUND ? 0 : rc;
+	}
+	rc = idstate_read(read, row->partition, row->id, &state, err);
+	return rc != 0 ? rc : state.live;
+}
+
+/* Deleting.  The files go first, then the rows: a crash between leaves rows
+ * without a file, which the next round removes. */
+
+static int
+drop_row(struct nodecore *core, const struct garbage_row *row,
+    struct error *err)
+{
+	int rc = shardmeta_inline_del(core->meta, row->id, err);
+
+	if (rc == 0)
+		rc = shardmeta_repair_del(core->meta, row->id, err);
+	if (rc == 0)
+		rc = shardmeta_garbage_del(core->meta, row, err);
+	return rc;
+}
+
+static int
+drop_rows(struct nodecore *core, const struct garbage_row *rows, size_t n,
+    struct error *err)
+{
+	int rc;
+
+	if (n == 0)
+		return 0;
+	rc = shardmeta_begin(core->meta, err);
+	if (rc != 0)
+		return rc;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = drop_row(core, &rows[i], err);
+	if (rc != 0) {
+		shardmeta_rollback(core->meta);
+		return rc;
+	}
+	rc = shardmeta_commit(core->meta, err);
+	if (rc == 0)
+		atomic_fetch_add(&core->counters.collected, n);
+	return rc;
+}
+
+static int
+unlink_shard(struct nodecore *core, uint32_t partition, struct reqid id,
+    struct error *err)
+{
+	if (FAULT(GC_UNLINK))
+		return error_set(err, ERRC_IO, "gc: fault");
+	return shardfile_unlink(core->files, id,
+	    nodecore_shard(core, partition), err);
+}
+
+struct parts {
+	struct nodecore *core;
+	struct error *err;
+	bool unlink; /* otherwise: is each of them graced? */
+};
+
+static int
+part_of_dead_upload(void *arg, const struct part_row *row)
+{
+	struct parts *parts = arg;
+
+	if (!parts->unlink)
+		return graced(parts->core, row->id) ? 0 : 1;
+	return unlink_shard(parts->core, row->partition, row->id, parts->err);
+}
+
+/* 1: not yet. */
+static int
+collect_upload(struct nodecore *core, struct metaquery *read,
+    const struct garbage_row *row, struct error *err)
+{
+	struct parts parts = { .core = core, .err = err };
+	int rc;
+
+	rc = metaquery_parts(read, row->partition, row->id, 0,
+	    part_of_dead_upload, &parts, err);
+	if (rc != 0)
+		return rc;
+	parts.unlink = true;
+	return metaquery_parts(read, row->partition, row->id, 0,
+	    part_of_dead_upload, &parts, err);
+}
+
+/* 0 unlinked, 1 not yet, negative an error.  The row is at or below stable. */
+static int
+collect(struct nodecore *core, struct metaquery *read,
+    const struct garbage_row *row, struct error *err)
+{
+	int rc = is_needed(read, row, err);
+
+	if (rc < 0)
+		return rc;
+	if (rc > 0) {
+		log_error("node",
+		    "garbage that a row needs is kept partition=%" PRIu32
+		    " seq=%" PRIu64,
+		    row->partition, row->seq);
+		return 1;
+	}
+	if (row->reason != GARBAGE_ABORTED && !graced(core, row->id))
+		return 1;
+	if (row->kind == GARBAGE_UPLOAD)
+		return collect_upload(core, read, row, err);
+	return unlink_shard(core, row->partition, row->id, err);
+}
+
+/* Rounds. */
+
+static void
+complain(const char *what, int rc, const struct error *err)
+{
+	if (rc != 0)
+		log_error("node", "gc: %s: %s", what, err->text);
+}
+
+struct look {
+	struct garbage_row row[BATCH];
+	size_t n;
+	struct garbage_row gone[BATCH];
+	size_t gone_count;
+};
+
+static int
+look_row(void *arg, const struct garbage_row *row)
+{
+	struct look *look = arg;
+
+	look->row[look->n++] = *row;
+	return look->n == BATCH;
+}
+
+/* The next rows after *after, and what may go of them; false at the end. */
+static int
+collect_some(struct nodecore *core, uint32_t partition, uint64_t stable,
+    struct garbage_row *after, bool *more, struct error *err)
+{
+	struct look *look = calloc(1, sizeof(*look));
+	struct metaquery *read = NULL;
+	int rc;
+
+	if (look == NULL)
+		return error_set(err, ERRC_NOMEM, "gc: no memory");
+	rc = metaquery_begin(&read, core->meta, err);
+	if (rc == 0)
+		rc = metaquery_garbage(read, partition, stable, after, look_row,
+		    look, err);
+	for (size_t i = 0; rc >= 0 && i < look->n; i++) {
+		struct error why = { 0 };
+		int one;
+
+		if (atomic_load(&core->stopping))
+			break;
+		one = collect(core, read, &look->row[i], &why);
+		if (one == 0)
+			look->gone[look->gone_count++] = look->row[i];
+		/* A file that will not go keeps no other one. */
+		complain("garbage", KOOP_MIN(one, 0), &why);
+		*after = look->row[i];
+	}
+	metaquery_end(read);
+	if (rc >= 0)
+		rc = drop_rows(core, look->gone, look->gone_count, err);
+	*more = rc >= 0 && look->n == BATCH;
+	free(look);
+	return rc < 0 ? rc : 0;
+}
+
+static int
+collect_partition(struct nodecore *core, uint32_t partition, struct error *err)
+{
+	struct garbage_row after = { 0 };
+	uint64_t stable = nodecore_stable(core, partition);
+	bool more = true;
+	int rc = 0;
+
+	while (more && rc == 0 && !atomic_load(&core->stopping))
+		rc = collect_some(core, partition, stable, &after, &more, err);
+	return rc;
+}
+
+/* Tombstones, the oplog, and what is left of replaced snapshots. */
+static int
+tidy(struct nodecore *core, struct error *err)
+{
+	bool more = false;
+	int rc = shardmeta_begin(core->meta, err);
+
+	if (rc != 0)
+		return rc;
+	for (size_t i = 0; i < watermark_count(core->wm) && rc == 0; i++) {
+		uint32_t p = watermark_partition(core->wm, i);
+
+		rc = shardmeta_tombstones_del(core->meta, p,
+		    nodecore_stable(core, p), TOMBSTONES, err);
+	}
+	if (rc == 0)
+		rc = shardmeta_oplog_trim(core->meta, err);
+	if (rc == 0)
+		rc = shardmeta_sweep_slots(core->meta, SWEEP_ROWS, &more, err);
+	if (rc != 0) {
+		shardmeta_rollback(core->meta);
+		return rc;
+	}
+	return shardmeta_commit(core->meta, err);
+}
+
+static void
+gc_round(struct gc *gc)
+{
+	struct nodecore *core = gc->core;
+	struct error err = { 0 };
+	uint64_t now = clock_mono_ms(core->clock);
+	int rc = 0;
+
+	for (size_t i = 0; i < watermark_count(core->wm) && rc == 0; i++)
+		rc = collect_partition(core, watermark_partition(core->wm, i),
+		    &err);
+	complain("garbage", rc, &err);
+	complain("tidying", tidy(core, &err), &err);
+	if (now >= gc->orphans_ms) {
+		complain("orphans", gc_orphans(core, &err), &err);
+		gc->orphans_ms = now +
+		    KOOP_MIN(KOOP_MAX(core->orphan_age_ms / 8, ROUND_MIN_MS),
+			ORPHANS_MAX_MS);
+	}
+	if (now >= gc->strangers_ms) {
+		complain("strangers", gc_strangers(core, &err), &err);
+		gc->strangers_ms = now + STRANGERS_MS;
+	}
+}
+
+static void *
+gc_main(void *arg)
+{
+	struct gc *gc = arg;
+	uint64_t pace = KOOP_MIN(gc->core->gc_grace_ms,
+			    gc->core->orphan_age_ms) /
+	    4;
+
+	pthread_setname_np(pthread_self(), "gc");
+	pace = KOOP_MIN(KOOP_MAX(pace, ROUND_MIN_MS), ROUND_MAX_MS);
+	while (!nodecore_sleep(gc->core, pace))
+		gc_round(gc);
+	return NULL;
+}
+
+int
+gc_start(struct gc **out, struct nodecore *core, struct error *err)
+{
+	struct gc *gc = calloc(1, sizeof(*gc));
+
+	if (gc == NULL)
+		return error_set(err, ERRC_NOMEM, "gc: no memory");
+	gc->core = core;
+	if (pthread_create(&gc->thread, NULL, gc_main, gc) != 0) {
+		free(gc);
+		return error_set(err, ERRC_NOMEM, "gc: no thread");
+	}
+	*out = gc;
+	return 0;
+}
+
+void
+gc_stop(struct gc *gc)
+{
+	if (gc == NULL)
+		return;
+	pthread_join(gc->thread, NULL);
+	free(gc);
+}
+
+/* For others. */
+
+static int
+put_garbage(struct nodecore *core, const struct garbage_row *row,
+    struct error *err)
+{
+	int rc = shardmeta_begin(core->meta, err);
+
+	if (rc != 0)
+		return rc;
+	rc = shardmeta_garbage_put(core->meta, row, err);
+	if (rc != 0) {
+		shardmeta_rollback(core->meta);
+		return rc;
+	}
+	return shardmeta_commit(core->meta, err);
+}
+
+void
+gc_dead_shard(struct nodecore *core, uint32_t partition, struct reqid id,
+    const struct idstate *state)
+{
+	struct error err = { 0 };
+	struct garbage_row row = {
+		.partition = partition,
+		.seq = state->seq,
+		.id = id,
+		.kind = GARBAGE_BLOB,
+		.reason = GARBAGE_SUPERSEDED,
+	};
+
+	complain("late shard", put_garbage(core, &row, &err), &err);
+}
+
+struct find {
+	struct reqid id;
+	struct garbage_row row;
+};
+
+static int
+find_row(void *arg, const struct garbage_row *row)
+{
+	struct find *find = arg;
+
+	if (row->kind != GARBAGE_BLOB || !reqid_equal(row->id, find->id))
+		return 0;
+	find->row = *row;
+	return 1;
+}
+
+int
+gc_delete(struct nodecore *core, uint32_t partition, struct reqid id,
+    struct error *err)
+{
+	struct garbage_row first = { 0 };
+	struct find find = { .id = id };
+	struct metaquery *read = NULL;
+	int rc = metaquery_begin(&read, core->meta, err);
+
+	if (rc != 0)
+		return rc;
+	rc = metaquery_garbage(read, partition, INT64_MAX, &first, find_row,
+	    &find, err);
+	if (rc == 0)
+		rc = error_set(err, ERRC_NOTFOUND, "it is no garbage");
+	else if (rc == 1 && find.row.seq > nodecore_stable(core, partition))
+		rc = error_set(err, ERRC_MISMATCH,
+		    "the record that made it garbage is not stable yet");
+	else if (rc == 1)
+		rc = collect(core, read, &find.row, err);
+	if (rc == 1)
+		rc = error_set(err, ERRC_MISMATCH,
+		    "it was read or leased lately");
+	metaquery_end(read);
+	return rc != 0 ? rc : drop_rows(core, &find.row, 1, err);
+}
