@@ -388,7 +388,7 @@ blobwrite_finish(struct blobwrite *w, struct blobwrite_result *out,
 	if (!is_inline) {
 		result.durable = shardsend_durable(w->sends);
 		/* MD5 has read all of it: totals waited for that. */
-		finisher_send(nodeclient_finisher(w->nc), w->sends);
+		shardsend_leave(w->sends);
 		w->sends = NULL;
 	}
 	*out = result;
@@ -402,6 +402,15 @@ struct abort_job {
 	size_t bucket_bytes;
 	struct buf names;
 };
+
+static void
+drop_abort(void *arg)
+{
+	struct abort_job *job = arg;
+
+	buf_fini(&job->names);
+	free(job);
+}
 
 static void
 run_abort(void *arg)
@@ -421,13 +430,16 @@ run_abort(void *arg)
 	rc = committer_append(job->nc, job->partition, &record,
 	    nodeclient_now(job->nc) + ABORT_MS, NULL);
 	(void)rc;
-	buf_fini(&job->names);
-	free(job);
+	drop_abort(job);
 }
 
 void
 blobwrite_abort(struct blobwrite *w)
 {
+	static const struct finisher_job fns = {
+		.run = run_abort,
+		.drop = drop_abort,
+	};
 	struct abort_job *job;
 
 	if (w == NULL || !w->begun)
@@ -447,10 +459,8 @@ blobwrite_abort(struct blobwrite *w)
 	job->bucket_bytes = w->bucket_bytes;
 	job->names = w->names;
 	w->names = buf_make(1);
-	if (!finisher_run(nodeclient_finisher(w->nc), run_abort, job)) {
-		buf_fini(&job->names);
-		free(job);
-	}
+	if (!finisher_run(nodeclient_finisher(w->nc), &fns, job))
+		drop_abort(job);
 }
 
 void

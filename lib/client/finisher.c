@@ -10,22 +10,20 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "client/shardsend.h"
-#include "codec/stripe.h"
 #include "http/httpc.h"
 
 #define STACK_BYTES (256u << 10)
-#define CLOSE_MS 1000
 /* httpc_poll() takes at most so many calls. */
 #define CALLS_MAX 256
 
 struct job {
-	finisher_fn *fn;
+	const struct finisher_job *fns;
 	void *arg;
 };
 
 struct sending {
-	struct shardsend *sends;
+	const struct finisher_send *fns;
+	void *arg;
 	uint64_t deadline;
 };
 
@@ -39,6 +37,7 @@ struct finisher {
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* a job, or stopping */
 	bool stopping;
+	uint64_t stop_at; /* when stopping: nothing begins after it */
 	struct job jobs[FINISHER_JOBS_MAX];
 	size_t job_first, job_count;
 	struct sending fresh[FINISHER_SENDS_MAX];
@@ -50,27 +49,42 @@ struct finisher {
 	size_t active_count;
 };
 
+/* The next job; false: none will come.  *late: there is no time to run it. */
+static bool
+take_job(struct finisher *f, struct job *job, bool *late)
+{
+	bool taken;
+
+	pthread_mutex_lock(&f->lock);
+	while (f->job_count == 0 && !f->stopping)
+		pthread_cond_wait(&f->wake, &f->lock);
+	taken = f->job_count > 0;
+	if (taken) {
+		assert(f->job_first < FINISHER_JOBS_MAX);
+		*job = f->jobs[f->job_first];
+		f->job_first = (f->job_first + 1) % FINISHER_JOBS_MAX;
+		f->job_count--;
+	}
+	*late = f->stopping && clock_mono_ms(f->clock) >= f->stop_at;
+	pthread_mutex_unlock(&f->lock);
+	return taken;
+}
+
 static void *
 jobs_main(void *arg)
 {
 	struct finisher *f = arg;
+	struct job job;
+	bool late;
 
-	pthread_mutex_lock(&f->lock);
-	for (;;) {
-		struct job job;
-
-		while (f->job_count == 0 && !f->stopping)
-			pthread_cond_wait(&f->wake, &f->lock);
-		if (f->job_count == 0)
-			break;
-		job = f->jobs[f->job_first];
-		f->job_first = (f->job_first + 1) % FINISHER_JOBS_MAX;
-		f->job_count--;
-		pthread_mutex_unlock(&f->lock);
-		job.fn(job.arg);
-		pthread_mutex_lock(&f->lock);
+	/* A log that is out of reach costs each job seconds: a queue of them
+	 * must not hold up the end of the program. */
+	while (take_job(f, &job, &late)) {
+		if (late)
+			job.fns->drop(job.arg);
+		else
+			job.fns->run(job.arg);
 	}
-	pthread_mutex_unlock(&f->lock);
 	return NULL;
 }
 
@@ -81,11 +95,12 @@ take_fresh(struct finisher *f, uint64_t *stop_at)
 	uint64_t now = clock_mono_ms(f->clock);
 
 	pthread_mutex_lock(&f->lock);
+	assert(f->active_count + f->fresh_count == f->send_count);
 	for (size_t i = 0; i < f->fresh_count; i++)
 		f->active[f->active_count++] = f->fresh[i];
 	f->fresh_count = 0;
-	if (f->stopping && *stop_at == UINT64_MAX)
-		*stop_at = now + CLOSE_MS;
+	if (f->stopping)
+		*stop_at = f->stop_at;
 	pthread_mutex_unlock(&f->lock);
 	if (*stop_at == UINT64_MAX)
 		return true;
@@ -95,7 +110,10 @@ take_fresh(struct finisher *f, uint64_t *stop_at)
 static void
 drop_active(struct finisher *f, size_t i)
 {
-	shardsend_free(f->active[i].sends);
+	struct sending *gone = &f->active[i];
+
+	assert(i < f->active_count);
+	gone->fns->free(gone->arg);
 	f->active[i] = f->active[--f->active_count];
 	pthread_mutex_lock(&f->lock);
 	f->send_count--;
@@ -115,9 +133,12 @@ move_sends(struct finisher *f, uint64_t stop_at)
 	int event;
 
 	for (size_t i = 0; i < f->active_count; i++) {
-		if (count + STRIPE_SHARDS_MAX > CALLS_MAX)
+		struct sending *active = &f->active[i];
+
+		if (count + FINISHER_CALLS_MAX > CALLS_MAX)
 			break;
-		count += shardsend_calls(f->active[i].sends, calls + count);
+		count += active->fns->calls(active->arg, calls + count);
+		assert(count <= CALLS_MAX);
 		until = KOOP_MIN(until, f->active[i].deadline);
 	}
 	if (until == UINT64_MAX)
@@ -131,10 +152,11 @@ move_sends(struct finisher *f, uint64_t stop_at)
 		(void)n;
 	}
 	for (size_t i = f->active_count; i-- > 0;) {
+		struct sending *active = &f->active[i];
+
 		if (event == HTTPC_PROGRESS)
-			shardsend_moved(f->active[i].sends);
-		if (shardsend_done(f->active[i].sends) ||
-		    now >= f->active[i].deadline)
+			active->fns->moved(active->arg);
+		if (active->fns->done(active->arg) || now >= active->deadline)
 			drop_active(f, i);
 	}
 }
@@ -213,6 +235,7 @@ finisher_free(struct finisher *f)
 	if (f == NULL)
 		return;
 	pthread_mutex_lock(&f->lock);
+	f->stop_at = clock_mono_ms(f->clock) + FINISHER_CLOSE_MS;
 	f->stopping = true;
 	pthread_cond_signal(&f->wake);
 	pthread_mutex_unlock(&f->lock);
@@ -230,17 +253,17 @@ finisher_free(struct finisher *f)
 }
 
 bool
-finisher_run(struct finisher *f, finisher_fn *fn, void *arg)
+finisher_run(struct finisher *f, const struct finisher_job *fns, void *arg)
 {
 	bool taken;
 
+	assert(fns->run != NULL && fns->drop != NULL);
 	pthread_mutex_lock(&f->lock);
 	taken = f->job_count < FINISHER_JOBS_MAX && !f->stopping;
 	if (taken) {
 		size_t at = (f->job_first + f->job_count) % FINISHER_JOBS_MAX;
 
-		f->jobs[at].fn = fn;
-		f->jobs[at].arg = arg;
+		f->jobs[at] = (struct job){ .fns = fns, .arg = arg };
 		f->job_count++;
 		pthread_cond_signal(&f->wake);
 	}
@@ -249,25 +272,27 @@ finisher_run(struct finisher *f, finisher_fn *fn, void *arg)
 }
 
 void
-finisher_send(struct finisher *f, struct shardsend *sends)
+finisher_send(struct finisher *f, const struct finisher_send *fns, void *arg)
 {
 	bool taken;
 
-	if (shardsend_done(sends)) {
-		shardsend_free(sends);
+	if (fns->done(arg)) {
+		fns->free(arg);
 		return;
 	}
 	pthread_mutex_lock(&f->lock);
 	taken = f->send_count < FINISHER_SENDS_MAX && !f->stopping;
 	if (taken) {
-		f->fresh[f->fresh_count].sends = sends;
-		f->fresh[f->fresh_count++].deadline = clock_mono_ms(f->clock) +
-		    FINISHER_SEND_MS;
+		f->fresh[f->fresh_count++] = (struct sending){
+			.fns = fns,
+			.arg = arg,
+			.deadline = clock_mono_ms(f->clock) + FINISHER_SEND_MS,
+		};
 		f->send_count++;
 	}
 	pthread_mutex_unlock(&f->lock);
 	if (taken)
 		ring(f);
 	else
-		shardsend_free(sends);
+		fns->free(arg);
 }

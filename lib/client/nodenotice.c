@@ -54,7 +54,12 @@ make_notice(struct nodeclient *nc, const struct placement *place,
 static void
 give_notice(struct nodeclient *nc, struct notice *notice)
 {
-	if (!finisher_run(nodeclient_finisher(nc), run_notice, notice))
+	static const struct finisher_job fns = {
+		.run = run_notice,
+		.drop = free,
+	};
+
+	if (!finisher_run(nodeclient_finisher(nc), &fns, notice))
 		free(notice);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "client/finisher.h"
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "http/httpc.h"
@@ -17,6 +18,7 @@
 #define POOL_WAIT_MS 500
 
 static_assert(SHARDSEND_STRIPES_MAX * 2 <= HTTPC_IOV_MAX, "a block is queued");
+static_assert(STRIPE_SHARDS_MAX <= FINISHER_CALLS_MAX, "one blob's calls fit");
 
 struct shard {
 	struct httpc_call *call; /* NULL: not begun, or over */
@@ -518,4 +520,42 @@ shardsend_poll(struct shardsend *s, int client_fd, uint64_t until,
 		shardsend_moved(s);
 	drop_stragglers(s);
 	return check_quorum(s, err);
+}
+
+static size_t
+leave_calls(void *arg, struct httpc_call *out[])
+{
+	return shardsend_calls(arg, out);
+}
+
+static void
+leave_moved(void *arg)
+{
+	shardsend_moved(arg);
+}
+
+static bool
+leave_done(const void *arg)
+{
+	return shardsend_done(arg);
+}
+
+static void
+leave_free(void *arg)
+{
+	shardsend_free(arg);
+}
+
+void
+shardsend_leave(struct shardsend *s)
+{
+	static const struct finisher_send fns = {
+		.calls = leave_calls,
+		.moved = leave_moved,
+		.done = leave_done,
+		.free = leave_free,
+	};
+
+	assert(s->ended);
+	finisher_send(nodeclient_finisher(s->nc), &fns, s);
 }

@@ -27,7 +27,7 @@
  * Each shard takes the blocks at its own pace.  A block's memory is free
  * again when every live shard has sent it, and md5 has read it (the caller's
  * matter: struct shardblock.ticket).  Used by one thread at a time; may be
- * handed to another (finisher_send).
+ * handed to another (shardsend_leave).
  */
 
 #define SHARDSEND_STRIPES_MAX 8 /* of one block */
@@ -70,6 +70,8 @@ KOOP_MUST int shardsend_new(struct shardsend **out,
     const struct shardsend_options *options, struct error *err);
 /* Cancels what is still open. */
 void shardsend_free(struct shardsend *s);
+/* Let the finisher send what is merely behind; takes s. */
+void shardsend_leave(struct shardsend *s);
 
 /* Begin all shards whose bit is in shards.  begin has a BEGIN for each. */
 KOOP_MUST int shardsend_start(struct shardsend *s, uint32_t shards,
