@@ -38,6 +38,33 @@ load helpers
 	done
 }
 
+@test "race: a small key that is always being written is read without a 503" {
+	cluster_up --partitions 4
+	curl -sS -f -X PUT "$GW/race"
+	echo first | curl -sS -f -T - "$GW/race/hot"
+	for i in {1..6}; do
+		printf 'writer %s\n' "$i" >"body-$i"
+		for _ in {1..20}; do
+			printf 'upload-file = body-%s\nurl = %s\n' "$i" \
+				"$GW/race/hot"
+		done >"puts-$i"
+		(until [ -e enough ]; do curl -sS -f -K "puts-$i"; done) 3>&- &
+	done
+	for i in {1..6}; do
+		(for _ in {1..12}; do
+			curl -sS -o "read-$i-#1" --max-time 30 \
+				-w '%{http_code}\n' "$GW/race/hot?[1-10]"
+		done >"codes-$i") 3>&- &
+		readers+=("$!")
+	done
+	for reader in "${readers[@]}"; do wait "$reader"; done
+	touch enough
+	wait
+	[ "$(cat codes-* | wc -l)" -eq 720 ]
+	[ "$(cat codes-* | sort -u)" = 200 ]
+	[ "$(cat read-* | grep -c -v -E '^(first|writer [1-6])$')" -eq 0 ]
+}
+
 @test "race: of 16 PUTs with If-None-Match: * exactly one is done" {
 	cluster_up
 	curl -sS -f -X PUT "$GW/race"

@@ -381,16 +381,6 @@ fill_ask(const struct metaone *one, struct metaask *ask)
 	ask->body_max = one->body_max;
 }
 
-static uint32_t
-holders(const struct placement *place)
-{
-	uint32_t mask = 0;
-
-	for (uint32_t i = 0; i < place->set->n; i++)
-		mask |= (uint32_t)placement_inline_holder(place, i) << i;
-	return mask;
-}
-
 /* Machines that the shared page knows to be at the end. */
 static uint32_t
 machines_at(struct nodeclient *nc, const struct placement *place, uint64_t end)
@@ -424,7 +414,7 @@ read_single(struct reading *r, uint64_t end, uint64_t deadline,
 		return 0;
 	r->end = end;
 	fill_ask(one, &ask);
-	preferred = at_end & holders(one->place);
+	preferred = at_end & placement_inline_holders(one->place);
 	if (!one->prefer_holders || preferred == 0)
 		preferred = at_end;
 	metaask_order(&ask, preferred);
@@ -442,7 +432,8 @@ read_quorum(struct reading *r, uint64_t deadline, struct error *err)
 	r->need = quorum_read(set->n, set->data_shards, set->write_quorum);
 	fill_ask(one, &ask);
 	ask.width = r->need;
-	metaask_order(&ask, one->prefer_holders ? holders(one->place) : 0);
+	metaask_order(&ask,
+	    one->prefer_holders ? placement_inline_holders(one->place) : 0);
 	return metaask_run(&ask, take_quorum, r, deadline, err);
 }
 

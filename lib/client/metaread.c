@@ -15,8 +15,8 @@
 #include "codec/crc.h"
 #include "commit/commitlog.h"
 #include "http/httpc.h"
+#include "http/httpreq.h"
 
-#define TARGET_MAX 8192
 /* Inline objects are far smaller (--inline-limit). */
 #define INLINE_MAX (512u << 10)
 /* Of a blob's shard only the BEGIN comes along; inline bytes come whole. */
@@ -49,7 +49,7 @@ static bool
 keep_bytes(struct object_read *read, const struct object_info *info,
     const struct metaanswer *answer)
 {
-	if (info->missing || answer->status != 200)
+	if (answer->status != 200)
 		return false;
 	if (!bytes_good(info, answer->body)) {
 		nodenotice_repair(read->nc, &read->place, info->id,
@@ -86,81 +86,65 @@ take_object(void *arg, const struct metaanswer *answer, uint64_t *seq)
 	}
 	*seq = info.at.row_seq;
 	read->have_bytes = false;
-	if (read->bytes != NULL && info.found && info.kind == NODEPROTO_INLINE)
+	if (read->bytes != NULL && info.found &&
+	    info.kind == NODEPROTO_INLINE && !info.missing)
 		read->have_bytes = keep_bytes(read, &info, answer);
 	nodeproto_info_fini(&read->info);
 	read->info = info;
 	return 0;
 }
 
-/* A holder's answer for the version that was chosen; whether the holder votes
+/* A holder's bytes of the version that was chosen; whether the holder votes
  * does not matter for bytes that are verified. */
 static int
 take_holder(void *arg, const struct metaanswer *answer)
 {
 	struct object_read *read = arg;
-	struct object_info info = { 0 };
 
-	if (nodeproto_info_parse(&info, answer_header,
-		(void *)(uintptr_t)answer->call, NULL) < 0)
-		return 0;
-	if (info.found && info.kind == NODEPROTO_INLINE &&
-	    reqid_equal(info.id, read->info.id))
-		read->have_bytes = keep_bytes(read, &info, answer);
-	nodeproto_info_fini(&info);
+	read->have_bytes = keep_bytes(read, &read->info, answer);
 	return read->have_bytes;
-}
-
-static uint32_t
-inline_holders(const struct placement *place)
-{
-	uint32_t mask = 0;
-
-	for (uint32_t i = 0; i < place->set->n; i++)
-		mask |= (uint32_t)placement_inline_holder(place, i) << i;
-	return mask;
 }
 
 /*
  * The version is known, its bytes are not here: of any m machines one keeps
- * them, but it may have yet to apply the record.
+ * them.  They are asked for by the blob's id, not by the key: the version is
+ * pinned for the whole request (protocol.md 7.3), and a holder that has gone
+ * on to the key's next version keeps the bytes of this one for its grace, but
+ * would never again give them for the key.  1: they are here; 0: nobody has
+ * them now.
  */
 static int
-ask_holders(struct object_read *read, const char *target, uint64_t deadline,
-    struct error *err)
+ask_holders(struct object_read *read, struct bytes bucket, struct bytes key,
+    uint64_t deadline, struct error *err)
 {
-	struct commitlog *log = nodeclient_log(read->nc);
-	uint32_t mask = inline_holders(&read->place);
+	struct buf target = buf_make(HTTPREQ_TARGET_MAX);
 	struct metaask ask = {
 		.nc = read->nc,
 		.place = &read->place,
 		.method = "GET",
-		.target = target,
 		.body_max = INLINE_MAX,
 		.width = 1,
 	};
+	int rc;
 
-	for (;;) {
-		uint32_t bell = commitlog_bell(log);
-		int rc;
-
-		metaask_order(&ask, mask);
+	assert(read->info.found && read->info.kind == NODEPROTO_INLINE);
+	nodeproto_target_blob(&target, read->place.partition, bucket, key,
+	    read->info.id);
+	ask.target = buf_cstr(&target);
+	metaask_order(&ask, placement_inline_holders(&read->place));
+	if (buf_failed(&target))
+		rc = error_set(err, ERRC_NOMEM, "read: out of memory");
+	else
 		rc = metaask_run(&ask, take_holder, read, deadline, err);
-		if (rc > 0)
-			return 0;
-		if (rc < 0 || nodeclient_now(read->nc) >= deadline)
-			return error_set(err, ERRC_UNAVAILABLE,
-			    "partition %u: no machine that keeps the "
-			    "object's bytes answered in time",
-			    read->place.partition);
-		commitlog_wait(log, bell, HOLDER_PAUSE_MS);
-	}
+	buf_fini(&target);
+	return rc;
 }
 
 static int
-read_object(struct object_read *read, const char *target, uint64_t deadline,
-    struct error *err)
+read_object(struct object_read *read, const char *target, struct bytes bucket,
+    struct bytes key, uint64_t deadline, struct error *err)
 {
+	struct commitlog *log = nodeclient_log(read->nc);
 	struct metaone one = {
 		.nc = read->nc,
 		.place = &read->place,
@@ -172,15 +156,29 @@ read_object(struct object_read *read, const char *target, uint64_t deadline,
 		.take = take_object,
 		.arg = read,
 	};
-	int rc;
 
-	rc = metaask_one(&one, deadline, err);
-	if (rc < 0)
-		return rc;
-	if (read->bytes == NULL || !read->info.found ||
-	    read->info.kind != NODEPROTO_INLINE || read->have_bytes)
-		return 0;
-	return ask_holders(read, target, deadline, err);
+	for (;;) {
+		uint32_t bell = commitlog_bell(log);
+		int rc;
+
+		rc = metaask_one(&one, deadline, err);
+		if (rc < 0)
+			return rc;
+		if (read->bytes == NULL || !read->info.found ||
+		    read->info.kind != NODEPROTO_INLINE || read->have_bytes)
+			return 0;
+		rc = ask_holders(read, bucket, key, deadline, err);
+		if (rc != 0)
+			return rc > 0 ? 0 : rc;
+		if (nodeclient_now(read->nc) >= deadline)
+			return error_set(err, ERRC_UNAVAILABLE,
+			    "partition %u: no machine that keeps the "
+			    "object's bytes answered in time",
+			    read->place.partition);
+		/* They have yet to apply the record; or they had it and
+		 * collected it, then the key has another version: look anew. */
+		commitlog_wait(log, bell, HOLDER_PAUSE_MS);
+	}
 }
 
 int
@@ -193,14 +191,15 @@ metaread_object(struct nodeclient *nc, struct bytes bucket, struct bytes key,
 		.place = placement_of(nodeclient_topology(nc), bucket, key),
 		.bytes = inline_bytes,
 	};
-	struct buf target = buf_make(TARGET_MAX);
+	struct buf target = buf_make(HTTPREQ_TARGET_MAX);
 	int rc;
 
 	nodeproto_target_object(&target, read.place.partition, bucket, key);
 	if (buf_failed(&target))
 		rc = error_set(err, ERRC_USAGE, "object: name too long");
 	else
-		rc = read_object(&read, buf_cstr(&target), deadline, err);
+		rc = read_object(&read, buf_cstr(&target), bucket, key,
+		    deadline, err);
 	buf_fini(&target);
 	if (rc < 0) {
 		nodeproto_info_fini(&read.info);
@@ -256,7 +255,7 @@ metaread_bucket(struct nodeclient *nc, uint32_t partition, struct bytes name,
     struct bucket_info *out, uint64_t deadline, struct error *err)
 {
 	struct bucket_read read = { 0 };
-	struct buf target = buf_make(TARGET_MAX);
+	struct buf target = buf_make(HTTPREQ_TARGET_MAX);
 	struct placement place;
 	struct metaone one = {
 		.nc = nc,

@@ -84,3 +84,16 @@ placement_inline_holder(const struct placement *placement, uint32_t machine)
 
 	return placement_shard(placement, machine) <= set->n - set->data_shards;
 }
+
+uint32_t
+placement_inline_holders(const struct placement *placement)
+{
+	uint32_t mask = 0;
+
+	for (uint32_t i = 0; i < placement->set->n; i++)
+		mask |= (uint32_t)placement_inline_holder(placement, i) << i;
+	/* Of any m machines one keeps them. */
+	assert((uint32_t)__builtin_popcount(mask) ==
+	    placement->set->n - placement->set->data_shards + 1);
+	return mask;
+}

@@ -49,5 +49,6 @@ const struct machine *placement_address(const struct placement *placement,
  */
 bool placement_inline_holder(const struct placement *placement,
     uint32_t machine);
+uint32_t placement_inline_holders(const struct placement *placement); /* bits */
 
 #endif

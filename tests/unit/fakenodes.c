@@ -78,13 +78,41 @@ serve_shard(struct fake_node *node, struct httpd_request *req)
 	free(copy);
 }
 
+/* (partition + i) mod n, i = 0 .. n - m. */
+static bool
+is_holder(const struct fake_node *node)
+{
+	return node->index <= 3;
+}
+
+/* Inline bytes by request id: of the present version or of the one before. */
+static void
+serve_inline(struct fake_node *node, struct httpd_request *req)
+{
+	struct fakenodes *f = node->all;
+	const char *id = strstr(httpd_query(req), "requestId=") + 10;
+	const struct buf *bytes = NULL;
+	char newer[REQID_HEX + 1];
+
+	reqid_format(newer, f->newer.id);
+	if (is_holder(node) && node->ahead && strcmp(id, newer) == 0)
+		bytes = &f->newer_bytes;
+	else if (is_holder(node) && !node->collected && strcmp(id, newer) != 0)
+		bytes = &f->inline_bytes;
+	if (bytes != NULL)
+		httpd_reply(req, 200, bytes->p, bytes->n);
+	else
+		httpd_reply(req, 404, "", 0);
+}
+
 static void
 serve_row(struct fake_node *node, struct httpd_request *req)
 {
 	struct fakenodes *f = node->all;
-	struct object_info info = f->info;
-	/* (partition + i) mod n, i = 0 .. n - m. */
-	bool holder = node->index <= 3;
+	struct object_info info = node->ahead ? f->newer : f->info;
+	const struct buf *bytes = node->ahead ? &f->newer_bytes :
+						&f->inline_bytes;
+	bool holder = is_holder(node);
 
 	info.at.voting = node->voting;
 	info.at.applied = node->applied;
@@ -99,7 +127,7 @@ serve_row(struct fake_node *node, struct httpd_request *req)
 	if (!info.found || info.missing)
 		httpd_reply(req, 404, "no", 2);
 	else if (info.kind == NODEPROTO_INLINE)
-		httpd_reply(req, 200, f->inline_bytes.p, f->inline_bytes.n);
+		httpd_reply(req, 200, bytes->p, bytes->n);
 	else
 		httpd_reply(req, 200, "", 0);
 }
@@ -151,10 +179,12 @@ on_get(struct fake_node *node, struct httpd_request *req)
 		serve_applied(node, req);
 	else if (!path_is(req, "/store/0/"))
 		httpd_reply(req, 404, "", 0);
-	else if (strstr(httpd_query(req), "requestId=") != NULL)
-		serve_shard(node, req);
-	else
+	else if (strstr(httpd_query(req), "requestId=") == NULL)
 		serve_row(node, req);
+	else if (node->all->info.kind == NODEPROTO_INLINE)
+		serve_inline(node, req);
+	else
+		serve_shard(node, req);
 }
 
 static void
@@ -279,6 +309,7 @@ fakenodes_start(struct fakenodes *f)
 	memset(f, 0, sizeof(*f));
 	pthread_mutex_init(&f->lock, NULL);
 	f->inline_bytes = buf_make(1 << 20);
+	f->newer_bytes = buf_make(1 << 20);
 	snprintf(topology, sizeof(topology), "mem:fake-%d", n);
 	snprintf(log, sizeof(log), "mem:fake-%d", n);
 	start_nodes(f, &json);
@@ -304,6 +335,7 @@ fakenodes_stop(struct fakenodes *f)
 	}
 	commitlog_close(f->log);
 	buf_fini(&f->inline_bytes);
+	buf_fini(&f->newer_bytes);
 	pthread_mutex_destroy(&f->lock);
 	topology_mem_clear();
 }

@@ -45,7 +45,9 @@ struct fake_node {
 	atomic_bool voting;
 	_Atomic uint64_t applied;
 	_Atomic uint64_t row_seq;
-	atomic_bool found; /* sees the live row */
+	atomic_bool found;     /* sees the live row */
+	atomic_bool ahead;     /* sees the key's next version instead */
+	atomic_bool collected; /* keeps no bytes of the one before any more */
 	atomic_uint gets, puts, repairs, leases;
 	struct buf shard; /* what was PUT; guarded by all->lock */
 };
@@ -53,9 +55,11 @@ struct fake_node {
 struct fakenodes {
 	struct fake_node node[FAKE_NODES];
 	struct nodeclient *nc;
-	struct commitlog *log;        /* the nodes' own */
-	struct object_info info;      /* of the row, when found */
-	struct buf inline_bytes;      /* the holders' */
+	struct commitlog *log;    /* the nodes' own */
+	struct object_info info;  /* of the row, when found */
+	struct buf inline_bytes;  /* the holders' */
+	struct object_info newer; /* of who is ahead */
+	struct buf newer_bytes;
 	_Atomic enum outcome outcome; /* of every record */
 	atomic_bool stopping;
 	pthread_mutex_t lock;

@@ -5,6 +5,7 @@
 
 #include "client/metaread.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,6 +116,88 @@ a_holder_with_damaged_bytes_is_told_and_another_answers(void)
 	CHECK(f.node[0].repairs + f.node[1].repairs + f.node[2].repairs +
 		f.node[3].repairs >
 	    0);
+}
+
+/* The holders have applied the key's next version, the others have not, and
+ * the page does not know it yet: a reader learns the old one from another. */
+static void
+start_holders_ahead(void)
+{
+	start(NODEPROTO_INLINE, "the version before");
+	f.newer = f.info;
+	f.newer.id = reqid_new(&clock_system, &random_system);
+	f.newer.size = strlen("the next one");
+	f.newer.crc64nvme = crc64_nvme(0, "the next one", f.newer.size);
+	buf_addstr(&f.newer_bytes, "the next one");
+	fakenodes_append(&f, 5);
+	for (uint32_t i = 0; i < 9; i++)
+		node(i, 5, 3, true);
+	for (uint32_t i = 0; i < 4; i++) {
+		f.node[i].ahead = true;
+		f.node[i].applied = 6;
+		f.node[i].row_seq = 6;
+		/* So that the first question goes to another. */
+		f.node[i].mode = FAKE_ERROR;
+	}
+}
+
+static void *
+holders_answer(void *arg)
+{
+	const bool *published = arg;
+
+	/* The first question has been answered by another. */
+	for (unsigned gets = 0; gets == 0;)
+		for (uint32_t i = 4; i < 9; i++)
+			gets += f.node[i].gets;
+	if (*published)
+		fakenodes_append(&f, 6);
+	for (uint32_t i = 0; i < 4; i++) {
+		f.node[i].mode = FAKE_OK;
+		if (*published)
+			fakenodes_publish(&f, i, 6);
+	}
+	return NULL;
+}
+
+static void
+holders_that_are_a_version_ahead_give_the_bytes_of_the_one_before(void)
+{
+	struct object_info info = { 0 };
+	struct buf bytes = buf_make(1 << 20);
+	bool published = false;
+	pthread_t thread;
+
+	start_holders_ahead();
+	REQUIRE(pthread_create(&thread, NULL, holders_answer, &published) == 0);
+	CHECK(read_object(&info, &bytes, 4000) == 0);
+	pthread_join(thread, NULL);
+	CHECK_STR(buf_cstr(&bytes), "the version before");
+	CHECK(reqid_equal(info.id, f.info.id));
+	nodeproto_info_fini(&info);
+	buf_fini(&bytes);
+	fakenodes_stop(&f);
+}
+
+static void
+bytes_that_were_collected_meanwhile_make_the_read_look_anew(void)
+{
+	struct object_info info = { 0 };
+	struct buf bytes = buf_make(1 << 20);
+	bool published = true;
+	pthread_t thread;
+
+	start_holders_ahead();
+	for (uint32_t i = 0; i < 4; i++)
+		f.node[i].collected = true;
+	REQUIRE(pthread_create(&thread, NULL, holders_answer, &published) == 0);
+	CHECK(read_object(&info, &bytes, 4000) == 0);
+	pthread_join(thread, NULL);
+	CHECK_STR(buf_cstr(&bytes), "the next one");
+	CHECK(reqid_equal(info.id, f.newer.id));
+	nodeproto_info_fini(&info);
+	buf_fini(&bytes);
+	fakenodes_stop(&f);
 }
 
 static void
@@ -246,6 +329,8 @@ main(void)
 	RUN(a_settled_object_is_read_from_one_node);
 	RUN(inline_bytes_come_along_from_a_holder);
 	RUN(a_holder_with_damaged_bytes_is_told_and_another_answers);
+	RUN(holders_that_are_a_version_ahead_give_the_bytes_of_the_one_before);
+	RUN(bytes_that_were_collected_meanwhile_make_the_read_look_anew);
 	RUN(S2_a_row_that_one_node_has_is_not_shown_before_c_have_it);
 	RUN(a_node_behind_the_end_of_the_log_is_not_believed);
 	RUN(S4_the_most_advanced_node_decides_and_not_the_highest_row);
