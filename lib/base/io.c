@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/nowait.h"
 
 /* A descriptor that another process made non-blocking is waited for. */
 static bool
@@ -28,6 +29,7 @@ io_try_again(int fd, short events)
 ssize_t
 io_read_some(int fd, void *p, size_t n, struct error *err)
 {
+	nowait_touch("a descriptor");
 	for (;;) {
 		ssize_t got = read(fd, p, n);
 
@@ -61,6 +63,7 @@ io_write_full(int fd, const void *p, size_t n, struct error *err)
 {
 	const char *from = p;
 
+	nowait_touch("a descriptor");
 	while (n > 0) {
 		ssize_t put = write(fd, from, n);
 
@@ -93,6 +96,7 @@ io_advance(struct iovec *iov, int *count, size_t n)
 int
 io_writev_full(int fd, struct iovec *iov, int count, struct error *err)
 {
+	nowait_touch("a descriptor");
 	iov = io_advance(iov, &count, 0);
 	while (count > 0) {
 		ssize_t put = writev(fd, iov, KOOP_MIN(count, 1024));
@@ -110,6 +114,7 @@ io_pwrite_full(int fd, const void *p, size_t n, off_t at, struct error *err)
 {
 	const char *from = p;
 
+	nowait_touch("a descriptor");
 	while (n > 0) {
 		ssize_t put = pwrite(fd, from, n, at);
 
@@ -130,6 +135,7 @@ io_pread_full(int fd, void *p, size_t n, off_t at, struct error *err)
 	char *to = p;
 	size_t done = 0;
 
+	nowait_touch("a descriptor");
 	while (done < n) {
 		ssize_t got = pread(fd, to + done, n - done, at + (off_t)done);
 
@@ -190,6 +196,7 @@ io_read_file(char **out, size_t *out_n, const char *path, size_t max,
 	int rc = 0;
 	int fd;
 
+	nowait_touch("a file");
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd == -1)
 		return error_errno(err,

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/nowait.h"
 #include "cluster/topology.h"
 #include "commit/commitlog_backend.h"
 #include "commit/record.h"
@@ -198,6 +199,7 @@ int
 commitlog_append(struct commitlog *log, struct commitlog_item *items,
     size_t count, uint64_t deadline_mono_ms, struct error *err)
 {
+	nowait_touch("the commit log");
 	if (count == 0)
 		return 0;
 	if (count > COMMITLOG_ITEMS_MAX)
@@ -228,6 +230,7 @@ commitlog_find(struct commitlog *log, uint32_t partition,
 	uint64_t found_seq, found_time;
 	int rc;
 
+	nowait_touch("the commit log");
 	if (commitlog_partition_index(log, partition) < 0)
 		return no_partition(partition, err);
 	rc = log->backend->find(log, partition, request_id, &found_seq,
@@ -245,6 +248,7 @@ int
 commitlog_get(struct commitlog *log, uint32_t partition, uint64_t seq,
     struct commitlog_entry *entry, struct buf *line, struct error *err)
 {
+	nowait_touch("the commit log");
 	if (commitlog_partition_index(log, partition) < 0)
 		return no_partition(partition, err);
 	buf_clear(line);
@@ -258,6 +262,7 @@ commitlog_stored(struct commitlog *log, uint32_t partition, uint64_t *first,
 	uint64_t from, to;
 	int rc;
 
+	nowait_touch("the commit log");
 	if (commitlog_partition_index(log, partition) < 0)
 		return no_partition(partition, err);
 	rc = log->backend->stored(log, partition, &from, &to, err);
@@ -321,6 +326,7 @@ int
 commitlog_reader_next(struct commitlog_reader *reader, size_t max_records,
     size_t max_bytes, commitlog_entry_fn *fn, void *arg, struct error *err)
 {
+	nowait_touch("the commit log");
 	assert(max_records > 0);
 	return reader->log->backend->reader_next(reader,
 	    KOOP_MIN(max_records, 65536), max_bytes, fn, arg, err);
@@ -355,6 +361,7 @@ commitlog_bell(struct commitlog *log)
 void
 commitlog_wait(struct commitlog *log, uint32_t seen, int timeout_ms)
 {
+	nowait_touch("the commit log");
 	log->backend->wait(log, false, seen, look_again_ms(timeout_ms));
 }
 
@@ -367,6 +374,7 @@ commitlog_record_bell(struct commitlog *log)
 void
 commitlog_record_wait(struct commitlog *log, uint32_t seen, int timeout_ms)
 {
+	nowait_touch("the commit log");
 	log->backend->wait(log, true, seen, look_again_ms(timeout_ms));
 }
 

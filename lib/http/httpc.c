@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/nowait.h"
 #include "http/address.h"
 #include "http/httpc_parts.h"
 #include "http/httpreq.h"
@@ -90,6 +91,7 @@ httpc_open_as(struct httpc_call **out, struct httpc_pool *pool, bool fresh,
 	struct httpc_call *call;
 	int rc;
 
+	nowait_touch("a peer");
 	call = calloc(1, sizeof(*call));
 	if (call == NULL)
 		return error_set(err, ERRC_NOMEM, "request: no memory");
@@ -373,6 +375,7 @@ httpc_poll(struct httpc_call *calls[], size_t n, const struct httpc_wake *wake,
 	bool moved;
 	int left;
 
+	nowait_touch("a peer");
 	if (n > CALLS_MAX)
 		return -ERRC_USAGE;
 	do {

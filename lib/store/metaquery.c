@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/metaquery.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/nowait.h"
 #include "store/shardmeta_in.h"
 
 /*
@@ -26,27 +29,42 @@ find_idle(struct shardmeta *meta)
 	return NULL;
 }
 
-int
-metaquery_begin(struct metaquery **out, struct shardmeta *meta,
-    struct error *err)
+/* Wait for a connection that nobody reads with, and take it. */
+static struct metaquery *
+take_idle(struct shardmeta *meta)
 {
 	struct metaquery *read;
 	struct timespec until;
 	int waited = 0;
-	int rc;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += WAIT_SECONDS;
 	pthread_mutex_lock(&meta->lock);
-	while ((read = find_idle(meta)) == NULL && waited != ETIMEDOUT)
+	while ((read = find_idle(meta)) == NULL && waited != ETIMEDOUT) {
+		/* Who has one and waits for another may wait for itself. */
+		nowait_touch("another read of meta.db");
 		waited = pthread_cond_timedwait(&meta->idle, &meta->lock,
 		    &until);
-	if (read != NULL)
+	}
+	if (read != NULL) {
 		read->busy = true;
+		read->since_ms = clock_mono_ms(meta->clock);
+	}
 	pthread_mutex_unlock(&meta->lock);
+	return read;
+}
+
+int
+metaquery_begin(struct metaquery **out, struct shardmeta *meta,
+    struct error *err)
+{
+	struct metaquery *read = take_idle(meta);
+	int rc;
+
 	if (read == NULL)
 		return error_set(err, ERRC_RETRY,
 		    "meta.db: all %u readers are at work", meta->reader_count);
+	nowait_enter();
 	rc = sql_simple(&read->sql, SQL_BEGIN_READ, err);
 	if (rc < 0) {
 		metaquery_end(read);
@@ -56,14 +74,9 @@ metaquery_begin(struct metaquery **out, struct shardmeta *meta,
 	return 0;
 }
 
-void
-metaquery_end(struct metaquery *read)
+static void
+reset(struct metaquery *read)
 {
-	struct shardmeta *meta;
-
-	if (read == NULL)
-		return;
-	meta = read->meta;
 	for (unsigned i = 0; i < SQL_MAX; i++)
 		sqlite3_reset(read->sql.stmt[i]);
 	for (size_t i = 0; i < read->list_count; i++)
@@ -72,9 +85,35 @@ metaquery_end(struct metaquery *read)
 	 * next begin says so. */
 	if (!sqlite3_get_autocommit(read->sql.db))
 		(void)sqlite3_exec(read->sql.db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+void
+metaquery_end(struct metaquery *read)
+{
+	struct shardmeta *meta;
+	uint64_t age;
+
+	if (read == NULL)
+		return;
+	meta = read->meta;
+	reset(read);
+	nowait_leave();
 	pthread_mutex_lock(&meta->lock);
+	assert(read->busy);
+	age = clock_mono_ms(meta->clock) - read->since_ms;
+	meta->stats.reads++;
+	meta->stats.long_reads += age >= METAQUERY_LONG_MS;
+	meta->stats.longest_ms = KOOP_MAX(meta->stats.longest_ms, age);
 	read->busy = false;
 	pthread_cond_signal(&meta->idle);
+	pthread_mutex_unlock(&meta->lock);
+}
+
+void
+metaquery_stats(struct shardmeta *meta, struct metaquery_stats *out)
+{
+	pthread_mutex_lock(&meta->lock);
+	*out = meta->stats;
 	pthread_mutex_unlock(&meta->lock);
 }
 

@@ -13,8 +13,11 @@
 
 /*
  * Reading the node's metadata: a struct metaquery is one read transaction on
- * a pooled connection; all it answers is of one moment.  Keep it short: the
- * WAL cannot be reset while it lasts.
+ * a pooled connection; all it answers is of one moment.  It is short: the WAL
+ * cannot be reset while it lasts, and there are few connections.  So a thread
+ * touches no file, no peer, no log and no lock that is held for long between
+ * begin and end (base/nowait.h sees to it), and what walks over many rows
+ * does so by pages, each in a read of its own.
  *
  * Getters return 0, -ERRC_NOTFOUND (without a message) or another error.
  * Strings of a row live until the next call of the same function or
@@ -31,6 +34,15 @@ struct metaquery;
 KOOP_MUST int metaquery_begin(struct metaquery **out, struct shardmeta *meta,
     struct error *err);
 void metaquery_end(struct metaquery *read); /* NULL is fine */
+
+/* How long reads lasted since the database was opened. */
+#define METAQUERY_LONG_MS 100
+struct metaquery_stats {
+	uint64_t reads,
+	    long_reads; /* ended; of these above METAQUERY_LONG_MS */
+	uint64_t longest_ms;
+};
+void metaquery_stats(struct shardmeta *meta, struct metaquery_stats *out);
 
 KOOP_MUST int metaquery_partition(struct metaquery *read, uint32_t partition,
     struct partition_row *out, struct error *err);

@@ -6,8 +6,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/nowait.h"
 #include "store/rowhash.h"
 #include "store/shardmeta_in.h"
 
@@ -159,6 +161,12 @@ shardmeta_open(struct shardmeta **out, const char *path,
 	    options->oplog_max_bytes :
 	    DEFAULT_OPLOG_BYTES;
 	meta->no_sync = options->no_sync;
+	meta->clock = options->clock != NULL ? options->clock : &clock_system;
+	meta->wal_some = options->wal_pages != 0 ? options->wal_pages :
+						   SHARDMETA_WAL_PAGES;
+	meta->wal_much = options->wal_pages_much != 0 ?
+	    options->wal_pages_much :
+	    SHARDMETA_WAL_PAGES_MUCH;
 	shardmeta_rows_init(&meta->live, meta, false);
 	shardmeta_rows_init(&meta->stage, meta, true);
 	meta->path = strdup(path);
@@ -215,6 +223,8 @@ shardmeta_begin(struct shardmeta *meta, struct error *err)
 {
 	int rc;
 
+	/* Others hold the write lock over files and commits. */
+	nowait_touch("the write lock of meta.db");
 	pthread_mutex_lock(&meta->write_lock);
 	meta->broken = false;
 	rc = sql_simple(&meta->sql, SQL_BEGIN, err);
@@ -292,21 +302,90 @@ commit(struct shardmeta *meta, struct error *err)
 	return rc;
 }
 
-/* Not an error if it cannot: readers are at work, the next commit tries. */
+/* Waiting for readers, under write_lock: every commit waits with us.  So in
+ * all a few milliseconds, which is what short reads last. */
+static int
+wait_for_readers(void *arg, int count)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	struct shardmeta *meta = arg;
+
+	if (count >= SHARDMETA_RESTART_WAITS)
+		return 0;
+	meta->checkpoints.waits++;
+	nanosleep(&pause, NULL);
+	return 1;
+}
+
+/* Is a read open that is no short one?  Who waits for it waits in vain. */
+static bool
+has_long_read(struct shardmeta *meta, uint64_t now)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&meta->lock);
+	for (unsigned i = 0; i < meta->reader_count; i++)
+		found |= meta->reader[i].busy &&
+		    now >= meta->reader[i].since_ms + METAQUERY_LONG_MS;
+	pthread_mutex_unlock(&meta->lock);
+	return found;
+}
+
+/*
+ * A WAL that was copied whole begins anew with the next commit that meets no
+ * reader; under steady reads that commit may never come, and RESTART waits
+ * for it.  Rarely, and not while an old read pins the WAL: it would delay
+ * each commit for as long as that read lasts, and gain nothing.
+ */
+static int
+choose_checkpoint(struct shardmeta *meta)
+{
+	uint64_t now = clock_mono_ms(meta->clock);
+
+	if (meta->wal_pages <= meta->wal_much ||
+	    (meta->restart_ms != 0 &&
+		now < meta->restart_ms + SHARDMETA_RESTART_MS) ||
+	    has_long_read(meta, now))
+		return SQLITE_CHECKPOINT_PASSIVE;
+	meta->restart_ms = KOOP_MAX(now, (uint64_t)1);
+	return SQLITE_CHECKPOINT_RESTART;
+}
+
+/* Not an error if it cannot: readers are at work, a later commit tries. */
 static void
 checkpoint(struct shardmeta *meta)
 {
-	int mode = SQLITE_CHECKPOINT_PASSIVE;
+	sqlite3 *db = meta->sql.db;
+	int mode;
 	int code;
 
-	if (meta->wal_pages < SHARDMETA_WAL_PAGES)
+	if (meta->wal_pages < meta->wal_done)
+		meta->wal_done = 0; /* it was begun anew */
+	if (meta->wal_pages < meta->wal_some ||
+	    meta->wal_pages - meta->wal_done < meta->wal_some / 8)
 		return;
-	if (meta->wal_pages > SHARDMETA_WAL_PAGES_MUCH)
-		mode = SQLITE_CHECKPOINT_RESTART;
-	code = sqlite3_wal_checkpoint_v2(meta->sql.db, NULL, mode, NULL, NULL);
+	mode = choose_checkpoint(meta);
+	if (mode == SQLITE_CHECKPOINT_RESTART) {
+		meta->checkpoints.restarts++;
+		sqlite3_busy_handler(db, wait_for_readers, meta);
+	} else {
+		meta->checkpoints.passive++;
+	}
+	code = sqlite3_wal_checkpoint_v2(db, NULL, mode, NULL, NULL);
+	if (mode == SQLITE_CHECKPOINT_RESTART)
+		sqlite3_busy_timeout(db, SQL_WRITER_BUSY_MS);
 	if (code == SQLITE_IOERR_FSYNC)
 		file_sync_failed("meta.db");
-	meta->wal_pages = 0;
+	meta->wal_done = meta->wal_pages;
+}
+
+void
+shardmeta_checkpoints(struct shardmeta *meta, struct shardmeta_checkpoints *out)
+{
+	pthread_mutex_lock(&meta->write_lock);
+	*out = meta->checkpoints;
+	out->wal_pages = meta->wal_pages;
+	pthread_mutex_unlock(&meta->write_lock);
 }
 
 int

@@ -16,7 +16,9 @@
  *
  * One connection writes, under a lock that shardmeta_begin() takes and commit
  * or rollback releases; it alone checkpoints, after a commit that left the
- * WAL long.  Reading is in store/metaquery.h, on pooled connections.
+ * WAL long, and waits for readers only now and then and only for short ones,
+ * since every commit waits with it.  Reading is in store/metaquery.h, on
+ * pooled connections.
  *
  * Rows of a partition are kept under its slot, a number of this database.  A
  * snapshot is written under a fresh slot, in as many transactions as it takes,
@@ -29,19 +31,33 @@
  */
 
 struct bytes;
+struct clock;
 struct error;
 struct rowset;
 struct shardmeta;
 
 struct shardmeta_options {
-	bool no_sync;             /* durability os */
-	unsigned readers;         /* 0: 8 */
-	uint64_t oplog_max_bytes; /* of lines; 0: 256 MiB */
+	const struct clock *clock; /* NULL: the system's */
+	bool no_sync;              /* durability os */
+	unsigned readers;          /* 0: 8 */
+	uint64_t oplog_max_bytes;  /* of lines; 0: 256 MiB */
+	/* Pages of the WAL: above the first it is copied into the database,
+	 * above the second it is begun anew.  0: 2048 and 16384. */
+	unsigned wal_pages, wal_pages_much;
 };
 
 KOOP_MUST int shardmeta_open(struct shardmeta **out, const char *path,
     const struct shardmeta_options *options, struct error *err);
 void shardmeta_close(struct shardmeta *meta);
+
+/* What checkpoints did, and what they waited for. */
+struct shardmeta_checkpoints {
+	uint64_t passive, restarts; /* tried */
+	uint64_t waits;             /* of a millisecond, for readers */
+	uint64_t wal_pages;         /* after the last commit */
+};
+void shardmeta_checkpoints(struct shardmeta *meta,
+    struct shardmeta_checkpoints *out);
 
 /* A write transaction: one at a time, others wait. */
 KOOP_MUST int shardmeta_begin(struct shardmeta *meta, struct error *err);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "store/metaquery.h"
 #include "store/rowset.h"
 #include "store/shardmeta.h"
 #include "store/sql.h"
@@ -17,6 +18,8 @@
 #define SHARDMETA_READERS_MAX 64
 #define SHARDMETA_WAL_PAGES 2048       /* above it, checkpoint after commit */
 #define SHARDMETA_WAL_PAGES_MUCH 16384 /* above it, wait for readers, too */
+#define SHARDMETA_RESTART_MS 5000      /* between two such waits */
+#define SHARDMETA_RESTART_WAITS 20     /* milliseconds of one */
 
 /* A partition's row, as it is in the transaction and as it was before. */
 struct shardmeta_partition {
@@ -39,14 +42,19 @@ struct metaquery {
 	sqlite3_stmt **list; /* one cursor a partition, see metaquery_list.c */
 	size_t list_count;
 	bool busy;
+	uint64_t since_ms; /* when its transaction began (monotonic) */
 };
 
 struct shardmeta {
 	/* write_lock guards everything down to the readers. */
 	pthread_mutex_t write_lock;
 	struct sql sql;
-	bool broken; /* a statement failed: only rollback may follow */
-	unsigned wal_pages;
+	bool broken;        /* a statement failed: only rollback may follow */
+	unsigned wal_pages; /* after the last commit */
+	unsigned wal_some, wal_much; /* limits, see options */
+	unsigned wal_done;           /* its length at the last checkpoint */
+	uint64_t restart_ms;         /* of the last try (monotonic); 0: none */
+	struct shardmeta_checkpoints checkpoints;
 	struct buf scratch;
 	struct shardmeta_rows live, stage;
 	struct shardmeta_partition *partition; /* sorted by number */
@@ -57,10 +65,12 @@ struct shardmeta {
 	bool no_sync;
 	char *path;
 
-	pthread_mutex_t lock; /* guards busy of readers */
+	pthread_mutex_t lock; /* guards busy and since_ms of readers, stats */
 	pthread_cond_t idle;
 	struct metaquery *reader;
 	unsigned reader_count;
+	struct metaquery_stats stats;
+	const struct clock *clock;
 };
 
 /* A failed statement of the write transaction: nothing of it may stay. */

@@ -25,6 +25,7 @@ open_meta(struct shardstore *s, const struct shardstore_options *options,
     struct error *err)
 {
 	struct shardmeta_options meta = {
+		.clock = options->clock,
 		.no_sync = options->durability_os,
 		.readers = options->readers,
 		.oplog_max_bytes = options->oplog_max_bytes,

@@ -307,7 +307,8 @@ set_up(struct sql *sql, bool writer, bool no_sync, struct error *err)
 	int rc;
 
 	sqlite3_extended_result_codes(sql->db, 1);
-	sqlite3_busy_timeout(sql->db, writer ? 200 : 5000);
+	sqlite3_busy_timeout(sql->db,
+	    writer ? SQL_WRITER_BUSY_MS : SQL_READER_BUSY_MS);
 	(void)sqlite3_db_config(sql->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	(void)sqlite3_db_config(sql->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	rc = run_text(sql,

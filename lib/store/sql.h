@@ -22,6 +22,9 @@
 
 struct error;
 
+#define SQL_WRITER_BUSY_MS 200
+#define SQL_READER_BUSY_MS 5000
+
 /* One for each statement in sql.c. */
 enum sql_id {
 	SQL_BEGIN,
