@@ -20,6 +20,7 @@
  * small ones, under which nothing else is taken.
  */
 
+struct checks;
 struct clock;
 struct commitlog;
 struct error;
@@ -83,6 +84,7 @@ struct nodecore {
 	struct watermark *wm;
 	struct lastread *lastread;
 	struct pending *pending;
+	struct checks *checks;
 	struct uploadlist *uploads;
 	/* This node's place; the addresses in it are those of the start. */
 	struct erasure_set set;

@@ -17,6 +17,7 @@
 #include "commit/commitlog.h"
 #include "http/address.h"
 #include "http/httpc.h"
+#include "member/checks.h"
 #include "member/lastread.h"
 #include "member/nodecore.h"
 #include "member/pending.h"
@@ -239,6 +240,7 @@ open_rest(struct node *node, struct error *err)
 		return error_errno(err, ERRC_NOMEM, "eventfd");
 	if ((rc = lastread_new(&core->lastread, core->start_boot_ms, err)) ||
 	    (rc = pending_new(&core->pending, err)) ||
+	    (rc = checks_new(&core->checks, err)) ||
 	    (rc = uploadlist_open(&core->uploads, core->dirfd, core->clock,
 		 err)))
 		return rc;
@@ -355,6 +357,7 @@ node_close(struct node *node)
 	applier_stop(node->applier);
 	httpc_pool_free(core->pool);
 	uploadlist_close(core->uploads);
+	checks_free(core->checks);
 	pending_free(core->pending);
 	lastread_free(core->lastread);
 	if (core->store != NULL)

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/metric.h"
+#include "base/nowait.h"
 #include "commit/commitlog.h"
 #include "member/lastread.h"
 #include "member/nodecore.h"
@@ -15,6 +16,7 @@
 #include "node/nodeserver.h"
 #include "store/metaquery.h"
 #include "store/shardfile.h"
+#include "store/shardmeta.h"
 #include "upkeep/repair.h"
 
 #define OPLOG_BYTES (2u << 20) /* of one answer */
@@ -37,6 +39,16 @@ nodeserver_lease(struct nodeserver_call *call)
 void
 nodeserver_repair(struct nodeserver_call *call)
 {
+	static const struct {
+		int status;
+		const char *text;
+	} answers[] = {
+		[REPAIR_QUEUED] = { 202, "its repair is queued" },
+		[REPAIR_GOOD] = { 200, "the shard is good" },
+		[REPAIR_UPLOADING] = { 409, "it is being uploaded" },
+		[REPAIR_LOOKING] = { 202, "it is being looked at" },
+	};
+	enum repair_verdict verdict;
 	struct error err = { 0 };
 	uint64_t shard = nodecore_shard(call->core, call->partition);
 	uint64_t mine = shard;
@@ -54,13 +66,13 @@ nodeserver_repair(struct nodeserver_call *call)
 		    shard, mine, call->partition);
 		return;
 	}
-	rc = repair_check(call->core, call->partition, call->id, &err);
-	if (rc == 0)
-		nodeserver_refuse(call, 202, "its repair is queued");
-	else if (rc == -ERRC_MISMATCH)
-		nodeserver_refuse(call, 200, "%s", err.text);
-	else
+	rc = repair_check(call->core, call->partition, call->id, &verdict,
+	    &err);
+	if (rc != 0)
 		nodeserver_error(call, &err);
+	else
+		nodeserver_refuse(call, answers[verdict].status, "%s",
+		    answers[verdict].text);
 }
 
 /* For peers that fell behind. */
@@ -287,6 +299,30 @@ add_gauges(struct buf *body, struct nodeserver_call *call)
 	metric_print(body, gauges, nitems(gauges));
 }
 
+/* How long reads last is what everybody waits for, commits included. */
+static void
+add_reads(struct buf *body, struct nodecore *core)
+{
+	struct shardmeta_reads reads;
+	struct metric metrics[] = {
+		{ "koop_node_read_longest_ms",
+		    "The longest read of the metadata since the start.",
+		    METRIC_GAUGE, "", 0 },
+		{ "koop_node_reads_long_total",
+		    "Reads of the metadata that lasted 100 ms or longer.",
+		    METRIC_COUNTER, "", 0 },
+		{ "koop_node_read_waits_total",
+		    "Files, peers or locks met within a read: a defect.",
+		    METRIC_COUNTER, "", 0 },
+	};
+
+	shardmeta_reads(core->meta, &reads);
+	metric_set(&metrics[0], (int64_t)reads.longest_ms);
+	metric_set(&metrics[1], (int64_t)reads.lasted_long);
+	metric_set(&metrics[2], (int64_t)nowait_broken());
+	metric_print(body, metrics, nitems(metrics));
+}
+
 void
 nodeserver_metrics(struct nodeserver_call *call)
 {
@@ -302,6 +338,7 @@ nodeserver_metrics(struct nodeserver_call *call)
 
 	metric_print(&body, counters, nitems(counters));
 	add_gauges(&body, call);
+	add_reads(&body, core);
 	httpd_reply_header(call->req, "Content-Type",
 	    "text/plain; version=0.0.4");
 	if (buf_failed(&body))

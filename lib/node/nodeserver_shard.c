@@ -268,7 +268,8 @@ nodeserver_get_blob(struct nodeserver_call *call)
 	if (rc == -ERRC_NOTFOUND) {
 		send_inline_by_id(call);
 		/* A peer looks for it because a row needs it. */
-		(void)!repair_check(core, call->partition, call->id, NULL);
+		(void)!repair_check(core, call->partition, call->id, NULL,
+		    NULL);
 		return;
 	}
 	if (rc != 0) {

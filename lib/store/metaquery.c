@@ -101,8 +101,8 @@ metaquery_end(struct metaquery *read)
 	pthread_mutex_lock(&meta->lock);
 	assert(read->busy);
 	age = clock_mono_ms(meta->clock) - read->since_ms;
-	meta->stats.reads++;
-	meta->stats.long_reads += age >= METAQUERY_LONG_MS;
+	meta->stats.ended++;
+	meta->stats.lasted_long += age >= SHARDMETA_LONG_MS;
 	meta->stats.longest_ms = KOOP_MAX(meta->stats.longest_ms, age);
 	read->busy = false;
 	pthread_cond_signal(&meta->idle);
@@ -110,7 +110,7 @@ metaquery_end(struct metaquery *read)
 }
 
 void
-metaquery_stats(struct shardmeta *meta, struct metaquery_stats *out)
+shardmeta_reads(struct shardmeta *meta, struct shardmeta_reads *out)
 {
 	pthread_mutex_lock(&meta->lock);
 	*out = meta->stats;

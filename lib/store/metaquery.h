@@ -35,15 +35,6 @@ KOOP_MUST int metaquery_begin(struct metaquery **out, struct shardmeta *meta,
     struct error *err);
 void metaquery_end(struct metaquery *read); /* NULL is fine */
 
-/* How long reads lasted since the database was opened. */
-#define METAQUERY_LONG_MS 100
-struct metaquery_stats {
-	uint64_t reads,
-	    long_reads; /* ended; of these above METAQUERY_LONG_MS */
-	uint64_t longest_ms;
-};
-void metaquery_stats(struct shardmeta *meta, struct metaquery_stats *out);
-
 KOOP_MUST int metaquery_partition(struct metaquery *read, uint32_t partition,
     struct partition_row *out, struct error *err);
 typedef int metaquery_partition_fn(void *arg, const struct partition_row *row);

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/nowait.h"
 #include "store/shardfile_in.h"
 #include "store/shardpath.h"
 
@@ -113,6 +114,18 @@ pread_full(const struct file_ops *ops, int fd, uint8_t *p, size_t n, off_t at)
 	return (ssize_t)done;
 }
 
+ssize_t
+shardfile_read(struct shardfiles *f, int fd, void *p, size_t n, uint64_t at,
+    struct error *err)
+{
+	ssize_t got;
+
+	assert(fd >= 0);
+	nowait_touch("a shard file");
+	got = pread_full(f->ops, fd, p, n, (off_t)at);
+	return got < 0 ? error_errno(err, ERRC_IO, "read shard") : got;
+}
+
 int
 shardfile_compare(struct shardfiles *f, int fd, const uint8_t *p, size_t n,
     uint64_t at, struct error *err)
@@ -171,6 +184,7 @@ shardfile_open(struct shardfiles *f, struct reqid id, uint32_t shard, int *fd,
 	char name[SHARDPATH_NAME_MAX + 1];
 	int opened;
 
+	nowait_touch("a shard file");
 	shardpath_name(name, id, shard);
 	if (shardfile_is_written(f, id, shard))
 		return error_set(err, ERRC_NOTFOUND,
@@ -209,6 +223,7 @@ shardfile_unlink(struct shardfiles *f, struct reqid id, uint32_t shard,
 {
 	char name[SHARDPATH_NAME_MAX + 1];
 
+	nowait_touch("a shard file");
 	shardpath_name(name, id, shard);
 	if (f->ops->unlinkat(shardfile_dirfd(f, id), name, 0) == -1 &&
 	    errno != ENOENT)
@@ -236,8 +251,9 @@ quarantine_name(struct shardfiles *f, const char *name, char *out, size_t room,
 	    name);
 }
 
-static int
-move_away(struct shardfiles *f, int dirfd, const char *name, struct error *err)
+int
+shardfile_move_away(struct shardfiles *f, int dirfd, const char *name,
+    struct error *err)
 {
 	char free_name[NAME_MAX + 1];
 	int rc = quarantine_name(f, name, free_name, sizeof(free_name), err);
@@ -255,14 +271,56 @@ move_away(struct shardfiles *f, int dirfd, const char *name, struct error *err)
 	return 0;
 }
 
-int
-shardfile_quarantine(struct shardfiles *f, struct reqid id, uint32_t shard,
+/* Is the name still that of the file which was opened? */
+static int
+is_same_file(struct shardfiles *f, struct reqid id, const char *name, int fd,
     struct error *err)
 {
-	char name[SHARDPATH_NAME_MAX + 1];
+	struct stat opened, named;
 
+	if (fstat(fd, &opened) == -1)
+		return error_errno(err, ERRC_IO, "shard %s: fstat", name);
+	if (fstatat(shardfile_dirfd(f, id), name, &named,
+		AT_SYMLINK_NOFOLLOW) == -1)
+		return errno == ENOENT ?
+		    error_set(err, ERRC_NOTFOUND, "shard %s: not here", name) :
+		    error_errno(err, ERRC_IO, "shard %s: stat", name);
+	if (opened.st_dev != named.st_dev || opened.st_ino != named.st_ino)
+		return error_set(err, ERRC_MISMATCH,
+		    "shard %s: another file has its name by now", name);
+	return 0;
+}
+
+/*
+ * What was found bad is a file, what is renamed is a name: between the two a
+ * repair may have put a good shard there, which must stay.  The table of
+ * uploads keeps repairs away while the two are compared.
+ */
+int
+shardfile_quarantine(struct shardfiles *f, struct reqid id, uint32_t shard,
+    int fd, struct error *err)
+{
+	struct shardfile_upload claim = {
+		.files = f,
+		.id = id,
+		.shard = shard,
+		.fd = -1,
+		.existed = true,
+	};
+	char name[SHARDPATH_NAME_MAX + 1];
+	int rc;
+
+	assert(fd >= 0);
+	nowait_touch("a shard file");
+	claim.last_ms = clock_boot_ms(f->clock);
+	if (!shardfile_enter(&claim))
+		return error_set(err, ERRC_RETRY, "it is being uploaded");
 	shardpath_name(name, id, shard);
-	return move_away(f, shardfile_dirfd(f, id), name, err);
+	rc = is_same_file(f, id, name, fd, err);
+	if (rc == 0)
+		rc = shardfile_move_away(f, shardfile_dirfd(f, id), name, err);
+	shardfile_leave(&claim);
+	return rc;
 }
 
 static DIR *
@@ -282,6 +340,7 @@ shardfile_quarantined(struct shardfiles *f, uint64_t *count, struct error *err)
 	DIR *dir = list_dir(f->quarantine);
 	const struct dirent *entry;
 
+	nowait_touch("quarantine");
 	if (dir == NULL)
 		return error_errno(err, ERRC_IO, "quarantine");
 	*count = 0;
@@ -321,6 +380,7 @@ shardfile_scan(struct shardfiles *f, unsigned fanout, shardfile_fn *fn,
 	const struct dirent *name;
 	int rc = 0;
 
+	nowait_touch("a folder of shards");
 	if (dir == NULL)
 		return error_errno(err, ERRC_IO, "scan shards/%02x", fanout);
 	while (rc == 0 && (name = readdir(dir)) != NULL) {
@@ -332,7 +392,7 @@ shardfile_scan(struct shardfiles *f, unsigned fanout, shardfile_fn *fn,
 		if (!shardpath_parse(&entry.id, &entry.shard, name->d_name) ||
 		    shardpath_fanout(entry.id) != fanout) {
 			(*strange)++;
-			rc = move_away(f, dirfd, name->d_name, err);
+			rc = shardfile_move_away(f, dirfd, name->d_name, err);
 			continue;
 		}
 		if (look(f, dirfd, name->d_name, &entry))
@@ -349,6 +409,7 @@ shardfile_counts(struct shardfiles *f, struct shardfile_counts *out,
 	struct shardfile_counts counts = { 0 };
 	struct statvfs fs;
 
+	nowait_touch("the file system");
 	if (fstatvfs(f->dirfd, &fs) == -1)
 		return error_errno(err, ERRC_IO, "data directory");
 	counts.free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;

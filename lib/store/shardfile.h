@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/compiler.h"
 #include "base/random.h"
@@ -73,9 +74,17 @@ bool shardfile_exists(struct shardfiles *files, struct reqid id,
 /* Remove; a file that is not there is no error. */
 KOOP_MUST int shardfile_unlink(struct shardfiles *files, struct reqid id,
     uint32_t shard, struct error *err);
-/* Move to quarantine/ID.J (ID.J.2, ... when that is taken). */
+/* Bytes of an open shard, short only at its end; or -ERRC_IO. */
+KOOP_MUST ssize_t shardfile_read(struct shardfiles *files, int fd, void *p,
+    size_t n, uint64_t at, struct error *err);
+/*
+ * Move the shard that was opened as fd, and found bad, to quarantine/ID.J
+ * (ID.J.2, ... when that is taken).  ERRC_MISMATCH when its name is another
+ * file's by now, which is not touched; ERRC_NOTFOUND when it is nobody's;
+ * ERRC_RETRY while the shard is being uploaded.
+ */
 KOOP_MUST int shardfile_quarantine(struct shardfiles *files, struct reqid id,
-    uint32_t shard, struct error *err);
+    uint32_t shard, int fd, struct error *err);
 /* How many files lie in quarantine. */
 KOOP_MUST int shardfile_quarantined(struct shardfiles *files, uint64_t *count,
     struct error *err);

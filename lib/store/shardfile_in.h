@@ -54,6 +54,12 @@ KOOP_MUST int shardfile_has_end(struct shardfiles *files, int fd,
     struct reqid id, uint32_t shard, uint64_t *bytes);
 KOOP_MUST int shardfile_compare(struct shardfiles *files, int fd,
     const uint8_t *p, size_t n, uint64_t at, struct error *err);
+/* Enter the table of uploads; false when the same shard is in it. */
+KOOP_MUST bool shardfile_enter(struct shardfile_upload *upload);
+void shardfile_leave(struct shardfile_upload *upload);
+/* Into quarantine, whatever it is. */
+KOOP_MUST int shardfile_move_away(struct shardfiles *files, int dirfd,
+    const char *name, struct error *err);
 /* Is an upload open that writes this file? */
 bool shardfile_is_written(struct shardfiles *files, struct reqid id,
     uint32_t shard);

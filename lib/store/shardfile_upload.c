@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/nowait.h"
 #include "store/shardfile_in.h"
 
 /*
@@ -40,9 +41,8 @@ io_failed(const struct shardfile_upload *u, const char *what, struct error *err)
 	    "shard %s: %s", name, what);
 }
 
-/* Enter the table; false when the same shard is being uploaded. */
-static bool
-enter(struct shardfile_upload *u)
+bool
+shardfile_enter(struct shardfile_upload *u)
 {
 	struct shardfiles *f = u->files;
 	const struct shardfile_upload *other;
@@ -59,8 +59,8 @@ enter(struct shardfile_upload *u)
 	return other == NULL;
 }
 
-static void
-leave(struct shardfile_upload *u)
+void
+shardfile_leave(struct shardfile_upload *u)
 {
 	struct shardfile_upload **at;
 
@@ -112,7 +112,8 @@ reuse(struct shardfile_upload *u, struct error *err)
 	if (u->fd != -1)
 		close(u->fd);
 	u->fd = -1;
-	rc = rc < 0 ? shardfile_quarantine(u->files, u->id, u->shard, err) :
+	rc = rc < 0 ? shardfile_move_away(u->files,
+			  shardfile_dirfd(u->files, u->id), name, err) :
 		      shardfile_unlink(u->files, u->id, u->shard, err);
 	if (rc < 0 && rc != -ERRC_NOTFOUND)
 		return rc;
@@ -127,6 +128,7 @@ shardfile_begin(struct shardfile_upload **out, struct shardfiles *files,
 	struct shardfile_upload *u = calloc(1, sizeof(*u));
 	int rc = 0;
 
+	nowait_touch("a shard file");
 	if (u == NULL)
 		return error_set(err, ERRC_NOMEM, "shard: out of memory");
 	assert(shard < 32);
@@ -135,7 +137,7 @@ shardfile_begin(struct shardfile_upload **out, struct shardfiles *files,
 	u->shard = shard;
 	u->last_ms = clock_boot_ms(files->clock);
 	frame_verifier_init(&u->verifier, id, (uint8_t)shard);
-	if (!enter(u)) {
+	if (!shardfile_enter(u)) {
 		free(u);
 		return error_set(err, ERRC_RETRY,
 		    "the same shard is being uploaded");
@@ -146,7 +148,7 @@ shardfile_begin(struct shardfile_upload **out, struct shardfiles *files,
 	else if (u->fd == -1)
 		rc = io_failed(u, "create", err);
 	if (rc < 0) {
-		leave(u);
+		shardfile_leave(u);
 		free(u);
 		return rc;
 	}
@@ -248,6 +250,7 @@ shardfile_write(struct shardfile_upload *u, const void *p, size_t n,
 {
 	int rc;
 
+	nowait_touch("a shard file");
 	if (u->failed)
 		return error_set(err, ERRC_IO, "shard: failed before");
 	if (n == 0)
@@ -337,7 +340,7 @@ release(struct shardfile_upload *u, bool remove)
 	if (remove && !u->existed &&
 	    shardfile_unlink(u->files, u->id, u->shard, NULL) < 0)
 		u->failed = true;
-	leave(u);
+	shardfile_leave(u);
 	free(u->kept);
 	free(u);
 }
@@ -347,6 +350,7 @@ shardfile_finish(struct shardfile_upload *u, bool *existed, struct error *err)
 {
 	int rc = finish(u, err);
 
+	nowait_touch("a shard file");
 	if (rc == 0)
 		*existed = u->existed;
 	release(u, rc < 0);
@@ -356,8 +360,10 @@ shardfile_finish(struct shardfile_upload *u, bool *existed, struct error *err)
 void
 shardfile_abort(struct shardfile_upload *u)
 {
-	if (u != NULL)
-		release(u, true);
+	if (u == NULL)
+		return;
+	nowait_touch("a shard file");
+	release(u, true);
 }
 
 bool

@@ -326,7 +326,7 @@ has_long_read(struct shardmeta *meta, uint64_t now)
 	pthread_mutex_lock(&meta->lock);
 	for (unsigned i = 0; i < meta->reader_count; i++)
 		found |= meta->reader[i].busy &&
-		    now >= meta->reader[i].since_ms + METAQUERY_LONG_MS;
+		    now >= meta->reader[i].since_ms + SHARDMETA_LONG_MS;
 	pthread_mutex_unlock(&meta->lock);
 	return found;
 }

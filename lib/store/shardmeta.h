@@ -59,6 +59,14 @@ struct shardmeta_checkpoints {
 void shardmeta_checkpoints(struct shardmeta *meta,
     struct shardmeta_checkpoints *out);
 
+/* How long reads lasted since the database was opened. */
+#define SHARDMETA_LONG_MS 100
+struct shardmeta_reads {
+	uint64_t ended, lasted_long; /* of them SHARDMETA_LONG_MS or longer */
+	uint64_t longest_ms;
+};
+void shardmeta_reads(struct shardmeta *meta, struct shardmeta_reads *out);
+
 /* A write transaction: one at a time, others wait. */
 KOOP_MUST int shardmeta_begin(struct shardmeta *meta, struct error *err);
 KOOP_MUST int shardmeta_commit(struct shardmeta *meta, struct error *err);

@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "store/metaquery.h"
 #include "store/rowset.h"
 #include "store/shardmeta.h"
 #include "store/sql.h"
@@ -69,7 +68,7 @@ struct shardmeta {
 	pthread_cond_t idle;
 	struct metaquery *reader;
 	unsigned reader_count;
-	struct metaquery_stats stats;
+	struct shardmeta_reads stats;
 	const struct clock *clock;
 };
 

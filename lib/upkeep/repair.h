@@ -30,11 +30,20 @@ void repair_stop(struct repair *repair); /* core->stopping is set; NULL ok */
 /* There may be something to do. */
 void repair_wake(struct nodecore *core);
 
-/* A peer or a reader says that the shard is bad, or it was found missing:
- * look, quarantine it if so, and queue its repair.  ERRC_NOTFOUND: no row
- * refers to the id here; ERRC_MISMATCH: it is good. */
+/*
+ * A peer or a reader says that the shard is bad, or it was found missing:
+ * look, quarantine it if so, and queue its repair.  One look at a shard at a
+ * time, which answers all who ask meanwhile.  ERRC_NOTFOUND: no row refers to
+ * the id here; ERRC_RETRY: too many are looked at.  out and err may be NULL.
+ */
+enum repair_verdict {
+	REPAIR_QUEUED,    /* bad or gone */
+	REPAIR_GOOD,      /* or good again */
+	REPAIR_UPLOADING, /* it is still written, and left alone */
+	REPAIR_LOOKING,   /* another caller looks, and queues it if need be */
+};
 KOOP_MUST int repair_check(struct nodecore *core, uint32_t partition,
-    struct reqid id, struct error *err);
+    struct reqid id, enum repair_verdict *out, struct error *err);
 /* What waits: queue, uploads that may end without their shard, and one for a
  * search that has not ended. */
 KOOP_MUST int repair_count(struct nodecore *core, uint64_t *out,

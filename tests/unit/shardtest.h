@@ -48,8 +48,8 @@ shardtest_add(struct shardtest *t, struct encoder *enc, uint8_t *data,
 
 /* Aborts when memory is out: these are tests. */
 static inline void
-shardtest_make(struct shardtest *t, struct geometry g, size_t size,
-    uint8_t last)
+shardtest_make_as(struct shardtest *t, struct geometry g, size_t size,
+    struct reqid id)
 {
 	const size_t full = stripe_full_bytes(&g);
 	uint8_t *data = encoder_memory(full);
@@ -59,7 +59,7 @@ shardtest_make(struct shardtest *t, struct geometry g, size_t size,
 	struct encoder *enc = NULL;
 
 	*t = (struct shardtest){ .g = g,
-		.id = shardtest_id(last),
+		.id = id,
 		.size = size,
 		.object = malloc(size + 1) };
 	if (data == NULL || parity == NULL || t->object == NULL ||
@@ -67,7 +67,7 @@ shardtest_make(struct shardtest *t, struct geometry g, size_t size,
 		abort();
 	t->stream = buf_make(1 << 28);
 	for (size_t i = 0; i < size; i++)
-		t->object[i] = (uint8_t)((i + last) * 2654435761u >> 13);
+		t->object[i] = (uint8_t)((i + id.b[15]) * 2654435761u >> 13);
 	encoder_begin(enc, FRAME_INTERLEAVED, text);
 	buf_add(&t->stream, text, FRAME_BEGIN_BYTES);
 	for (uint32_t j = 0; j < geometry_shards(&g); j++) {
@@ -91,6 +91,13 @@ shardtest_make(struct shardtest *t, struct geometry g, size_t size,
 	encoder_free(enc);
 	free(data);
 	free(parity);
+}
+
+static inline void
+shardtest_make(struct shardtest *t, struct geometry g, size_t size,
+    uint8_t last)
+{
+	shardtest_make_as(t, g, size, shardtest_id(last));
 }
 
 static inline void

@@ -84,7 +84,7 @@ no_commit_waits_for_an_old_read(void)
 	struct metaquery *read = begin(meta);
 	struct shardmeta_checkpoints seen;
 
-	manual.now_ms += METAQUERY_LONG_MS;
+	manual.now_ms += SHARDMETA_LONG_MS;
 	commit_many(meta, COMMITS);
 	seen = checkpoints(meta);
 	CHECK(seen.wal_pages > MUCH);
@@ -135,7 +135,7 @@ a_pinned_wal_is_tried_now_and_then(void)
 	struct metaquery *read = begin(meta);
 	struct shardmeta_checkpoints seen;
 
-	manual.now_ms += METAQUERY_LONG_MS;
+	manual.now_ms += SHARDMETA_LONG_MS;
 	commit_many(meta, COMMITS);
 	seen = checkpoints(meta);
 	CHECK(seen.passive <= seen.wal_pages / (SOME / 8) + 1);
@@ -147,7 +147,7 @@ static void
 the_longest_read_is_known(void)
 {
 	struct shardmeta *meta = open_fresh(2);
-	struct metaquery_stats stats;
+	struct shardmeta_reads stats;
 
 	for (uint64_t ms = 0; ms <= 300; ms += 100) {
 		struct metaquery *read = begin(meta);
@@ -156,9 +156,9 @@ the_longest_read_is_known(void)
 		metaquery_end(read);
 	}
 	metaquery_end(begin(meta));
-	metaquery_stats(meta, &stats);
-	CHECK(stats.reads == 5);
-	CHECK(stats.long_reads == 3);
+	shardmeta_reads(meta, &stats);
+	CHECK(stats.ended == 5);
+	CHECK(stats.lasted_long == 3);
 	CHECK(stats.longest_ms == 300);
 	shardmeta_close(meta);
 }

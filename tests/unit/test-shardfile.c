@@ -401,6 +401,15 @@ count_entry(void *arg, const struct shardfile_entry *entry)
 	return 0;
 }
 
+static int
+quarantine(struct reqid id, int *fd)
+{
+	uint64_t bytes;
+	int rc = shardfile_open(files, id, 0, fd, &bytes, NULL);
+
+	return rc < 0 ? rc : shardfile_quarantine(files, id, 0, *fd, NULL);
+}
+
 static void
 a_scan_finds_all_and_quarantines_what_it_does_not_know(void)
 {
@@ -411,6 +420,7 @@ a_scan_finds_all_and_quarantines_what_it_does_not_know(void)
 	uint64_t lying = 0;
 	char path[256];
 	bool existed;
+	int fd;
 
 	CHECK(put(id, 0, &b, 32768, &existed) == 0);
 	path_of(path, id_of(2, 9), 3);
@@ -421,10 +431,12 @@ a_scan_finds_all_and_quarantines_what_it_does_not_know(void)
 	    shardfile_scan(files, 9, count_entry, count, &strange, NULL) == 0);
 	CHECK(count[0] == 1 && count[1] == 1 && strange == 1);
 	CHECK(shardfile_quarantined(files, &lying, NULL) == 0 && lying == 1);
-	CHECK(shardfile_quarantine(files, id, 0, NULL) == 0);
-	CHECK(shardfile_quarantine(files, id, 0, NULL) == -ERRC_NOTFOUND);
+	CHECK(quarantine(id, &fd) == 0);
+	CHECK(shardfile_quarantine(files, id, 0, fd, NULL) == -ERRC_NOTFOUND);
+	close(fd);
 	CHECK(put(id, 0, &b, 32768, &existed) == 0 && !existed);
-	CHECK(shardfile_quarantine(files, id, 0, NULL) == 0);
+	CHECK(quarantine(id, &fd) == 0);
+	close(fd);
 	CHECK(shardfile_quarantined(files, &lying, NULL) == 0 && lying == 3);
 	buf_fini(&b);
 }
