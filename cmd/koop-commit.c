@@ -2,9 +2,6 @@
 
 /* koop-commit(1): receipts on stdin, one record in the commit log. */
 
-#include <ctype.h>
-#include <jansson.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +13,7 @@
 #include "client/clientoptions.h"
 #include "client/nodeclient.h"
 #include "client/pipecommit.h"
-
-#define META_BYTES_MAX 2048
-#define META_NAME_MAX 255
+#include "commit/objectmeta.h"
 
 static struct clientoptions cluster;
 static const char *content_type;
@@ -42,82 +37,52 @@ static const struct cli cli = {
 	.options = options,
 };
 
-/* A value goes into a header of every answer: printable, no line ends. */
-static bool
-header_text(const char *value)
-{
-	for (; *value != '\0'; value++) {
-		if ((unsigned char)*value < ' ' || *value == 0x7f)
-			return false;
-	}
-	return true;
-}
-
-/* A name that may stand in a header's name. */
-static bool
-header_name(const char *name, size_t n)
-{
-	if (n == 0 || n > META_NAME_MAX)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (!isalnum((unsigned char)name[i]) &&
-		    strchr("!#$%&'*+-.^_`|~", name[i]) == NULL)
-			return false;
-	}
-	return true;
-}
-
 static int
-add_meta(json_t *object, const char *item, size_t *bytes, struct error *err)
+add_meta(struct objectmeta *m, const char *item, struct error *err)
 {
 	const char *equal = strchr(item, '=');
-	char name[META_NAME_MAX + 1];
-	size_t n = equal != NULL ? (size_t)(equal - item) : 0;
 
-	if (equal == NULL || !header_name(item, n) || !header_text(equal + 1))
+	if (equal == NULL)
 		return error_set(err, ERRC_USAGE, "--meta %s: want NAME=VALUE",
 		    item);
-	*bytes += n + strlen(equal + 1);
-	if (*bytes > META_BYTES_MAX)
-		return error_set(err, ERRC_USAGE,
-		    "--meta: more than %d bytes together", META_BYTES_MAX);
-	for (size_t i = 0; i <= n; i++)
-		name[i] = (char)tolower((unsigned char)item[i]);
-	name[n] = '\0';
-	if (json_object_get(object, name) != NULL)
+	switch (objectmeta_user(m, item, (size_t)(equal - item), equal + 1)) {
+	case OBJECTMETA_OK:
+		return 0;
+	case OBJECTMETA_TWICE:
 		return error_set(err, ERRC_USAGE, "--meta %s: given twice",
-		    name);
-	if (json_object_set_new(object, name, json_string(equal + 1)) < 0)
+		    item);
+	case OBJECTMETA_LARGE:
 		return error_set(err, ERRC_USAGE,
-		    "--meta %s: the value is not UTF-8", name);
-	return 0;
+		    "--meta: more than %d bytes together", OBJECTMETA_USER_MAX);
+	case OBJECTMETA_NOMEM:
+		return error_set(err, ERRC_NOMEM, "out of memory");
+	default:
+		return error_set(err, ERRC_USAGE,
+		    "--meta %s: want NAME=VALUE, the name a word and the value "
+		    "UTF-8 without control characters",
+		    item);
+	}
 }
 
 /* The JSON that a record has for headers and user metadata. */
 static int
-make_json(char **headers_text, char **meta_text, struct error *err)
+make_json(char **headers, char **user, struct error *err)
 {
-	json_t *headers = json_object();
-	json_t *user = json_object();
-	size_t bytes = 0;
+	struct objectmeta m;
 	int rc = 0;
 
-	if (content_type != NULL &&
-	    (!header_text(content_type) ||
-		json_object_set_new(headers, "Content-Type",
-		    json_string(content_type)) < 0))
+	if (!objectmeta_init(&m))
+		rc = error_set(err, ERRC_NOMEM, "out of memory");
+	if (rc == 0 && content_type != NULL &&
+	    objectmeta_header(&m, "Content-Type", content_type) !=
+		OBJECTMETA_OK)
 		rc = error_set(err, ERRC_USAGE,
 		    "--content-type: not a media type: %s", content_type);
 	for (size_t i = 0; i < meta.n && rc == 0; i++)
-		rc = add_meta(user, meta.item[i], &bytes, err);
-	if (rc == 0) {
-		*headers_text = json_dumps(headers, JSON_COMPACT);
-		*meta_text = json_dumps(user, JSON_COMPACT);
-		if (*headers_text == NULL || *meta_text == NULL)
-			rc = error_set(err, ERRC_NOMEM, "out of memory");
-	}
-	json_decref(headers);
-	json_decref(user);
+		rc = add_meta(&m, meta.item[i], err);
+	if (rc == 0 && !objectmeta_print(&m, headers, user))
+		rc = error_set(err, ERRC_NOMEM, "out of memory");
+	objectmeta_fini(&m);
 	return rc;
 }
 

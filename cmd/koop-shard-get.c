@@ -13,7 +13,7 @@
 #include "client/clientoptions.h"
 #include "client/nodeclient.h"
 #include "client/pipeget.h"
-#include "client/pipeput.h"
+#include "commit/objectname.h"
 
 static struct clientoptions cluster;
 static bool show_progress;
@@ -47,7 +47,7 @@ get(const char *operand, struct error *err)
 	struct bytes bucket, key;
 	int rc;
 
-	rc = pipeput_name(operand, &bucket, &key, err);
+	rc = objectname_split(bytes_str(operand), &bucket, &key, err);
 	if (rc == 0)
 		rc = clientoptions_open(&nc, &cluster, err);
 	if (rc < 0)

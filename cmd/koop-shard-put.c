@@ -13,6 +13,7 @@
 #include "client/clientoptions.h"
 #include "client/nodeclient.h"
 #include "client/pipeput.h"
+#include "commit/objectname.h"
 
 static struct clientoptions cluster;
 static bool new_id;
@@ -48,13 +49,12 @@ put(const char *operand, struct error *err)
 	struct progress progress;
 	struct pipeput_options opt = {
 		.new_id = new_id,
-		.gateway = cli_config_value("gateway"),
 		.progress = &progress,
 	};
 	struct nodeclient *nc = NULL;
 	int rc;
 
-	rc = pipeput_name(operand, &opt.bucket, &opt.key, err);
+	rc = objectname_split(bytes_str(operand), &opt.bucket, &opt.key, err);
 	if (rc == 0)
 		rc = clientoptions_open(&nc, &cluster, err);
 	if (rc < 0)

@@ -12,7 +12,7 @@ _koop()
 	case $current in
 	-*) mapfile -t COMPREPLY < <(compgen -W "--config --print-config --help -h --version" -- "$current") ;;
 	*) [ "$COMP_CWORD" -ne 1 ] ||
-		mapfile -t COMPREPLY < <(compgen -W "up status down env encode decode shard-put shard-get commit log locate topology node gw help" -- "$current") ;;
+		mapfile -t COMPREPLY < <(compgen -W "up status down env encode decode shard-put shard-get commit bucket list stat rm log locate topology node gw help" -- "$current") ;;
 	esac
 }
 complete -F _koop koop

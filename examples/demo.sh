@@ -31,7 +31,7 @@ GW=$(sed -n 's/^gateway *= *//p' "$KOOP_CONFIG")
 run "koop status --data $DATA/data"
 
 say "Store a film by S3, and by hand; each way reads what the other stored."
-run "curl -sS -f -X PUT $GW/videos"
+run "koop-bucket make videos"
 run "curl -sS -f -T film.mp4 $GW/videos/film.mp4"
 run "koop-encode < film.mp4 | koop-shard-put videos/by-hand.mp4 | koop-commit"
 run "koop-shard-get videos/film.mp4 | koop-decode > $DATA/back.mp4"
@@ -41,6 +41,7 @@ same
 run "curl -sS -f '$GW/videos?list-type=2&prefix=film' | grep -o '<Key>.*</Size>'"
 
 say "Where it lies, and what the log says."
+run "koop-list videos"
 run "koop-locate videos/film.mp4"
 run "koop-log | grep PutMessage | cut -c 1-160 | tail -n 2"
 

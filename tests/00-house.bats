@@ -109,6 +109,44 @@ page() { ls "$ROOT/man/$1".[18]; }
 	[ "$output" = "" ]
 }
 
+# pages_named TEXT...: what looks like a page of ours in it, a name and a
+# section a line.
+pages_named() {
+	cat "$@" | tr -d '\0' >text
+	# In pages; in programs, headers and documents; of koop help.
+	sed -n 's/^\.\(It \)\?Xr \(koop[a-z.-]*\) \([1578]\).*/\2 \3/p' text
+	grep -aoE 'koop[a-z.-]*\([1578]\)' text |
+		sed 's/(\(.\))/ \1/' || true
+	grep -aoE 'man/koop[a-z.-]*\.[1578]' text |
+		sed 's/man\/\(.*\)\.\(.\)/\1 \2/' || true
+	grep -aoE 'koop help koop[a-z-]+' text |
+		sed 's/koop help \(.*\)/\1 ?/' || true
+}
+
+@test "house: every page that a program or a page names is there" {
+	pages_named "$ROOT"/man/*.[1578] "$ROOT"/*.md "$ROOT"/cmd/*.c \
+		"$ROOT"/lib/*/*.[ch] "$BIN"/koop* | grep -vx 'koop-x 1' | sort -u >named
+	[ "$(wc -l <named)" -gt 20 ]
+	while read -r name section; do
+		case $section in
+		'?') set -- "$ROOT/man/$name".[1578] ;;
+		*) set -- "$ROOT/man/$name.$section" ;;
+		esac
+		[ -e "$1" ] || {
+			echo "$name($section) is named and is not there"
+			return 1
+		}
+	done <named
+}
+
+@test "koop: every page it offers can be shown" {
+	for name in $(koop | sed -n 's/^  \([a-z-]*\) .*/\1/p') \
+		$(koop | grep -oE 'koop help koop[a-z-]+' | cut -d' ' -f3); do
+		run -0 --separate-stderr bash -c "koop help $name | col -b"
+		[[ "$output" == *NAME*SEE\ ALSO* ]]
+	done
+}
+
 @test "house: every program has a row in koop(7) and in koop's list" {
 	koop >list
 	for c in $(commands); do

@@ -164,7 +164,7 @@ code() {
 @test "pipeline: a bucket that is not there is told before anything is read" {
 	cluster_up
 	run -1 --separate-stderr koop-shard-put nowhere/film </dev/null
-	[[ "$stderr" == "koop-shard-put: bucket \"nowhere\" does not exist; make it with: curl -X PUT $GW/nowhere" ]]
+	[[ "$stderr" == "koop-shard-put: bucket \"nowhere\" does not exist; make it with: koop-bucket make nowhere" ]]
 	bucket videos
 	run -1 --separate-stderr koop-shard-get videos/nothing
 	[ "$output" = "" ]

@@ -18,6 +18,10 @@
  * deadline as in committer.h; ERRC_UNAVAILABLE as there.
  */
 
+/* Credentials are not known to this version, so there is one owner, whose name
+ * stands in the records of buckets and uploads. */
+#define BUCKET_OWNER "koop"
+
 struct error;
 struct nodeclient;
 struct placement;

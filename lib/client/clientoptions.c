@@ -18,6 +18,7 @@ clientoptions_open(struct nodeclient **out, const struct clientoptions *options,
 		.topology_url = options->topology,
 		.commit_log_url = options->commit_log,
 		.tcp_congestion = options->tcp_congestion,
+		.ack_streams = options->ack_streams,
 	    },
 	    err);
 }

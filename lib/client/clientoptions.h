@@ -19,6 +19,7 @@ struct clientoptions {
 	const char *topology;
 	const char *commit_log;
 	const char *tcp_congestion; /* NULL: the system's */
+	bool ack_streams;           /* many commits: nodeclient.h */
 };
 
 /* Rows of an option table; o is the struct clientoptions. */

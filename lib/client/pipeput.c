@@ -45,33 +45,10 @@ struct pipeput {
 	struct blob_totals totals;
 };
 
-int
-pipeput_name(const char *operand, struct bytes *bucket, struct bytes *key,
-    struct error *err)
-{
-	const char *slash = strchr(operand, '/');
-
-	if (slash == NULL || slash == operand || slash[1] == '\0')
-		return error_set(err, ERRC_USAGE,
-		    "%s: not of the form bucket/key", operand);
-	*bucket = bytes_of(operand, (size_t)(slash - operand));
-	*key = bytes_str(slash + 1);
-	if (bucket->n > NODEPROTO_BUCKET_MAX || key->n > NODEPROTO_KEY_MAX)
-		return error_set(err, ERRC_USAGE,
-		    "%s: a bucket has at most %d bytes, a key %d", operand,
-		    NODEPROTO_BUCKET_MAX, NODEPROTO_KEY_MAX);
-	if (!utf8_valid(key->p, key->n))
-		return error_set(err, ERRC_USAGE, "%s: the key is not UTF-8",
-		    operand);
-	return 0;
-}
-
 static int
 find_bucket(struct pipeput *p, struct error *err)
 {
 	const struct pipeput_options *o = p->options;
-	const char *gateway = o->gateway != NULL ? o->gateway :
-						   "http://127.0.0.1:9001";
 	int rc;
 
 	rc = bucket_ensure(p->nc, &p->place, o->bucket, &p->incarnation,
@@ -79,8 +56,8 @@ find_bucket(struct pipeput *p, struct error *err)
 	if (rc == -ERRC_NOTFOUND)
 		return error_set(err, ERRC_NOTFOUND,
 		    "bucket \"%.*s\" does not exist; make it with: "
-		    "curl -X PUT %s/%.*s",
-		    (int)o->bucket.n, (const char *)o->bucket.p, gateway,
+		    "koop-bucket make %.*s",
+		    (int)o->bucket.n, (const char *)o->bucket.p,
 		    (int)o->bucket.n, (const char *)o->bucket.p);
 	return rc;
 }

@@ -24,7 +24,6 @@ struct progress;
 struct pipeput_options {
 	struct bytes bucket, key;
 	bool new_id;
-	const char *gateway; /* for the advice how to make a bucket */
 	struct progress *progress;
 };
 
@@ -32,9 +31,5 @@ struct pipeput_options {
  * too few shards are durable. */
 KOOP_MUST int pipeput_run(struct nodeclient *nc, int in, int out,
     const struct pipeput_options *options, struct error *err);
-
-/* "bucket/key" split at its first slash.  ERRC_USAGE when it is not that. */
-KOOP_MUST int pipeput_name(const char *operand, struct bytes *bucket,
-    struct bytes *key, struct error *err);
 
 #endif

@@ -123,7 +123,7 @@ element_key(struct deletes *d, struct bytes text)
 	d->now.key_n = text.n;
 	if (text.n > S3NAME_KEY_MAX)
 		d->now.error = S3E_KEY_TOO_LONG;
-	else if (!s3name_key_valid(text))
+	else if (!objectname_key_valid(text))
 		return -1;
 	return 0;
 }

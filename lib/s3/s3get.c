@@ -94,7 +94,7 @@ put_headers(struct s3req *r, const struct object_info *info, bool whole)
 {
 	put_validators(r, info);
 	httpd_reply_header(r->http, "Accept-Ranges", "bytes");
-	s3meta_each(info->headers, info->meta, put_header, r);
+	objectmeta_each(info->headers, info->meta, put_header, r);
 	for (size_t i = 0; i < nitems(overrides); i++) {
 		const char *value = s3req_param(r, overrides[i].param);
 
@@ -180,7 +180,7 @@ not_modified(struct s3req *r, const struct object_info *info)
 {
 	s3req_common(r, 304);
 	put_validators(r, info);
-	s3meta_each(info->headers, NULL, put_cache_control, r);
+	objectmeta_each(info->headers, NULL, put_cache_control, r);
 	httpd_reply(r->http, 304, "", 0);
 }
 
@@ -263,7 +263,7 @@ get_end(struct s3req *r)
 	for (size_t i = 0; i < nitems(overrides); i++) {
 		const char *value = s3req_param(r, overrides[i].param);
 
-		if (value && !s3meta_value_safe(value)) {
+		if (value && !objectmeta_value_safe(value)) {
 			s3req_fail_why(r, S3E_INVALID_ARGUMENT,
 			    "A response- parameter is no header value");
 			return;

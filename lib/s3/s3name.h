@@ -6,17 +6,18 @@
 #include <stddef.h>
 
 #include "base/bytes.h"
+#include "commit/objectname.h"
 
 /*
  * Names of buckets and objects, out of the raw request target.
  *
  * The path is decoded once; '+' is a plus there.  What follows the second
  * slash is the key, whatever it holds: slashes, dots, control characters.
- * Keys are 1 to 1024 bytes of UTF-8 without NUL.
+ * What names are allowed is in commit/objectname.h.
  */
 
-#define S3NAME_BUCKET_MAX 63
-#define S3NAME_KEY_MAX 1024
+#define S3NAME_BUCKET_MAX OBJECTNAME_BUCKET_MAX
+#define S3NAME_KEY_MAX OBJECTNAME_KEY_MAX
 
 struct s3name {
 	char bucket[S3NAME_BUCKET_MAX + 1]; /* "" for the service itself */
@@ -31,13 +32,6 @@ enum s3name_result {
 	S3NAME_BAD_BUCKET, /* the rules for bucket names */
 	S3NAME_LONG_KEY,
 };
-
-/* 3 to 63 of [a-z0-9.-], ends alphanumeric, no "..", no IPv4 address, and
- * neither "health" nor "metrics", which are paths of the gateway itself. */
-bool s3name_bucket_valid(struct bytes name);
-
-/* 1 to S3NAME_KEY_MAX bytes of UTF-8 without NUL. */
-bool s3name_key_valid(struct bytes key);
 
 /* path is the raw path of the target, before any '?'. */
 KOOP_MUST enum s3name_result s3name_parse(struct s3name *out, const char *path);

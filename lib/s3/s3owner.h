@@ -2,6 +2,7 @@
 #ifndef KOOP_S3_S3OWNER_H
 #define KOOP_S3_S3OWNER_H
 
+#include "client/buckets.h"
 #include "s3/s3xml.h"
 
 /*
@@ -10,7 +11,7 @@
  * version with users keeps reading them.
  */
 
-#define S3OWNER_ID "koop"
+#define S3OWNER_ID BUCKET_OWNER
 
 static inline void
 s3owner_print(struct s3xml *x, const char *name)

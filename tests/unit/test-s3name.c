@@ -10,31 +10,6 @@
 static struct s3name name;
 
 static void
-good_bucket_names_are_taken(void)
-{
-	static const char *const good[] = { "abc", "a-b", "a.b.c", "123", "0a9",
-		"a--b", "1.2.3", "1.2.3.4.5", "1.2.3.x",
-		("a2345678901234567890123456789012345678901234567890123456789"
-		 "0123") };
-
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		CHECK(s3name_bucket_valid(bytes_str(good[i])));
-}
-
-static void
-bad_bucket_names_are_refused(void)
-{
-	static const char *const bad[] = { "", "ab", "Abc", "aBc", "-ab", "ab-",
-		".ab", "ab.", "a..b", "a_b", "a b", "a/b", "a\xc3\xa4",
-		"192.168.1.1", "1.2.3.4", "health", "metrics",
-		("a2345678901234567890123456789012345678901234567890123456789"
-		 "01234") };
-
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		CHECK(!s3name_bucket_valid(bytes_str(bad[i])));
-}
-
-static void
 the_path_is_decoded_once_and_plus_stays(void)
 {
 	CHECK(s3name_parse(&name, "/bucket/a%2520b+c%2Fd%0A") == S3NAME_OK);
@@ -105,8 +80,6 @@ a_key_has_at_most_1024_bytes(void)
 int
 main(void)
 {
-	RUN(good_bucket_names_are_taken);
-	RUN(bad_bucket_names_are_refused);
 	RUN(the_path_is_decoded_once_and_plus_stays);
 	RUN(keys_are_opaque);
 	RUN(service_and_bucket_have_no_key);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+
+/* koop-bucket(1): buckets are made, removed, listed and looked at. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cli.h"
+#include "base/compiler.h"
+#include "base/error.h"
+#include "base/fault.h"
+#include "client/clientoptions.h"
+#include "client/nodeclient.h"
+#include "client/pipebucket.h"
+
+#define OPERANDS_MAX 64
+
+static struct clientoptions cluster;
+
+static const struct cli_option options[] = {
+	CLIENTOPTIONS_COMMIT_LOG(cluster),
+	CLIENTOPTIONS_TCP_CONGESTION(cluster),
+	CLIENTOPTIONS_TOPOLOGY(cluster),
+	{ 0 },
+};
+
+static const struct cli cli = {
+	.name = "koop-bucket",
+	.operands = "make|remove|get BUCKET... | list",
+	.summary = "make, remove and list buckets",
+	.options = options,
+	.operands_min = 1,
+	.operands_max = OPERANDS_MAX,
+};
+
+static const struct verb {
+	const char *name;
+	int (*run)(struct nodeclient *nc, const char *bucket, int out,
+	    struct error *err); /* NULL: list */
+} verbs[] = {
+	{ "make", pipebucket_make },
+	{ "remove", pipebucket_remove },
+	{ "get", pipebucket_get },
+	{ "list", NULL },
+};
+
+static const struct verb *
+find_verb(const char *name)
+{
+	for (size_t i = 0; i < nitems(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+/* An answer that is a no does not keep the others from theirs. */
+static bool
+is_no(int rc)
+{
+	return rc == -ERRC_NOTFOUND || rc == -ERRC_MISMATCH ||
+	    rc == -ERRC_DENIED;
+}
+
+static int
+run(const struct verb *verb, char *names[], int count)
+{
+	struct nodeclient *nc = NULL;
+	struct error err;
+	int status = 0;
+	int rc;
+
+	rc = clientoptions_open(&nc, &cluster, &err);
+	if (rc == 0 && verb->run == NULL)
+		rc = pipebucket_list(nc, STDOUT_FILENO, &err);
+	if (rc < 0)
+		status = cli_fail(&cli, &err);
+	for (int i = 0; i < count && rc == 0; i++) {
+		rc = verb->run(nc, names[i], STDOUT_FILENO, &err);
+		if (rc < 0) {
+			(void)error_wrap(&err, "%s", names[i]);
+			status = cli_fail(&cli, &err);
+		}
+		if (is_no(rc))
+			rc = 0;
+	}
+	nodeclient_close(nc);
+	return status;
+}
+
+int
+main(int argc, char *argv[])
+{
+	const struct verb *verb;
+	struct error err;
+	int status, done, at;
+
+	at = cli_parse(&cli, argc, argv);
+	fault_setup();
+	verb = find_verb(argv[at++]);
+	if (verb == NULL)
+		return cli_usage(&cli, "%s: want make, remove, get or list",
+		    argv[at - 1]);
+	if (verb->run == NULL && at < argc)
+		return cli_usage(&cli, "%s: unexpected operand", argv[at]);
+	if (verb->run != NULL && at == argc)
+		return cli_usage(&cli, "%s: which bucket?", verb->name);
+	for (int i = at; i < argc; i++) {
+		if (pipebucket_check(argv[i], &err) < 0)
+			return cli_usage(&cli, "%s", err.text);
+	}
+	if (!clientoptions_given(&cluster))
+		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	status = run(verb, argv + at, argc - at);
+	done = cli_finish(&cli);
+	return status != 0 ? status : done;
+}

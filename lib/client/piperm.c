@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/piperm.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "client/buckets.h"
+#include "client/committer.h"
+#include "client/nodeclient.h"
+#include "cluster/jsontext.h"
+#include "cluster/placement.h"
+#include "commit/objectname.h"
+#include "commit/record.h"
+
+#define BATCH_MAX 256
+#define NAME_BYTES (OBJECTNAME_BUCKET_MAX + 1 + OBJECTNAME_KEY_MAX)
+/* A name that is all escapes, and what else stands in koop-list's line. */
+#define LINE_BYTES (8u * NAME_BYTES)
+#define READ_BYTES (64u << 10)
+#define JSON_DEPTH 8
+
+struct target {
+	char name[NAME_BYTES];
+	struct bytes bucket, key; /* in name */
+	struct record record;
+	bool asked; /* its record is in the batch */
+	enum outcome outcome;
+	uint64_t seq;
+	uint32_t partition;
+};
+
+struct piperm {
+	struct nodeclient *nc;
+	const struct piperm_options *options;
+	int out;
+	struct target *targets; /* BATCH_MAX */
+	size_t count;
+	uint64_t line; /* of the list, from 1 */
+	uint64_t absent;
+	struct error *err;
+};
+
+static int
+piperm_open(struct piperm *p, struct nodeclient *nc, int out,
+    const struct piperm_options *options, struct error *err)
+{
+	*p = (struct piperm){ .nc = nc,
+		.options = options,
+		.out = out,
+		.err = err };
+	p->targets = calloc(BATCH_MAX, sizeof(*p->targets));
+	if (p->targets == NULL)
+		return error_set(err, ERRC_NOMEM, "delete: out of memory");
+	return 0;
+}
+
+static int
+add_target(struct piperm *p, struct bytes name, struct error *err)
+{
+	struct target *t = &p->targets[p->count];
+	struct bytes bucket, key;
+	int rc;
+
+	assert(p->count < BATCH_MAX);
+	rc = objectname_split(name, &bucket, &key, err);
+	if (rc < 0)
+		return rc;
+	assert(name.n <= sizeof(t->name));
+	*t = (struct target){ .outcome = OUTCOME_IGNORED };
+	memcpy(t->name, name.p, name.n);
+	t->bucket = bytes_of(t->name, bucket.n);
+	t->key = bytes_of(t->name + bucket.n + 1, key.n);
+	p->count++;
+	return 0;
+}
+
+/* The record of one, once its partition is known to hold the bucket. */
+static int
+prepare(struct piperm *p, struct target *t, uint64_t deadline)
+{
+	struct placement place = placement_of(nodeclient_topology(p->nc),
+	    t->bucket, t->key);
+	int rc;
+
+	t->partition = place.partition;
+	t->record = (struct record){
+		.type = RECORD_DELETE,
+		.request_id = reqid_new(nodeclient_clock(p->nc),
+		    nodeclient_random(p->nc)),
+		.bucket = t->bucket,
+		.key = t->key,
+		/* A delete takes what is not there for done, unless asked. */
+		.if_match = p->options->force ? BYTES_NONE : bytes_str("*"),
+	};
+	rc = bucket_ensure(p->nc, &place, t->bucket, &t->record.incarnation,
+	    deadline, p->err);
+	if (rc == -ERRC_NOTFOUND) {
+		t->outcome = OUTCOME_NO_SUCH_BUCKET;
+		return 0;
+	}
+	if (rc == -ERRC_MISMATCH)
+		return error_set(p->err, ERRC_RETRY,
+		    "bucket \"%.*s\" is being deleted", (int)t->bucket.n,
+		    (const char *)t->bucket.p);
+	t->asked = rc == 0;
+	return rc;
+}
+
+/* All of the batch in one append. */
+static int
+append_batch(struct piperm *p, uint64_t deadline)
+{
+	struct committer_item items[BATCH_MAX] = { 0 };
+	struct target *target_of[BATCH_MAX];
+	size_t n = 0;
+	int rc;
+
+	for (size_t i = 0; i < p->count; i++) {
+		struct target *t = &p->targets[i];
+
+		if (!t->asked)
+			continue;
+		items[n].partition = t->partition;
+		items[n].record = &t->record;
+		target_of[n++] = t;
+	}
+	if (n == 0)
+		return 0;
+	rc = committer_commit_all(p->nc, items, n, deadline, p->err);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		target_of[i]->outcome = items[i].outcome;
+		target_of[i]->seq = items[i].seq;
+	}
+	return rc;
+}
+
+/* Its partition did not know what the home partition knows, and decided
+ * nothing: roll the bucket forward and ask anew, as for a single one. */
+static int
+ask_again(struct piperm *p, struct target *t, uint64_t deadline)
+{
+	struct placement place;
+	int rc;
+
+	if (!t->asked || t->outcome == OUTCOME_DONE)
+		return 0;
+	bucket_forget(p->nc, t->partition, t->bucket);
+	if (outcome_decides(t->outcome))
+		return 0;
+	rc = prepare(p, t, deadline);
+	if (rc < 0 || !t->asked)
+		return rc;
+	place = placement_of(nodeclient_topology(p->nc), t->bucket, t->key);
+	return bucket_commit(p->nc, &place, &t->record, &t->outcome, &t->seq,
+	    deadline, p->err);
+}
+
+static const char *
+refusal(enum outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME_NO_SUCH_KEY:
+		return "no such object";
+	case OUTCOME_NO_SUCH_BUCKET:
+		return "no such bucket";
+	case OUTCOME_SEALED:
+		return "the bucket is being deleted";
+	default:
+		return outcome_name(outcome);
+	}
+}
+
+/* The line of one, and what is to be said about it. */
+static void
+report(struct piperm *p, const struct target *t, struct buf *lines)
+{
+	char name[3 * NAME_BYTES + 1];
+	struct buf text = buf_make(NAME_BYTES + 256);
+	size_t n = t->bucket.n + 1 + t->key.n;
+
+	percent_encode(name, t->name, n, true);
+	buf_printf(lines,
+	    "delete v=1 partition=%" PRIu32 " seq=%" PRIu64
+	    " name=%s outcome=%s\n",
+	    t->partition, t->seq, name, outcome_name(t->outcome));
+	if (t->outcome == OUTCOME_DONE)
+		return;
+	p->absent++;
+	buf_printf(&text, "%s: %s", name, refusal(t->outcome));
+	p->options->complain(p->options->arg, buf_cstr(&text));
+	buf_fini(&text);
+}
+
+static int
+run_batch(struct piperm *p)
+{
+	uint64_t deadline = nodeclient_now(p->nc) + NODECLIENT_WRITE_MS;
+	struct buf lines = buf_make(BATCH_MAX * (3 * NAME_BYTES + 256));
+	int rc = 0;
+
+	for (size_t i = 0; i < p->count && rc == 0; i++)
+		rc = prepare(p, &p->targets[i], deadline);
+	if (rc == 0)
+		rc = append_batch(p, deadline);
+	for (size_t i = 0; i < p->count && rc == 0; i++)
+		rc = ask_again(p, &p->targets[i], deadline);
+	for (size_t i = 0; i < p->count && rc == 0; i++)
+		report(p, &p->targets[i], &lines);
+	p->count = 0;
+	/* Deleting twice is what deleting once is. */
+	if (rc == -ERRC_UNAVAILABLE)
+		rc = error_set(p->err, ERRC_RETRY, "%s",
+		    p->err != NULL ? p->err->text : "");
+	if (rc == 0 && buf_failed(&lines))
+		rc = error_set(p->err, ERRC_NOMEM, "delete: out of memory");
+	if (rc == 0 && lines.n > 0)
+		rc = io_write_full(p->out, lines.p, lines.n, p->err);
+	buf_fini(&lines);
+	return rc;
+}
+
+static int
+piperm_close(struct piperm *p, int rc)
+{
+	free(p->targets);
+	if (rc == 0 && p->absent > 0)
+		return error_set(p->err, ERRC_NOTFOUND, "not deleted: %" PRIu64,
+		    p->absent);
+	return rc;
+}
+
+int
+piperm_names(struct nodeclient *nc, char *const names[], size_t count, int out,
+    const struct piperm_options *options, struct error *err)
+{
+	struct piperm p;
+	int rc;
+
+	for (size_t i = 0; i < count; i++) {
+		struct bytes bucket, key;
+
+		rc = objectname_split(bytes_str(names[i]), &bucket, &key, err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = piperm_open(&p, nc, out, options, err);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		rc = add_target(&p, bytes_str(names[i]), err);
+		if (rc == 0 && (p.count == BATCH_MAX || i + 1 == count))
+			rc = run_batch(&p);
+	}
+	return piperm_close(&p, rc);
+}
+
+/* Lists. */
+
+/* The name in a line: the line itself, or the key of koop-list's JSON. */
+static int
+take_name(struct piperm *p, struct bytes line, struct error *err)
+{
+	json_t *json = NULL;
+	struct bytes name = line;
+	int rc = 0;
+
+	if (!p->options->null_ended && line.n > 0 && line.p[0] == '{') {
+		rc = jsontext_load(&json, line, LINE_BYTES, JSON_DEPTH, err);
+		if (rc == 0 && !jsontext_string(json, "key", &name))
+			rc = error_set(err, ERRC_CORRUPT,
+			    "a line of JSON without a key");
+	}
+	if (rc == 0)
+		rc = add_target(p, name, err);
+	json_decref(json);
+	return rc;
+}
+
+static int
+take_line(struct piperm *p, struct bytes line)
+{
+	struct error why;
+
+	p->line++;
+	if (take_name(p, line, &why) == 0)
+		return 0;
+	return error_set(p->err, ERRC_CORRUPT,
+	    "standard input: line %" PRIu64
+	    ": %s: nothing from here on is deleted",
+	    p->line, why.text);
+}
+
+/*
+ * The whole lines of what was read.  What came before a line that is no name
+ * is deleted all the same: it stands on lines of its own.
+ */
+static int
+take_lines(struct piperm *p, struct buf *text)
+{
+	int end = p->options->null_ended ? '\0' : '\n';
+	const char *lf;
+	int bad = 0;
+	int rc = 0;
+
+	while (rc == 0 && bad == 0 && text->n > 0 &&
+	    (lf = memchr(text->p, end, text->n)) != NULL) {
+		size_t n = (size_t)(lf - text->p);
+
+		bad = take_line(p, bytes_of(text->p, n));
+		buf_consume(text, n + 1);
+		if (p->count == BATCH_MAX)
+			rc = run_batch(p);
+	}
+	if (rc == 0 && p->count > 0) {
+		struct error kept = { 0 };
+
+		if (bad < 0 && p->err != NULL)
+			kept = *p->err;
+		rc = run_batch(p);
+		if (rc == 0 && bad < 0 && p->err != NULL)
+			*p->err = kept;
+	}
+	return rc < 0 ? rc : bad;
+}
+
+int
+piperm_list(struct nodeclient *nc, int in, int out,
+    const struct piperm_options *options, struct error *err)
+{
+	struct buf text = buf_make(LINE_BYTES + READ_BYTES);
+	struct piperm p;
+	ssize_t n = 1;
+	int rc;
+
+	rc = piperm_open(&p, nc, out, options, err);
+	while (rc == 0 && n > 0) {
+		char *room = text.n <= LINE_BYTES ?
+		    buf_reserve(&text, READ_BYTES) :
+		    NULL;
+
+		if (room == NULL) {
+			rc = error_set(err, ERRC_CORRUPT,
+			    "standard input: line %" PRIu64
+			    ": too long for a name",
+			    p.line + 1);
+			break;
+		}
+		n = io_read_some(in, room, READ_BYTES, err);
+		if (n < 0) {
+			rc = error_wrap(err, "standard input");
+			break;
+		}
+		text.n += (size_t)n;
+		rc = take_lines(&p, &text);
+	}
+	if (rc == 0 && text.n > 0)
+		rc = error_set(err, ERRC_CORRUPT,
+		    "standard input: it ends in the middle of a name, which "
+		    "is not deleted");
+	buf_fini(&text);
+	return piperm_close(&p, rc);
+}
