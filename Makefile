@@ -143,7 +143,9 @@ demo: deps		## watch a cluster lose machines and keep its objects
 	$(MAKE) all
 	PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" examples/demo.sh
 
-RUN_TESTS = BUILD="$(BUILD)" FAULTS="$(FAULTS)" JOBS="$(JOBS)" tests/run
+TAP = build/test
+RUN_TESTS = BUILD="$(BUILD)" FAULTS="$(FAULTS)" JOBS="$(JOBS)" TAP="$(TAP)" \
+	BATS_FILES="$(BATS_FILES)" tests/run
 
 test: deps		## run every test
 	$(MAKE) all units
@@ -155,12 +157,22 @@ check:			## run the tests that are not slow
 	$(MAKE) faults
 	$(RUN_TESTS) --filter-tags '!slow'
 
+# What a sanitizer puts into the code makes gcc see ways that nobody takes, so
+# that its warnings are no errors here; "make lint" has those of each level.
+SANITIZED = BUILD=build/$@ TAP=build/$@ HARDEN= OPT_codec= WERROR= \
+	CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN_$@)"
+SAN_asan     = address
+SAN_ubsan    = undefined -fno-sanitize-recover=all
+SAN_tsan     = thread
+SAN_sanitize = address,undefined -fno-sanitize-recover=all
+
 asan ubsan tsan:	## run the tests that are not slow under a sanitizer
-	$(MAKE) check BUILD=build/$@ HARDEN= OPT_codec= \
-	    CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN_$@)"
-SAN_asan  = address
-SAN_ubsan = undefined -fno-sanitize-recover=all
-SAN_tsan  = thread
+	$(MAKE) check $(SANITIZED)
+
+# The part of it that .ci/run has time for.
+sanitize:		## unit tests, node and S3 under asan and ubsan at once
+	$(MAKE) check $(SANITIZED) \
+	    BATS_FILES="tests/60-node.bats $(wildcard tests/7*.bats)"
 
 FUZZ_SECONDS = 10
 fuzz-smoke:		## run each fuzzer for ten seconds on its corpus
@@ -185,7 +197,7 @@ lint:			## layers, sizes, banned words, pages, shell, format
 	$(MAKE) -k --no-print-directory $(LINTS)
 
 LINTS = lint-layers lint-sizes lint-banned lint-headers lint-pages \
-	lint-shell lint-format lint-clang lint-tidy
+	lint-shell lint-format lint-levels lint-clang lint-tidy
 
 lint-layers:
 	@tests/lint/check-layers $(LAYERS)
@@ -206,9 +218,17 @@ lint-shell:
 lint-format:
 	@$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
 
+# What the optimiser sees differs by level, and so do its warnings.  The
+# objects stay in build/lint, so that a second run compiles what changed.
+OBJECTS = $(SRC:%.c=$(BUILD)/%.o) $(patsubst %.c,$(BUILD)/%.o,$(wildcard cmd/*.c))
+objects: $(OBJECTS)
+lint-levels:
+	@for cc in gcc $(CLANG); do for level in 0 1 2 3; do \
+	    $(MAKE) -s -j$(JOBS) objects BUILD=build/lint/$$cc-O$$level \
+	    CC="$(filter ccache,$(CC)) $$cc" CFLAGS="-O$$level -g" OPT_codec= \
+	    V=1 || { echo "$$cc -O$$level fails" >&2; exit 1; }; done; done
+
 lint-clang:
-	@$(CLANG) -fsyntax-only $(CPPFLAGS_ALL) $(WARN) $(BANNED) $(SRC) \
-	    $(wildcard cmd/*.c)
 	@$(CLANG) -fsyntax-only $(CPPFLAGS_ALL) $(WARN) $(UNIT_SRC) \
 	    $(FUZZ_SRC) $(BENCH_SRC)
 
@@ -281,8 +301,8 @@ help:			## print this
 	    expand -t 24
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all units fuzzers faults up demo test check asan ubsan tsan fuzz-smoke
-.PHONY: $(LINTS) bench benchers lint format tidy completions install uninstall deps clean help
+.PHONY: all units fuzzers faults up demo test check asan ubsan tsan sanitize fuzz-smoke
+.PHONY: $(LINTS) objects bench benchers lint format tidy completions install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:

@@ -109,30 +109,41 @@ check_options(struct error *err)
 	return daemon_check(&common, err);
 }
 
+struct serving {
+	struct gateway *gw;
+	struct httpd *httpd;
+};
+
 static int
 reload(void *ctx, struct error *err)
 {
-	return gateway_reload(ctx, err);
+	struct serving *serving = ctx;
+
+	return gateway_reload(serving->gw, err);
 }
 
 static void
 log_status(void *ctx)
 {
-	gateway_log_status(ctx);
+	struct serving *serving = ctx;
+
+	gateway_log_status(serving->gw, httpd_connections(serving->httpd));
 }
 
 static void
 tick(void *ctx)
 {
-	gateway_tick(ctx);
+	struct serving *serving = ctx;
+
+	gateway_tick(serving->gw);
 }
 
 static void
-serve(struct gateway *gw)
+serve(struct serving *serving)
 {
 	daemon_serve(&(struct daemon_service){
 	    .layer = "s3",
-	    .ctx = gw,
+	    .ctx = serving,
 	    .reload = reload,
 	    .log_status = log_status,
 	    .tick = tick,
@@ -169,11 +180,10 @@ run(const struct httpd_options *http, struct error *err)
 	rc = httpd_start(&httpd, http, &service, err);
 	if (rc < 0)
 		goto out;
-	gateway_set_httpd(gw, httpd);
 	address_print(address, http->ip, httpd_port(httpd));
 	rc = daemon_ready(&common, "s3", address, err);
 	if (rc == 0)
-		serve(gw);
+		serve(&(struct serving){ gw, httpd });
 out:
 	httpd_stop(httpd);
 	gateway_close(gw);

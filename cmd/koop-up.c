@@ -118,7 +118,8 @@ print_status(const char *dir)
 	else
 		return cli_usage(&cli, "--wait %s: neither ready nor full",
 		    wait_for);
-	fwrite(out.p, 1, out.n, stdout);
+	if (out.n > 0)
+		fwrite(out.p, 1, out.n, stdout);
 	buf_fini(&out);
 	if (rc < 0)
 		return cli_fail(&cli, &err);

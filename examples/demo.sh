@@ -10,7 +10,9 @@ set -eu -o pipefail
 cd "$(dirname "$0")"
 
 DATA=$(mktemp -d)
-trap 'koop down --data "$DATA" >/dev/null 2>&1 || :; rm -rf "$DATA"' EXIT
+# Also when it is cut off: an EXIT trap alone would not run at a signal.
+trap 'koop down --data "$DATA/data" >/dev/null 2>&1 || :; rm -rf "$DATA"' EXIT
+trap 'exit 1' HUP INT TERM
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 show() { printf '  $ %s\n' "$*" | sed "s|$DATA|DATA|g"; }

@@ -9,6 +9,7 @@ load helpers
 
 teardown() {
 	local pid
+	keep_logs
 	for pid in $(leftovers "$BATS_TEST_TMPDIR"); do
 		kill -KILL "$pid" 2>/dev/null || true
 	done

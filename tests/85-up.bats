@@ -105,3 +105,43 @@ load helpers
 	[ -z "$(leftovers "$DATA")" ]
 	grep -q '^node-1.0 .* stopped$' out
 }
+
+# folder_gone: the cluster of $DATA, whose folder was removed, has ended.
+folder_gone() { [ -z "$(leftovers "$DATA")" ]; }
+
+@test "up: a cluster whose folder is removed stops by itself" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	[ -n "$(leftovers "$DATA")" ]
+	until rm -rf "$DATA"; do :; done
+	until_true folder_gone
+}
+
+@test "up: in the foreground it says that its folder is gone" {
+	koop up --nodes 3 --data-shards 2 --parity-shards 1 --port 0 \
+		--node-port 0 --durability os 3>&- >out 2>err &
+	pid=$!
+	until_true grep -q '^koop-up: serves' out
+	until rm -rf koop-data; do :; done
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" -eq 1 ]
+	grep -q '^koop-up: the data folder is gone' err
+}
+
+@test "up: the demo stops what it began, to the end and when it is cut off" {
+	mkdir tmp
+	TMPDIR=$PWD/tmp "$ROOT/examples/demo.sh" 3>&- 4>&- >out 2>&1
+	grep -q 'an archive that survives' out
+	[ -z "$(ls tmp)" ]
+	[ -z "$(leftovers "$PWD/tmp")" ]
+	TMPDIR=$PWD/tmp "$ROOT/examples/demo.sh" 3>&- 4>&- >out 2>&1 &
+	pid=$!
+	until_true grep -q 'Store a film' out
+	[ -n "$(leftovers "$PWD/tmp")" ]
+	kill -TERM "$pid"
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" -eq 1 ]
+	[ -z "$(ls tmp)" ]
+	[ -z "$(leftovers "$PWD/tmp")" ]
+}

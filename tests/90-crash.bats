@@ -13,6 +13,7 @@ setup() {
 }
 
 teardown() {
+	keep_logs
 	cluster_down
 	[ -z "${HAND:-}" ] || kill -KILL "$HAND" 2>/dev/null || true
 }

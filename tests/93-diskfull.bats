@@ -4,6 +4,7 @@
 load helpers
 
 teardown() {
+	keep_logs
 	cluster_down
 	umount "$BATS_TEST_TMPDIR/small" 2>/dev/null || true
 }

@@ -31,7 +31,20 @@ setup() {
 }
 
 teardown() {
+	keep_logs
 	[ "${DATA:-}" = "$BATS_FILE_TMPDIR/data" ] || cluster_down
+}
+
+# keep_logs: of a test that failed, in build/failed; the first of a teardown.
+keep_logs() {
+	local data=${DATA:-$BATS_TEST_TMPDIR/data} to
+	[ -z "${BATS_TEST_COMPLETED:-}${BATS_TEST_SKIPPED:-}" ] || return 0
+	to=$ROOT/build/failed/$(basename "$BATS_TEST_FILENAME" .bats)
+	to+=-$BATS_TEST_NUMBER
+	mkdir -p "$to"
+	printf '%s\n' "$BATS_TEST_DESCRIPTION" >"$to/test"
+	cp "$BATS_TEST_TMPDIR"/*.log "$data"/*.log "$data"/log/*.log "$to" \
+		2>/dev/null || true
 }
 
 # object BYTES FILE [SEED]: the same pseudo-random bytes for the same numbers.
@@ -113,7 +126,7 @@ until_true() {
 	local end=$((SECONDS + 30))
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || return 1
-		koop status --data "$DATA" >/dev/null 3>&-
+		read -r -t 0.1 <> <(:) || true
 	done
 }
 

@@ -23,7 +23,10 @@
 #include <time.h>
 #include <wchar.h>
 
+/* With clang, glibc's fortify makes macros of these. */
 #undef alloca
+#undef sprintf
+#undef vsprintf
 #pragma GCC poison strcpy strcat stpcpy sprintf vsprintf gets strtok
 #pragma GCC poison atoi atol atoll strtol strtoll strtoul strtoull
 #pragma GCC poison gmtime localtime asctime ctime srand

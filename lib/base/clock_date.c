@@ -77,7 +77,8 @@ clock_iso8601(char out[static 32], uint64_t real_ms)
 	struct date d = date_of(real_ms);
 
 	snprintf(out, 32, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", d.year % 10000,
-	    d.month, d.day, d.hour, d.minute, d.second, d.ms);
+	    d.month % 100, d.day % 100, d.hour % 100, d.minute % 100,
+	    d.second % 100, d.ms % 1000);
 }
 
 void

@@ -67,8 +67,7 @@ set_text(struct error *err, enum errc code, const char *fmt, va_list args)
 		cut_partial_utf8(err->text, sizeof(err->text) - 1);
 }
 
-int
-error_set(struct error *err, enum errc code, const char *fmt, ...)
+int(error_set)(struct error *err, enum errc code, const char *fmt, ...)
 {
 	va_list args;
 
@@ -80,8 +79,7 @@ error_set(struct error *err, enum errc code, const char *fmt, ...)
 	return -(int)code;
 }
 
-int
-error_errno(struct error *err, enum errc code, const char *fmt, ...)
+int(error_errno)(struct error *err, enum errc code, const char *fmt, ...)
 {
 	int number = errno;
 	char reason[128];
@@ -100,8 +98,7 @@ error_errno(struct error *err, enum errc code, const char *fmt, ...)
 	return -(int)code;
 }
 
-int
-error_wrap(struct error *err, const char *fmt, ...)
+int(error_wrap)(struct error *err, const char *fmt, ...)
 {
 	char context[sizeof(err->text)];
 	char old[sizeof(err->text)];

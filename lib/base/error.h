@@ -2,6 +2,8 @@
 #ifndef KOOP_BASE_ERROR_H
 #define KOOP_BASE_ERROR_H
 
+#include <assert.h>
+
 #include "base/compiler.h"
 
 /*
@@ -56,15 +58,20 @@ int error_errno(struct error *err, enum errc code, const char *fmt, ...)
  * -err->code.  With err NULL returns -ERRC_IO. */
 int error_wrap(struct error *err, const char *fmt, ...) KOOP_PRINTF(2, 3);
 
-/* The analyser sees one file at a time; this tells it that failing is never
- * 0.  A compiler would warn about results that are not used. */
-#ifdef __clang_analyzer__
-#define error_set(err, code, ...) \
-	(error_set(err, code, __VA_ARGS__), -(int)(code))
-#define error_errno(err, code, ...) \
-	(error_errno(err, code, __VA_ARGS__), -(int)(code))
-#define error_wrap(err, ...) (error_wrap(err, __VA_ARGS__), -(int)ERRC_IO)
-#endif
+/*
+ * Failing is never 0: who passed ERRC_OK has made a mistake.  Compilers and
+ * analysers see one file at a time, so that only this tells them that what a
+ * function gives on success is not read after a failure.
+ */
+static inline int
+error_failed(int rc)
+{
+	assert(rc < 0);
+	return rc;
+}
+#define error_set(...) error_failed(error_set(__VA_ARGS__))
+#define error_errno(...) error_failed(error_errno(__VA_ARGS__))
+#define error_wrap(...) error_failed(error_wrap(__VA_ARGS__))
 
 /* Exit status, HTTP status and short name ("UNAVAILABLE") of a code. */
 int error_exit_status(enum errc code);

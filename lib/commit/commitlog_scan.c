@@ -221,7 +221,7 @@ place_locked(struct commitlog_scan *scan,
     const struct commitlog_position *position, int64_t *row, struct error *err)
 {
 	sqlite3_stmt *statement = scan->statement[SCAN_PLACE];
-	uint64_t first, last;
+	uint64_t first = 0, last = 0;
 	int rc;
 
 	rc = stored_locked(scan, position->partition, &first, &last, err);

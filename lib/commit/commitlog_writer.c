@@ -147,7 +147,7 @@ static int
 next_seq(struct commitlog_writer *writer, size_t index, uint64_t *out,
     struct error *err)
 {
-	uint64_t last, end;
+	uint64_t last = 0, end;
 	int rc;
 
 	if (writer->next_seq[index] == 0) {

@@ -340,6 +340,13 @@ httpd_connections(struct httpd *httpd)
 	return count;
 }
 
+unsigned
+httpd_request_connections(const struct httpd_request *req)
+{
+	assert(req->conn->httpd != NULL);
+	return httpd_connections(req->conn->httpd);
+}
+
 /* The watcher cuts idle connections as long as draining is set; replies that
  * start now say "Connection: close". */
 static void

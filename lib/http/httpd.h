@@ -74,8 +74,10 @@ KOOP_MUST int httpd_start(struct httpd **out,
     const struct httpd_options *options, const struct httpd_service *service,
     struct error *err);
 uint16_t httpd_port(const struct httpd *httpd);
-/* Connections open now. */
+/* Connections open now.  A handler may run before httpd_start() has returned:
+ * it asks by its request. */
 unsigned httpd_connections(struct httpd *httpd);
+unsigned httpd_request_connections(const struct httpd_request *req);
 /* No new connections; idle ones close; waits drain_ms for requests under way,
  * then cuts them, and frees.  NULL is fine. */
 void httpd_stop(struct httpd *httpd);

@@ -112,7 +112,7 @@ parse_header(struct httpres *out, char *line, size_t n, struct error *err)
 ssize_t
 httpres_parse(struct httpres *out, char *p, size_t n, struct error *err)
 {
-	char *end = n > 0 ? memmem(p, n, "\r\n\r\n", 4) : NULL;
+	char *end = p != NULL ? memmem(p, n, "\r\n\r\n", 4) : NULL;
 	size_t used = end != NULL ? (size_t)(end - p) + 4 : n;
 	char *line = p;
 	int rc;

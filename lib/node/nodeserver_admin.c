@@ -258,7 +258,6 @@ add_gauges(struct buf *body, struct nodeserver_call *call)
 	struct metaquery_counts rows = { 0 };
 	struct shardfile_counts files = { 0 };
 	uint64_t quarantine = 0;
-	uint64_t database, wal;
 	struct metric gauges[] = {
 		{ "koop_node_partitions", "Partitions of this node.",
 		    METRIC_GAUGE, "", 0 },
@@ -294,10 +293,9 @@ add_gauges(struct buf *body, struct nodeserver_call *call)
 	metric_set(&gauges[5], (int64_t)quarantine);
 	metric_set(&gauges[6], (int64_t)atomic_load(&core->counters.unplaced));
 	metric_set(&gauges[7], (int64_t)files.uploads);
-	metric_set(&gauges[8], (int64_t)nodeserver_connections(call->server));
+	metric_set(&gauges[8], (int64_t)httpd_request_connections(call->req));
 	metric_set(&gauges[9], (int64_t)files.free_bytes);
-	shardmeta_bytes(core->meta, &database, &wal);
-	metric_set(&gauges[10], (int64_t)wal);
+	metric_set(&gauges[10], (int64_t)rows.wal_bytes);
 	metric_print(body, gauges, nitems(gauges));
 }
 

@@ -483,12 +483,6 @@ gateway_close(struct gateway *gw)
 	free(gw);
 }
 
-void
-gateway_set_httpd(struct gateway *gw, struct httpd *httpd)
-{
-	gw->httpd = httpd;
-}
-
 int
 gateway_reload(struct gateway *gw, struct error *err)
 {
@@ -496,13 +490,12 @@ gateway_reload(struct gateway *gw, struct error *err)
 }
 
 void
-gateway_log_status(struct gateway *gw)
+gateway_log_status(struct gateway *gw, unsigned connections)
 {
 	struct metric *m = gw->metrics;
 
 	log_info("s3", "status connections=%u 2xx=%lld 4xx=%lld 5xx=%lld",
-	    gw->httpd ? httpd_connections(gw->httpd) : 0,
-	    (long long)metric_get(&m[S3METRIC_2XX]),
+	    connections, (long long)metric_get(&m[S3METRIC_2XX]),
 	    (long long)metric_get(&m[S3METRIC_4XX]),
 	    (long long)metric_get(&m[S3METRIC_5XX]));
 }

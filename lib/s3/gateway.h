@@ -20,7 +20,6 @@
 
 struct error;
 struct gateway;
-struct httpd;
 
 struct gateway_options {
 	const char *topology_url;
@@ -40,13 +39,11 @@ void gateway_close(struct gateway *gw);
 
 /* What httpd_start() wants; its ctx is the gateway. */
 struct httpd_service gateway_service(struct gateway *gw);
-/* For the number of connections in /health and /metrics. */
-void gateway_set_httpd(struct gateway *gw, struct httpd *httpd);
 
 /* SIGHUP: read the topology again. */
 KOOP_MUST int gateway_reload(struct gateway *gw, struct error *err);
 /* SIGUSR1: one log line. */
-void gateway_log_status(struct gateway *gw);
+void gateway_log_status(struct gateway *gw, unsigned connections);
 /* Now and then: forget sessions that are over. */
 void gateway_tick(struct gateway *gw);
 

@@ -39,7 +39,6 @@
 #define S3REQ_STRAY_BODY_MAX (64u << 10)
 
 struct error;
-struct httpd;
 struct httpd_request;
 struct nodeclient;
 struct s3req;
@@ -61,8 +60,7 @@ enum s3metric {
 /* Everything but metrics and writes is set when the gateway opens and stays. */
 struct gateway {
 	struct nodeclient *nc;
-	struct session *session;     /* may be NULL */
-	struct httpd *_Atomic httpd; /* NULL until it listens */
+	struct session *session; /* may be NULL */
 	char *region;
 	size_t inline_limit;
 	uint32_t cell_bytes;

@@ -9,12 +9,6 @@
 #include "http/httpd.h"
 #include "s3/s3ops.h"
 
-static unsigned
-connections(struct gateway *gw)
-{
-	return gw->httpd ? httpd_connections(gw->httpd) : 0;
-}
-
 /* Machines of a set that are not known to be down. */
 static uint32_t
 usable(struct gateway *gw, const struct topology *t, size_t set)
@@ -29,8 +23,9 @@ usable(struct gateway *gw, const struct topology *t, size_t set)
 }
 
 static void
-print_health(struct gateway *gw, struct buf *out)
+print_health(struct s3req *r, struct buf *out)
 {
+	struct gateway *gw = r->gw;
 	const struct topology *t = nodeclient_topology(gw->nc);
 	const char *status = "ok";
 
@@ -41,7 +36,7 @@ print_health(struct gateway *gw, struct buf *out)
 	    "{\"status\":\"%s\",\"cluster\":\"%s\",\"epoch\":%llu,"
 	    "\"partitions\":%zu,\"connections\":%u,\"sets\":[",
 	    status, nodeclient_cluster(gw->nc), (unsigned long long)t->epoch,
-	    t->partition_count, connections(gw));
+	    t->partition_count, httpd_request_connections(r->http));
 	for (size_t i = 0; i < t->set_count; i++)
 		buf_printf(out,
 		    "%s{\"set\":%u,\"n\":%u,\"dataShards\":%u,"
@@ -68,10 +63,10 @@ s3status_reply(struct s3req *r, const char *path)
 		return;
 	}
 	if (health) {
-		print_health(r->gw, &out);
+		print_health(r, &out);
 	} else {
 		metric_set(&r->gw->metrics[S3METRIC_CONNECTIONS],
-		    connections(r->gw));
+		    httpd_request_connections(r->http));
 		metric_print(&out, r->gw->metrics, S3METRIC_MAX);
 	}
 	s3req_common(r, 200);

@@ -162,6 +162,14 @@ say(void *arg, const char *line)
 		up->o->say(line);
 }
 
+static bool
+there(void *arg)
+{
+	struct clusterup *up = arg;
+
+	return layout_there(&up->layout);
+}
+
 /* Everything runs: the folder is complete, and who waits is told. */
 static void
 ready(void *arg)
@@ -194,6 +202,7 @@ supervise(struct clusterup *up, struct error *err)
 		.control_fd = -1,
 		.clock = &clock_system,
 		.say = say,
+		.there = there,
 		.ready = ready,
 		.arg = up,
 	};

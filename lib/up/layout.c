@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "up/layout.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -33,14 +34,16 @@ layout_resolve(char out[static LAYOUT_DIR_BYTES], const char *dir, bool create,
     struct error *err)
 {
 	char path[PATH_MAX];
+	size_t n;
 
 	if (create && mkdir(dir, 0750) == -1 && errno != EEXIST)
 		return error_errno(err, ERRC_CANTCREATE, "%s", dir);
 	if (realpath(dir, path) == NULL)
 		return error_errno(err, ERRC_NOTFOUND, "%s", dir);
-	if (strlen(path) >= LAYOUT_DIR_BYTES)
+	n = strlen(path);
+	if (n >= LAYOUT_DIR_BYTES)
 		return error_set(err, ERRC_USAGE, "%s: path too long", path);
-	snprintf(out, LAYOUT_DIR_BYTES, "%s", path);
+	memcpy(out, path, n + 1);
 	return 0;
 }
 
@@ -348,6 +351,15 @@ layout_publish(struct layout *l, const char *lines, struct error *err)
 		l->complete = true;
 	buf_fini(&text);
 	return rc;
+}
+
+bool
+layout_there(const struct layout *l)
+{
+	struct stat st;
+
+	assert(l->lock_fd != -1);
+	return fstat(l->lock_fd, &st) == -1 || st.st_nlink > 0;
 }
 
 void

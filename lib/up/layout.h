@@ -58,6 +58,8 @@ KOOP_MUST int layout_open(struct layout *out,
 /* Write koop.conf; lines are further "key = value" lines. */
 KOOP_MUST int layout_publish(struct layout *layout, const char *lines,
     struct error *err);
+/* False once the folder that was opened is gone from the disk. */
+KOOP_MUST bool layout_there(const struct layout *layout);
 void layout_close(struct layout *layout);
 
 /* The value of a key in dir/koop.conf into out, false if it has none. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "up/supervisor.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -22,6 +23,8 @@
 /* A child that does not end within this after SIGTERM gets SIGKILL. */
 #define STOP_DEADLINE_MS 15000
 #define CLIENTS_MAX 16
+/* How often it is asked whether there is still a folder to serve. */
+#define FOLDER_EVERY_MS 1000
 
 /* What a client of the control socket waits for. */
 enum wish { WISH_NONE, WISH_READING, WISH_STOPPED, WISH_RUNNING, WISH_DOWN };
@@ -40,7 +43,9 @@ struct supervisor {
 	int signal_fd;
 	bool going_down, told_ready;
 	bool gateways_started;
+	bool gone; /* the data folder */
 	uint64_t stop_deadline_ms;
+	uint64_t look_at_ms; /* for the data folder, next */
 };
 
 static void
@@ -160,6 +165,27 @@ go_on_down(struct supervisor *s)
 		    p->state != PROGRAM_STOPPING && p->state != PROGRAM_STOPPED)
 			program_stop(p);
 	}
+}
+
+/*
+ * A cluster whose folder was removed has nothing that it could serve, and
+ * nobody could stop it: its socket went with the folder.  The earlier of
+ * next and of the next look comes back.
+ */
+static uint64_t
+look_for_folder(struct supervisor *s, uint64_t next)
+{
+	uint64_t now = clock_mono_ms(s->o->clock);
+
+	if (now >= s->look_at_ms) {
+		s->look_at_ms = now + FOLDER_EVERY_MS;
+		if (!s->going_down && !s->o->there(s->o->arg)) {
+			s->gone = true;
+			go_down(s);
+		}
+	}
+	assert(s->look_at_ms > now);
+	return KOOP_MIN(next, s->look_at_ms);
 }
 
 static void
@@ -377,6 +403,7 @@ supervisor_run(const struct supervisor_options *options, struct error *err)
 			check_gateways(&s);
 		next = start_due(&s);
 		check_ready(&s);
+		next = look_for_folder(&s, next);
 		if (s.going_down) {
 			go_on_down(&s);
 			next = clock_mono_ms(options->clock) + 1000;
@@ -387,5 +414,8 @@ supervisor_run(const struct supervisor_options *options, struct error *err)
 		turn(&s, next);
 	}
 	close(s.signal_fd);
-	return 0;
+	return s.gone ? error_set(err, ERRC_NOTFOUND,
+			    "the data folder is gone: the cluster was "
+			    "stopped") :
+			0;
 }

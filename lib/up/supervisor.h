@@ -24,12 +24,15 @@ struct supervisor_options {
 	const struct clock *clock;
 	/* Told what happens, for people: "node-1.3 127.0.0.1:8004 running". */
 	void (*say)(void *arg, const char *line);
+	/* Asked once a second: false when the data folder is no more. */
+	bool (*there)(void *arg);
 	/* Once, when every program is ready. */
 	void (*ready)(void *arg);
 	void *arg;
 };
 
-/* Runs until SIGINT, SIGTERM or the word "down", and every child has ended. */
+/* Runs until SIGINT, SIGTERM, the word "down" or the end of the data folder,
+ * and every child has ended.  A folder that is gone is ERRC_NOTFOUND. */
 KOOP_MUST int supervisor_run(const struct supervisor_options *options,
     struct error *err);
 

@@ -15,12 +15,13 @@
 #include "base/error.h"
 #include "commit/commitlog.h"
 #include "tap.h"
+#include "tempdir.h"
 
 #define CLUSTER "0123456789abcdef0123456789abcdef"
 #define LATER (clock_mono_ms(&clock_system) + 60000)
 
 static const uint32_t partitions[] = { 0, 1, 5 };
-static char folder[256];
+static char folder[TEMPDIR_BYTES];
 static const char *scheme; /* of the backend under test */
 static char url[512];
 static int made;
@@ -108,12 +109,7 @@ see(void *arg, const struct commitlog_entry *entry)
 static inline void
 make_folder(void)
 {
-	const char *tmp = getenv("TMPDIR");
-
-	snprintf(folder, sizeof(folder), "%s/commitlog-XXXXXX",
-	    tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(folder) == NULL)
-		exit(1);
+	tempdir_make(folder);
 }
 
 static inline void

@@ -216,9 +216,7 @@ open_disk(struct nodeworld *w)
 
 	ops = file_system;
 	ops.pread = hooked_pread;
-	snprintf(w->dir, sizeof(w->dir), "/tmp/koop-world.XXXXXX");
-	if (mkdtemp(w->dir) == NULL)
-		abort();
+	tempdir_make(w->dir);
 	must(shardstore_open(&core->store, &options, &err), "store", &err);
 	core->meta = shardstore_meta(core->store);
 	core->files = shardstore_files(core->store);
@@ -437,7 +435,8 @@ tell_garbage(void *ctx, const struct garbage_row *row, struct error *err)
 {
 	struct nodeworld *w = ctx;
 
-	return inventory_drop(&w->core, row, err);
+	lastread_note(w->core.lastread, row->id, clock_boot_ms(w->core.clock));
+	return shardmeta_garbage_put(w->core.meta, row, err);
 }
 
 void

@@ -11,6 +11,7 @@
 #include "commit/record.h"
 #include "member/nodecore.h"
 #include "shardtest.h"
+#include "tempdir.h"
 
 /*
  * What upkeep works on, in this process: a node's core with a real disk in a
@@ -51,7 +52,7 @@ struct world_peer {
 struct nodeworld {
 	struct nodecore core;
 	struct clock_manual clock;
-	char dir[40];
+	char dir[TEMPDIR_BYTES];
 	char url[40];
 	uint64_t seq[WORLD_PARTITIONS]; /* applied here */
 	struct world_peer peer[WORLD_MACHINES];

@@ -17,13 +17,14 @@
 #include "applyworld.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "store/metaquery_all.h"
+#include "store/metaquery.h"
 #include "store/shardmeta.h"
 #include "tap.h"
+#include "tempdir.h"
 
 #define RECORDS 3000
 
-static char dir[] = "/tmp/koop-applystore.XXXXXX";
+static char dir[TEMPDIR_BYTES];
 
 static struct shardmeta *
 open_meta(const char *name, bool no_sync)
@@ -464,8 +465,7 @@ remove_dir(void)
 int
 main(int argc, char *argv[])
 {
-	if (mkdtemp(dir) == NULL)
-		return 1;
+	tempdir_make(dir);
 	if (argc > 1) {
 		measure((unsigned)strtoul(argv[1], NULL, 10));
 		remove_dir();

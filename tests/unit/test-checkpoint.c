@@ -13,13 +13,14 @@
 #include "store/metaquery.h"
 #include "store/shardmeta.h"
 #include "tap.h"
+#include "tempdir.h"
 
 #define SOME 8
 #define MUCH 16
 #define COMMITS 60
 #define RESTART_MS 5000
 
-static char dir[] = "/tmp/koop-checkpoint.XXXXXX";
+static char dir[TEMPDIR_BYTES];
 static char path[256];
 static unsigned made;
 static struct clock_manual manual;
@@ -200,8 +201,7 @@ remove_dir(void)
 int
 main(void)
 {
-	if (mkdtemp(dir) == NULL)
-		return 1;
+	tempdir_make(dir);
 	clock_manual_init(&manual, 1000000);
 	RUN(no_commit_waits_for_an_old_read);
 	RUN(a_short_read_is_waited_for_a_little_and_rarely);

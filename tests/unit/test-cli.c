@@ -12,6 +12,7 @@
 #include "base/cli_parts.h"
 #include "base/error.h"
 #include "tap.h"
+#include "tempdir.h"
 
 static uint64_t cell, count, timeout_ms;
 static const char *commit_log, *data_dir, *node;
@@ -49,7 +50,7 @@ static const struct cli cli = {
 	.operands_max = 1,
 };
 
-static char folder[] = "/tmp/koop-test-cli.XXXXXX";
+static char folder[TEMPDIR_BYTES];
 static char out[8192], err[8192];
 
 static void
@@ -401,8 +402,9 @@ a_message_does_not_drive_the_terminal(void)
 int
 main(void)
 {
-	if (mkdtemp(folder) == NULL || chdir(folder) == -1 ||
-	    mkdir("work", 0755) == -1 || chdir("work") == -1)
+	tempdir_make(folder);
+	if (chdir(folder) == -1 || mkdir("work", 0755) == -1 ||
+	    chdir("work") == -1)
 		return 1;
 	RUN(flags_are_taken_in_every_form);
 	RUN(mistakes_are_two_lines_and_64);

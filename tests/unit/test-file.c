@@ -14,8 +14,9 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "tap.h"
+#include "tempdir.h"
 
-static char folder[] = "/tmp/koop-test-file.XXXXXX";
+static char folder[TEMPDIR_BYTES];
 static int dirfd_;
 
 /* A twin that counts, records the steps, and fails the step it is told to. */
@@ -209,8 +210,7 @@ a_failed_sync_ends_the_process(void)
 int
 main(void)
 {
-	if (mkdtemp(folder) == NULL)
-		return 1;
+	tempdir_make(folder);
 	dirfd_ = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	RUN(bytes_come_before_the_name_and_the_name_before_the_directory);
 	RUN(a_failure_leaves_the_old_file_or_the_new_one);

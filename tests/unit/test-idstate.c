@@ -14,12 +14,13 @@
 #include "store/rowset.h"
 #include "store/shardmeta.h"
 #include "tap.h"
+#include "tempdir.h"
 
 #define P 7
 #define APPLIED 20
 #define NOW_MS 0x018000000000ull
 
-static char dir[] = "/tmp/koop-state.XXXXXX";
+static char dir[TEMPDIR_BYTES];
 static struct shardmeta *meta;
 
 static struct reqid
@@ -113,10 +114,8 @@ main(void)
 {
 	struct shardmeta_options options = { .no_sync = true, .readers = 1 };
 	char path[64];
-	char command[64];
 
-	if (mkdtemp(dir) == NULL)
-		return 1;
+	tempdir_make(dir);
 	(void)snprintf(path, sizeof(path), "%s/meta.db", dir);
 	if (shardmeta_open(&meta, path, &options, NULL) < 0)
 		return 1;
@@ -125,6 +124,5 @@ main(void)
 	RUN(a_dead_one_waits_for_all_that_is_applied);
 	RUN(an_unknown_one_is_dead_only_when_it_is_too_old);
 	shardmeta_close(meta);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command) != 0 || tap_done();
+	return tap_done();
 }

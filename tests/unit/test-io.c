@@ -13,8 +13,9 @@
 
 #include "base/error.h"
 #include "tap.h"
+#include "tempdir.h"
 
-static char folder[] = "/tmp/koop-test-io.XXXXXX";
+static char folder[TEMPDIR_BYTES];
 
 static void
 pattern(uint8_t *p, size_t n)
@@ -203,8 +204,7 @@ a_file_is_read_up_to_the_maximum(void)
 int
 main(void)
 {
-	if (mkdtemp(folder) == NULL)
-		return 1;
+	tempdir_make(folder);
 	RUN(a_read_goes_on_until_it_is_full_or_at_the_end);
 	RUN(a_vector_is_written_whole);
 	RUN(positions_are_kept_apart);

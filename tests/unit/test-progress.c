@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tap.h"
+#include "tempdir.h"
 
 static char got[4096];
 static int saved = -1;
@@ -101,11 +102,14 @@ more_than_the_total_has_no_percentage(void)
 static void
 the_total_is_the_rest_of_a_file_on_standard_input(void)
 {
-	char path[] = "/tmp/koop-test-progress.XXXXXX";
-	int fd = mkstemp(path);
+	char dir[TEMPDIR_BYTES], path[TEMPDIR_BYTES + 8];
+	int fd;
 	int in = dup(STDIN_FILENO);
 	struct progress p;
 
+	tempdir_make(dir);
+	snprintf(path, sizeof(path), "%s/in", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	REQUIRE(fd != -1 && ftruncate(fd, 1000) == 0);
 	lseek(fd, 300, SEEK_SET);
 	dup2(fd, STDIN_FILENO);

@@ -13,9 +13,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "tap.h"
+#include "tempdir.h"
 
 static char url[300];
-static char folder[] = "/tmp/session-XXXXXX";
+static char folder[TEMPDIR_BYTES];
 static struct clock_manual manual;
 
 static struct session *
@@ -231,8 +232,7 @@ main(int argc, char *argv[])
 {
 	const char *only = argc == 2 ? argv[1] : "";
 
-	if (mkdtemp(folder) == NULL)
-		return 1;
+	tempdir_make(folder);
 	if (strncmp("mem:", only, strlen(only)) == 0) {
 		snprintf(url, sizeof(url), "mem:s");
 		every_case();

@@ -22,11 +22,12 @@
 #include "store/shardfile.h"
 #include "store/shardpath.h"
 #include "tap.h"
+#include "tempdir.h"
 
 #define CELL 4096
 #define STRIPES 80
 
-static char root[] = "/tmp/koop-shardfile.XXXXXX";
+static char root[TEMPDIR_BYTES];
 static int dirfd_;
 static struct shardfiles *files;
 static struct clock_manual manual;
@@ -491,10 +492,8 @@ int
 main(void)
 {
 	struct shardfile_options options = { .ops = &twin };
-	char command[160];
 
-	if (mkdtemp(root) == NULL)
-		return 1;
+	tempdir_make(root);
 	make_dirs();
 	twin = file_system;
 	twin.openat = t_openat;
@@ -519,6 +518,5 @@ main(void)
 	RUN(a_shard_that_cannot_be_looked_at_is_not_removed);
 	shardfiles_close(files);
 	close(dirfd_);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", root);
-	return system(command) != 0 || tap_done();
+	return tap_done();
 }

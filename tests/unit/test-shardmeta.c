@@ -10,14 +10,15 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "store/metaquery_all.h"
+#include "store/metaquery.h"
 #include "store/rowset.h"
 #include "store/shardmeta.h"
 #include "tap.h"
+#include "tempdir.h"
 
 #define PARTITIONS 5
 
-static char dir[] = "/tmp/koop-shardmeta.XXXXXX";
+static char dir[TEMPDIR_BYTES];
 static unsigned made;
 static char path[256];
 
@@ -726,8 +727,7 @@ remove_dir(void)
 int
 main(void)
 {
-	if (mkdtemp(dir) == NULL)
-		return 1;
+	tempdir_make(dir);
 	RUN(a_list_merges_the_partitions_in_order);
 	RUN(random_lists_are_as_the_plain_way_has_them);
 	RUN(uploads_are_listed_by_key_then_id);

@@ -13,8 +13,9 @@
 #include "store/shardmeta.h"
 #include "store/shardstore.h"
 #include "tap.h"
+#include "tempdir.h"
 
-static char root[] = "/tmp/koop-shardstore.XXXXXX";
+static char root[TEMPDIR_BYTES];
 static char dir[64];
 
 static struct shardstore_options
@@ -71,11 +72,8 @@ a_store_is_made_once_and_opened_again(void)
 int
 main(void)
 {
-	char command[160];
 
-	if (mkdtemp(root) == NULL)
-		return 1;
+	tempdir_make(root);
 	RUN(a_store_is_made_once_and_opened_again);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", root);
-	return system(command) != 0 || tap_done();
+	return tap_done();
 }

@@ -12,11 +12,12 @@
 #include "base/io.h"
 #include "store/superblock.h"
 #include "tap.h"
+#include "tempdir.h"
 
 #define CLUSTER "0123456789abcdef0123456789abcdef"
 #define OTHER "fedcba9876543210fedcba9876543210"
 
-static char root[] = "/tmp/koop-superblock.XXXXXX";
+static char root[TEMPDIR_BYTES];
 static char dir[128];
 static struct error err;
 static unsigned made;
@@ -265,10 +266,8 @@ a_new_disk_knows_what_is_newer_than_itself(void)
 int
 main(void)
 {
-	char command[160];
 
-	if (mkdtemp(root) == NULL)
-		return 1;
+	tempdir_make(root);
 	RUN(init_makes_the_directory_that_open_then_takes);
 	RUN(the_name_of_the_directory_is_durable_before_its_superblock);
 	RUN(what_is_missing_or_foreign_is_refused_with_the_way_out);
@@ -276,6 +275,5 @@ main(void)
 	RUN(a_full_directory_is_not_made_into_a_node);
 	RUN(every_flipped_bit_is_seen);
 	RUN(a_new_disk_knows_what_is_newer_than_itself);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", root);
-	return system(command) != 0 || tap_done();
+	return tap_done();
 }

@@ -12,8 +12,9 @@
 #include "member/lastread.h"
 #include "member/pending.h"
 #include "tap.h"
+#include "tempdir.h"
 
-static char dir[] = "/tmp/koop-uploads-XXXXXX";
+static char dir[TEMPDIR_BYTES];
 static int dirfd_;
 
 static struct reqid
@@ -240,8 +241,7 @@ only_so_many_wait_for_their_uploads(void)
 int
 main(void)
 {
-	if (mkdtemp(dir) == NULL)
-		return 1;
+	tempdir_make(dir);
 	dirfd_ = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	clock_manual_init(&manual, 1000);
 	RUN(places_come_back_with_bucket_and_key);
