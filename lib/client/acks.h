@@ -37,13 +37,13 @@ struct ackwait;
 struct clock;
 struct erasure_set;
 struct error;
-struct httpc_pool;
+struct peers;
 struct topology;
 
 struct acks_options {
-	struct httpc_pool *pool;
-	const struct topology *topology; /* outlives the acks */
-	const char *cluster, *sender;    /* they too */
+	struct peers *peers; /* it and the next two outlive the acks */
+	const struct topology *topology;
+	const char *sender;
 	const struct clock *clock;
 	bool streams;
 };

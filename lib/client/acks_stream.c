@@ -15,9 +15,8 @@
 #include "base/error.h"
 #include "client/acks.h"
 #include "cluster/topology.h"
-#include "http/httpc.h"
+#include "wire/nodecall.h"
 #include "wire/nodeline.h"
-#include "wire/nodeproto.h"
 
 #define CONNECT_MS 3000
 #define STACK_BYTES (256u << 10)
@@ -25,10 +24,9 @@
 
 struct ackstream {
 	struct acks *acks;
-	struct httpc_pool *pool;
+	struct peers *peers;
 	const struct clock *clock;
-	struct httpc_addr addr;
-	char to[80];
+	struct peer peer;
 	char target[128];
 	uint32_t set_number;
 	uint32_t machine;
@@ -70,15 +68,16 @@ feed_lines(struct ackstream *s, struct error *err)
 }
 
 static bool
-call_ended(const struct httpc_call *call)
+call_ended(struct nodecall *call)
 {
-	return httpc_state(call) == HTTPC_DONE ||
-	    httpc_state(call) == HTTPC_FAILED;
+	enum httpc_state state = nodecall_state(call);
+
+	return state == HTTPC_DONE || state == HTTPC_FAILED;
 }
 
 /* Read until the stream breaks or we are to stop. */
 static void
-read_stream(struct ackstream *s, struct httpc_call *call)
+read_stream(struct ackstream *s, struct nodecall *call)
 {
 	struct httpc_wake wake = { .client_fd = -1, .event_fd = s->stop_fd };
 	uint64_t deadline = clock_mono_ms(s->clock) + CONNECT_MS;
@@ -93,19 +92,22 @@ read_stream(struct ackstream *s, struct httpc_call *call)
 		size_t n;
 		int event;
 
-		httpc_recv_into(call, &iov, 1);
-		event = httpc_poll(&call, 1, &wake, deadline);
+		httpc_recv_into(call->http, &iov, 1);
+		event = httpc_poll(&call->http, 1, &wake, deadline);
+		/* Silent for longer than its pings allow: it stands still. */
+		if (event == HTTPC_TIMEOUT)
+			nodecall_bad(call);
 		if (event != HTTPC_PROGRESS)
 			break;
-		if (!up && httpc_status(call) != 0) {
-			if (httpc_status(call) != 200)
+		if (!up && httpc_status(call->http) != 0) {
+			if (httpc_status(call->http) != 200)
 				break;
 			acks_connected(s->acks, s->set_number, s->machine,
 			    true);
 			up = true;
 			deadline = clock_mono_ms(s->clock) + ACKS_SILENCE_MS;
 		}
-		n = httpc_received(call);
+		n = httpc_received(call->http);
 		if (n == 0)
 			continue;
 		s->have += n;
@@ -121,15 +123,19 @@ read_stream(struct ackstream *s, struct httpc_call *call)
 static bool
 run_stream(struct ackstream *s)
 {
-	struct httpc_header to = { .name = NODEPROTO_TO, .value = s->to };
+	struct nodecall_request request = {
+		.method = "GET",
+		.target = s->target,
+		.untimed = true,
+		.streams = true,
+	};
 	uint64_t began = clock_mono_ms(s->clock);
-	struct httpc_call *call = NULL;
+	struct nodecall call;
 
-	if (httpc_open(&call, s->pool, &s->addr, "GET", s->target, &to, 1,
-		HTTPC_NO_BODY, NULL) < 0)
+	if (nodecall_open(&call, s->peers, &s->peer, &request, NULL) < 0)
 		return false;
-	read_stream(s, call);
-	httpc_close(call);
+	read_stream(s, &call);
+	nodecall_close(&call);
 	return clock_mono_ms(s->clock) - began > ACKS_RECONNECT_MAX_MS;
 }
 
@@ -217,13 +223,11 @@ ackstream_start(struct ackstream **out, struct acks *acks,
 		return error_set(err, ERRC_NOMEM,
 		    "acknowledgement stream: out of memory");
 	s->acks = acks;
-	s->pool = options->pool;
+	s->peers = options->peers;
 	s->clock = options->clock;
 	s->set_number = set->number;
 	s->machine = machine;
-	memcpy(s->addr.ip, set->machine[machine].ip, sizeof(s->addr.ip));
-	s->addr.port = set->machine[machine].port;
-	nodeproto_to_print(s->to, options->cluster, set->number, machine);
+	s->peer = peers_machine(set, machine);
 	snprintf(s->target, sizeof(s->target), "/applied?sender=%s",
 	    options->sender);
 	pthread_mutex_init(&s->lock, NULL);

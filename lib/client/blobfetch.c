@@ -11,10 +11,9 @@
 #include "base/error.h"
 #include "client/nodeclient.h"
 #include "client/nodenotice.h"
-#include "http/httpc.h"
 #include "shard/decoder.h"
 #include "shard/frame.h"
-#include "wire/nodeproto.h"
+#include "wire/nodecall.h"
 
 #define FETCHES_MAX (2 * STRIPE_SHARDS_MAX)
 #define BUFFER_MIN (64u << 10)
@@ -25,16 +24,13 @@
 static_assert(BLOBPLAN_STRIPES_MAX * 2 <= HTTPC_IOV_MAX, "a fetch is one call");
 
 struct fetch {
-	struct httpc_call *call; /* NULL: the slot is free */
+	struct nodecall call; /* closed: the slot is free */
 	struct blobplan_fetch want;
-	uint32_t machine;
-	uint64_t opened_ms, moved_ms;
-	uint64_t answered_ms; /* headers came; 0: not yet */
+	uint64_t moved_ms;
 	size_t received;
 	uint32_t cells; /* verified or found bad so far */
 	size_t bytes;   /* of those cells' frames */
 	size_t expected;
-	bool late;
 };
 
 struct window {
@@ -135,7 +131,7 @@ late_shards(const struct window *w)
 	uint32_t mask = 0;
 
 	for (size_t i = 0; i < FETCHES_MAX; i++) {
-		if (w->fetch[i].call != NULL && w->fetch[i].late)
+		if (w->fetch[i].call.http != NULL && w->fetch[i].call.late)
 			mask |= 1u << w->fetch[i].want.shard;
 	}
 	return mask;
@@ -151,21 +147,20 @@ open_call(struct window *w, struct fetch *f)
 	uint64_t to = stripe_cell_offset(&source->geometry,
 			  w->plan->first + last) +
 	    FRAME_HEADER_BYTES + cell_length(w, last);
-	char node[NODECLIENT_TO_BYTES];
-	char range[64];
-	struct httpc_header headers[] = {
-		{ NODEPROTO_TO, node },
-		{ "Range", range },
+	struct peer peer = nodeclient_peer(&source->place,
+	    placement_machine(&source->place, f->want.shard));
+	struct nodecall_request request = {
+		.method = "GET",
+		.target = source->target,
+		.ranged = true,
+		.from = from,
+		.to = to - 1,
 	};
-	struct httpc_addr addr;
 
+	assert(from < to);
 	f->expected = to - from;
-	snprintf(range, sizeof(range), "bytes=%" PRIu64 "-%" PRIu64, from,
-	    to - 1);
-	nodeclient_addr(&source->place, f->machine, &addr);
-	nodeclient_to(source->nc, &source->place, f->machine, node);
-	return httpc_open(&f->call, nodeclient_pool(source->nc), &addr, "GET",
-	    source->target, headers, nitems(headers), HTTPC_NO_BODY, NULL);
+	return nodecall_open(&f->call, nodeclient_peers(source->nc), &peer,
+	    &request, NULL);
 }
 
 static void
@@ -182,14 +177,15 @@ receive_cells(struct window *w, struct fetch *f)
 		iov[count].iov_base = cell_at(w, stripe, f->want.shard);
 		iov[count++].iov_len = cell_length(w, stripe);
 	}
-	httpc_recv_into(f->call, iov, count);
+	assert(count > 0 && count <= HTTPC_IOV_MAX);
+	httpc_recv_into(f->call.http, iov, count);
 }
 
 static struct fetch *
 free_slot(struct window *w)
 {
 	for (size_t i = 0; i < FETCHES_MAX; i++) {
-		if (w->fetch[i].call == NULL)
+		if (w->fetch[i].call.http == NULL)
 			return &w->fetch[i];
 	}
 	return NULL;
@@ -210,12 +206,9 @@ start_fetches(struct window *w, uint32_t usable, struct error *err)
 			return rc;
 		memset(f, 0, sizeof(*f));
 		f->want = want;
-		f->machine = placement_machine(&w->source->place, want.shard);
-		f->opened_ms = nodeclient_now(w->source->nc);
-		f->moved_ms = f->opened_ms;
+		f->moved_ms = nodeclient_now(w->source->nc);
 		w->opened++;
 		if (open_call(w, f) < 0) {
-			f->call = NULL;
 			w->unreached |= 1u << want.shard;
 			w->ended++;
 			blobplan_failed(w->plan, &want);
@@ -229,8 +222,7 @@ start_fetches(struct window *w, uint32_t usable, struct error *err)
 static void
 end_fetch(struct window *w, struct fetch *f)
 {
-	httpc_close(f->call);
-	f->call = NULL;
+	nodecall_close(&f->call);
 	blobplan_failed(w->plan, &f->want);
 	w->ended++;
 	if (w->half_ms == 0 && w->ended * 2 >= w->opened)
@@ -267,8 +259,8 @@ check_cells(struct window *w, struct fetch *f)
 static bool
 answer_fits(const struct fetch *f)
 {
-	return httpc_status(f->call) == 206 &&
-	    httpc_body_length(f->call) == f->expected;
+	return httpc_status(f->call.http) == 206 &&
+	    httpc_body_length(f->call.http) == f->expected;
 }
 
 static void
@@ -276,40 +268,36 @@ look_at(struct window *w, struct fetch *f)
 {
 	const struct blobsource *source = w->source;
 	uint64_t now = nodeclient_now(source->nc);
-	enum httpc_state state = httpc_state(f->call);
+	bool answered = f->call.answered_ms != 0;
+	enum httpc_state state = nodecall_state(&f->call);
 	size_t received;
 
 	if (state == HTTPC_FAILED) {
-		nodeclient_bad(source->nc, &source->place, f->machine);
 		w->unreached |= 1u << f->want.shard;
 		end_fetch(w, f);
 		return;
 	}
 	if (state != HTTPC_BODY && state != HTTPC_DONE)
 		return;
-	if (f->answered_ms == 0) {
-		f->answered_ms = now;
+	if (!answered)
 		f->moved_ms = now;
-	}
 	if (!answer_fits(f)) {
 		/* It answers, but has no such shard (yet), or not all. */
-		if (httpc_status(f->call) >= 500)
+		if (httpc_status(f->call.http) >= 500)
 			w->unreached |= 1u << f->want.shard;
 		end_fetch(w, f);
 		return;
 	}
-	received = httpc_received(f->call);
+	received = httpc_received(f->call.http);
+	assert(received <= f->expected);
 	if (received != f->received) {
 		f->received = received;
 		f->moved_ms = now;
-		f->late = false;
+		f->call.late = false;
 		check_cells(w, f);
 	}
-	if (state == HTTPC_DONE) {
-		nodeclient_good(source->nc, &source->place, f->machine,
-		    f->answered_ms - f->opened_ms);
+	if (state == HTTPC_DONE)
 		end_fetch(w, f);
-	}
 }
 
 /*
@@ -325,18 +313,17 @@ mark_late(struct window *w, uint64_t deadline)
 
 	for (size_t i = 0; i < FETCHES_MAX; i++) {
 		struct fetch *f = &w->fetch[i];
-		uint64_t hedge, due;
+		uint64_t due;
 
-		if (f->call == NULL || f->late)
+		if (f->call.http == NULL || f->call.late)
 			continue;
-		hedge = nodeclient_hedge_ms(w->source->nc, &w->source->place,
-		    f->machine);
-		due = f->moved_ms + hedge;
+		due = nodecall_due(&f->call, f->moved_ms);
 		if (w->half_ms != 0)
 			due = KOOP_MIN(due,
-			    f->opened_ms + 3 * w->half_ms + hedge);
+			    nodecall_due(&f->call,
+				f->call.opened_ms + 3 * w->half_ms));
 		/* The caller starts another one before it waits. */
-		f->late = now >= due;
+		f->call.late = now >= due;
 		next = KOOP_MIN(next, due);
 	}
 	return next;
@@ -346,7 +333,7 @@ static bool
 any_open(const struct window *w)
 {
 	for (size_t i = 0; i < FETCHES_MAX; i++) {
-		if (w->fetch[i].call != NULL)
+		if (w->fetch[i].call.http != NULL)
 			return true;
 	}
 	return false;
@@ -360,14 +347,14 @@ poll_once(struct window *w, int client_fd, uint64_t until, struct error *err)
 	int event;
 
 	for (size_t i = 0; i < FETCHES_MAX; i++)
-		calls[i] = w->fetch[i].call;
+		calls[i] = w->fetch[i].call.http;
 	event = httpc_poll(calls, FETCHES_MAX, &wake, until);
 	if (event < 0)
 		return error_errno(err, ERRC_IO, "poll");
 	if (event == HTTPC_CLIENT_GONE)
 		return error_set(err, ERRC_IO, "the client went away");
 	for (size_t i = 0; i < FETCHES_MAX; i++) {
-		if (w->fetch[i].call != NULL)
+		if (w->fetch[i].call.http != NULL)
 			look_at(w, &w->fetch[i]);
 	}
 	return 0;
@@ -450,17 +437,8 @@ rebuild(struct window *w, uint32_t i, uint32_t want, struct error *err)
 static void
 close_calls(struct window *w)
 {
-	for (size_t i = 0; i < FETCHES_MAX; i++) {
-		struct fetch *f = &w->fetch[i];
-
-		if (f->call == NULL)
-			continue;
-		if (f->late && f->answered_ms == 0)
-			nodeclient_bad(w->source->nc, &w->source->place,
-			    f->machine);
-		httpc_close(f->call);
-		f->call = NULL;
-	}
+	for (size_t i = 0; i < FETCHES_MAX; i++)
+		nodecall_close(&w->fetch[i].call);
 }
 
 static struct window *

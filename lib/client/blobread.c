@@ -11,10 +11,10 @@
 #include "client/nodeclient.h"
 #include "client/nodenotice.h"
 #include "cluster/placement.h"
+#include "http/httpreq.h"
 #include "shard/decoder.h"
 #include "wire/nodeproto.h"
 
-#define TARGET_MAX 8192
 #define WINDOW_BYTES (1536u << 10)
 #define LEASE_MS (10u * 60 * 1000)
 /* A caller that takes a window at least this fast is a quick one; the
@@ -90,7 +90,7 @@ blobread_open(struct blobread **out, struct nodeclient *nc,
 	if (r == NULL)
 		return error_set(err, ERRC_NOMEM, "blob: out of memory");
 	r->nc = nc;
-	r->target = buf_make(TARGET_MAX);
+	r->target = buf_make(HTTPREQ_TARGET_MAX);
 	r->end = ref->size;
 	r->leased_ms = nodeclient_now(nc);
 	rc = make_source(r, ref, err);

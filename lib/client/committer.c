@@ -15,7 +15,7 @@
 #include "cluster/placement.h"
 #include "commit/commitlog.h"
 #include "commit/record.h"
-#include "http/httpc.h"
+#include "wire/nodecall.h"
 #include "wire/nodeline.h"
 #include "wire/nodeproto.h"
 
@@ -31,7 +31,7 @@
 #define FIND_PAUSE_MS 50
 
 struct ask {
-	struct httpc_call *call;
+	struct nodecall call;
 	bool by_id;
 	char body[NODELINE_MAX];
 };
@@ -147,15 +147,19 @@ open_ask(struct nodeclient *nc, const struct placement *place,
     const struct committer_item *item, uint32_t machine, uint64_t timeout_ms,
     struct ask *ask)
 {
-	char to[NODECLIENT_TO_BYTES];
+	struct peer peer = nodeclient_peer(place, machine);
 	char id[REQID_HEX + 1];
-	struct httpc_header header = { .name = NODEPROTO_TO, .value = to };
-	struct httpc_addr addr;
 	struct iovec iov = {
 		.iov_base = ask->body,
 		.iov_len = sizeof(ask->body),
 	};
 	char target[160];
+	/* The node waits for the record, so its time is not its own. */
+	struct nodecall_request request = {
+		.method = "GET",
+		.target = target,
+		.untimed = true,
+	};
 
 	reqid_format(id, item->record->request_id);
 	if (ask->by_id)
@@ -167,27 +171,23 @@ open_ask(struct nodeclient *nc, const struct placement *place,
 		    "/applied/%u?seq=%llu&timeout=%llu", item->partition,
 		    (unsigned long long)item->seq,
 		    (unsigned long long)timeout_ms);
-	nodeclient_addr(place, machine, &addr);
-	nodeclient_to(nc, place, machine, to);
-	if (httpc_open(&ask->call, nodeclient_pool(nc), &addr, "GET", target,
-		&header, 1, HTTPC_NO_BODY, NULL) < 0) {
-		ask->call = NULL;
-		return;
-	}
-	httpc_recv_into(ask->call, &iov, 1);
+	if (nodecall_open(&ask->call, nodeclient_peers(nc), &peer, &request,
+		NULL) == 0)
+		httpc_recv_into(ask->call.http, &iov, 1);
 }
 
 static void
 take_answer(struct nodeclient *nc, const struct committer_item *item,
     struct ackwait *wait, uint32_t machine, struct ask *ask)
 {
-	const char *voting = httpc_response_header(ask->call, NODEPROTO_VOTING);
+	const char *voting = httpc_response_header(ask->call.http,
+	    NODEPROTO_VOTING);
 	struct bytes line = { 0 };
 	struct nodeline_ack ack;
 
-	if (httpc_status(ask->call) != 200 || voting == NULL)
+	if (httpc_status(ask->call.http) != 200 || voting == NULL)
 		return;
-	line = bytes_of(ask->body, httpc_received(ask->call));
+	line = bytes_of(ask->body, httpc_received(ask->call.http));
 	while (line.n > 0 && line.p[line.n - 1] == '\n')
 		line.n--;
 	if (nodeline_applied_parse(&ack, line, NULL) < 0)
@@ -227,7 +227,7 @@ ask_directly(struct nodeclient *nc, const struct placement *place,
 		asks[i].by_id = round % 2 == 1 && item->after_seq == 0;
 		open_ask(nc, place, item, i, until > now ? until - now : 0,
 		    &asks[i]);
-		calls[i] = asks[i].call;
+		calls[i] = asks[i].call.http;
 	}
 	while (open && !decided && now < until) {
 		uint64_t slice = KOOP_MIN(now + DIRECT_SLICE_MS, until);
@@ -236,22 +236,25 @@ ask_directly(struct nodeclient *nc, const struct placement *place,
 			break;
 		open = false;
 		for (uint32_t i = 0; i < place->set->n; i++) {
+			enum httpc_state state;
+
 			if (calls[i] == NULL)
 				continue;
-			if (httpc_state(calls[i]) == HTTPC_DONE)
+			state = nodecall_state(&asks[i].call);
+			if (state == HTTPC_DONE)
 				take_answer(nc, item, wait, i, &asks[i]);
-			else if (httpc_state(calls[i]) != HTTPC_FAILED) {
+			else if (state != HTTPC_FAILED) {
 				open = true;
 				continue;
 			}
-			httpc_close(calls[i]);
+			nodecall_close(&asks[i].call);
 			calls[i] = NULL;
 		}
 		now = nodeclient_now(nc);
 		decided = acks_wait(acks, wait, item->seq, now, &item->outcome);
 	}
 	for (uint32_t i = 0; i < place->set->n; i++)
-		httpc_close(calls[i]);
+		nodecall_close(&asks[i].call);
 	free(asks);
 	return decided;
 }

@@ -13,17 +13,14 @@
 #include "cluster/placement.h"
 #include "cluster/quorum.h"
 #include "commit/commitlog.h"
-#include "http/httpc.h"
+#include "wire/nodecall.h"
 
 #define PIECE_BYTES (16u << 10)
 /* While there are too few answers, look again so often. */
 #define AGAIN_MS 50
 
 struct question {
-	struct httpc_call *call;
-	uint32_t machine;
-	uint64_t opened_ms;
-	bool late;
+	struct nodecall call;
 	struct buf body;
 };
 
@@ -53,53 +50,42 @@ receive_more(struct question *q, size_t max)
 	iov.iov_len = room;
 	if (iov.iov_base == NULL)
 		return false;
-	httpc_recv_into(q->call, &iov, 1);
+	httpc_recv_into(q->call.http, &iov, 1);
 	return true;
-}
-
-static bool
-send_body(struct question *q, struct bytes body)
-{
-	struct iovec iov = { (void *)(uintptr_t)body.p, body.n };
-
-	return body.n == 0 || httpc_send(q->call, &iov, 1) == 0;
 }
 
 static void
 open_question(struct asking *a)
 {
 	const struct metaask *ask = a->ask;
-	uint32_t machine = ask->order[a->next++];
+	struct peer peer = nodeclient_peer(ask->place, ask->order[a->next++]);
 	struct question *q = &a->question[a->count];
-	char to[NODECLIENT_TO_BYTES];
-	struct httpc_header headers[2] = {
-		{ NODEPROTO_TO, to },
-		{ "Range", ask->range },
+	struct nodecall_request request = {
+		.method = ask->method,
+		.target = ask->target,
+		.ranged = ask->first_bytes > 0,
+		.to = KOOP_MAX(ask->first_bytes, 1) - 1,
+		.body = ask->body,
 	};
-	struct httpc_addr addr;
 
-	memset(q, 0, sizeof(*q));
-	q->machine = machine;
-	q->opened_ms = nodeclient_now(ask->nc);
-	q->body = buf_make(ask->body_max + 1);
-	nodeclient_addr(ask->place, machine, &addr);
-	nodeclient_to(ask->nc, ask->place, machine, to);
-	if (httpc_open(&q->call, nodeclient_pool(ask->nc), &addr, ask->method,
-		ask->target, headers, ask->range != NULL ? 2 : 1,
-		ask->body.n > 0 ? ask->body.n : HTTPC_NO_BODY, NULL) < 0)
+	if (nodecall_open(&q->call, nodeclient_peers(ask->nc), &peer, &request,
+		NULL) < 0)
 		return;
-	if (!send_body(q, ask->body) || !receive_more(q, ask->body_max)) {
-		httpc_close(q->call);
+	q->body = buf_make(ask->body_max + 1);
+	if (!receive_more(q, ask->body_max)) {
+		nodecall_close(&q->call);
 		buf_fini(&q->body);
 		return;
 	}
 	a->count++;
+	assert(a->count <= TOPOLOGY_MACHINES_MAX);
 }
 
 static void
 close_question(struct asking *a, size_t i)
 {
-	httpc_close(a->question[i].call);
+	assert(i < a->count);
+	nodecall_close(&a->question[i].call);
 	buf_fini(&a->question[i].body);
 	a->question[i] = a->question[--a->count];
 }
@@ -110,7 +96,7 @@ in_time(const struct asking *a)
 	uint32_t n = 0;
 
 	for (size_t i = 0; i < a->count; i++)
-		n += !a->question[i].late;
+		n += !a->question[i].call.late;
 	return n;
 }
 
@@ -122,15 +108,14 @@ mark_late(struct asking *a, uint64_t deadline)
 	uint64_t next = deadline;
 
 	for (size_t i = 0; i < a->count; i++) {
-		struct question *q = &a->question[i];
+		struct nodecall *call = &a->question[i].call;
 		uint64_t due;
 
-		if (q->late)
+		if (call->late)
 			continue;
-		due = q->opened_ms +
-		    nodeclient_hedge_ms(a->ask->nc, a->ask->place, q->machine);
+		due = nodecall_due(call, call->opened_ms);
 		/* The caller opens another one before it waits. */
-		q->late = now >= due;
+		call->late = now >= due;
 		next = KOOP_MIN(next, due);
 	}
 	return next;
@@ -140,16 +125,14 @@ static int
 give_answer(struct asking *a, struct question *q)
 {
 	struct metaanswer answer = {
-		.machine = q->machine,
-		.status = httpc_status(q->call),
-		.call = q->call,
+		.machine = q->call.peer.index,
+		.status = httpc_status(q->call.http),
+		.call = q->call.http,
 		.body = buf_bytes(&q->body),
 	};
 
-	nodeclient_good(a->ask->nc, a->ask->place, q->machine,
-	    nodeclient_now(a->ask->nc) - q->opened_ms);
 	answer.has_position = nodeproto_position_parse(&answer.at, call_header,
-				  q->call, NULL) == 0;
+				  q->call.http, NULL) == 0;
 	return a->fn(a->arg, &answer);
 }
 
@@ -158,17 +141,16 @@ static int
 look_at(struct asking *a, size_t i)
 {
 	struct question *q = &a->question[i];
-	enum httpc_state state = httpc_state(q->call);
+	enum httpc_state state = nodecall_state(&q->call);
 	int rc = 0;
 
 	if (state == HTTPC_SENDING || state == HTTPC_WAITING)
 		return 0;
 	if (state == HTTPC_FAILED) {
-		nodeclient_bad(a->ask->nc, a->ask->place, q->machine);
 		close_question(a, i);
 		return 0;
 	}
-	q->body.n += httpc_received(q->call);
+	q->body.n += httpc_received(q->call.http);
 	if (q->body.n <= a->ask->body_max && state == HTTPC_BODY &&
 	    receive_more(q, a->ask->body_max))
 		return 0;
@@ -190,7 +172,7 @@ ask_round(struct asking *a, uint64_t deadline, struct error *err)
 		return 0;
 	until = mark_late(a, deadline);
 	for (size_t i = 0; i < a->count; i++)
-		calls[i] = a->question[i].call;
+		calls[i] = a->question[i].call.http;
 	if (httpc_poll(calls, a->count, NULL, until) < 0)
 		return error_errno(err, ERRC_IO, "poll");
 	for (size_t i = a->count; i-- > 0;) {
@@ -221,13 +203,8 @@ metaask_run(const struct metaask *ask, metaask_fn *fn, void *arg,
 			rc = ask_round(a, deadline, err);
 	}
 	/* Those that did not answer in their time may be stopped. */
-	while (a->count > 0) {
-		const struct question *q = &a->question[a->count - 1];
-
-		if (q->late && httpc_status(q->call) == 0)
-			nodeclient_bad(ask->nc, ask->place, q->machine);
+	while (a->count > 0)
 		close_question(a, a->count - 1);
-	}
 	free(a);
 	return rc;
 }
@@ -377,7 +354,7 @@ fill_ask(const struct metaone *one, struct metaask *ask)
 	ask->place = one->place;
 	ask->method = one->method;
 	ask->target = one->target;
-	ask->range = one->range;
+	ask->first_bytes = one->first_bytes;
 	ask->body_max = one->body_max;
 }
 

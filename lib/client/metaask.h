@@ -42,9 +42,9 @@ struct metaask {
 	const struct placement *place;
 	const char *method;
 	const char *target;
-	const char *range; /* value of Range, or NULL */
-	struct bytes body; /* of a POST; else empty */
-	size_t body_max;   /* of an answer */
+	uint64_t first_bytes; /* only so many; 0: all */
+	struct bytes body;    /* of a POST; else empty */
+	size_t body_max;      /* of an answer */
 	uint32_t width;
 	uint32_t order[32]; /* machines, best first */
 	uint32_t order_count;
@@ -66,7 +66,7 @@ struct metaone {
 	const struct placement *place;
 	const char *method;
 	const char *target;
-	const char *range;
+	uint64_t first_bytes;
 	size_t body_max;
 	bool prefer_holders; /* machines with inline bytes first */
 	/* Hold the answer until c nodes have what the whole partition was at,

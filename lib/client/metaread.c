@@ -20,7 +20,7 @@
 /* Inline objects are far smaller (--inline-limit). */
 #define INLINE_MAX (512u << 10)
 /* Of a blob's shard only the BEGIN comes along; inline bytes come whole. */
-#define BEGIN_RANGE "bytes=0-511"
+#define BEGIN_BYTES 512
 #define HOLDER_PAUSE_MS 50
 
 struct object_read {
@@ -150,7 +150,7 @@ read_object(struct object_read *read, const char *target, struct bytes bucket,
 		.place = &read->place,
 		.method = read->bytes != NULL ? "GET" : "HEAD",
 		.target = target,
-		.range = read->bytes != NULL ? BEGIN_RANGE : NULL,
+		.first_bytes = read->bytes != NULL ? BEGIN_BYTES : 0,
 		.body_max = INLINE_MAX,
 		.prefer_holders = read->bytes != NULL,
 		.take = take_object,

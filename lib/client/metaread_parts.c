@@ -11,8 +11,8 @@
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "http/httpc.h"
+#include "http/httpreq.h"
 
-#define TARGET_MAX 8192
 /* 10,000 lines with a CRC for each of 32 shards. */
 #define BODY_MAX (16u << 20)
 
@@ -180,7 +180,7 @@ metaread_parts(struct nodeclient *nc, struct bytes bucket, struct bytes key,
 	struct placement place = placement_of(nodeclient_topology(nc), bucket,
 	    key);
 	struct parts_read read = { .bucket = bucket, .key = key };
-	struct buf target = buf_make(TARGET_MAX);
+	struct buf target = buf_make(HTTPREQ_TARGET_MAX);
 	char id[REQID_HEX + 1];
 	struct nodeline_part last = { 0 };
 	int rc;
@@ -211,7 +211,7 @@ metaread_manifest(struct nodeclient *nc, struct bytes bucket, struct bytes key,
 	struct placement place = placement_of(nodeclient_topology(nc), bucket,
 	    key);
 	struct parts_read read = { .manifest = true };
-	struct buf target = buf_make(TARGET_MAX);
+	struct buf target = buf_make(HTTPREQ_TARGET_MAX);
 	struct nodeline_part last = { 0 };
 	int rc;
 

@@ -15,12 +15,11 @@
 #include "client/acks.h"
 #include "client/bucketcache.h"
 #include "client/finisher.h"
-#include "cluster/health.h"
 #include "cluster/placement.h"
 #include "cluster/topology_source.h"
 #include "commit/commitlog.h"
 #include "http/httpc.h"
-#include "wire/nodeproto.h"
+#include "wire/peers.h"
 
 /* Topologies seen in one life; each is kept, because placements borrow it. */
 #define SNAPSHOTS_MAX 64
@@ -29,11 +28,6 @@
 #define CONNECTIONS_MAX 1024 /* for each node */
 #define CONNECTIONS_IDLE 64
 #define PAGE_BYTES ((size_t)4096)
-
-struct set_health {
-	uint32_t number;
-	struct health health[TOPOLOGY_MACHINES_MAX];
-};
 
 struct idle_buffer {
 	void *p;
@@ -46,6 +40,7 @@ struct nodeclient {
 	char sender[REQID_HEX + 1];
 	struct commitlog *log;
 	struct httpc_pool *pool;
+	struct peers *peers;
 	struct topology_source *source;
 	struct acks *acks;
 	struct finisher *finisher;
@@ -57,8 +52,6 @@ struct nodeclient {
 	pthread_mutex_t lock;
 	struct topology_snapshot *snapshot[SNAPSHOTS_MAX];
 	size_t snapshot_count; /* the last one is the present one */
-	struct set_health *sets;
-	size_t set_count;
 	struct idle_buffer idle[IDLE_BUFFERS_MAX];
 	size_t idle_count;
 	size_t idle_bytes;
@@ -69,34 +62,6 @@ current_locked(const struct nodeclient *nc)
 {
 	assert(nc->snapshot_count > 0);
 	return topology_snapshot_topology(nc->snapshot[nc->snapshot_count - 1]);
-}
-
-/* Health of sets that are new; what was learnt of the others stays. */
-static int
-add_sets_locked(struct nodeclient *nc, struct error *err)
-{
-	const struct topology *topology = current_locked(nc);
-	struct set_health *sets;
-	size_t known = nc->set_count;
-
-	sets = calloc(known + topology->set_count, sizeof(*sets));
-	if (sets == NULL)
-		return error_set(err, ERRC_NOMEM, "topology: out of memory");
-	if (known > 0)
-		memcpy(sets, nc->sets, known * sizeof(*sets));
-	for (size_t i = 0; i < topology->set_count; i++) {
-		size_t at = 0;
-
-		while (
-		    at < known && sets[at].number != topology->sets[i].number)
-			at++;
-		if (at == known)
-			sets[known++].number = topology->sets[i].number;
-	}
-	free(nc->sets);
-	nc->sets = sets;
-	nc->set_count = known;
-	return 0;
 }
 
 static int
@@ -112,7 +77,6 @@ take_snapshot(struct nodeclient *nc, struct error *err)
 	} else {
 		nc->snapshot[nc->snapshot_count++] = topology_source_get(
 		    nc->source);
-		rc = add_sets_locked(nc, err);
 	}
 	pthread_mutex_unlock(&nc->lock);
 	return rc;
@@ -132,6 +96,7 @@ open_parts(struct nodeclient *nc, const struct nodeclient_options *options,
 		.clock = nc->clock,
 		.durability_os = options->durability_os,
 	};
+	struct peers_options peers = { .clock = nc->clock };
 	int rc;
 
 	rc = topology_source_open(&nc->source, options->topology_url, err);
@@ -144,6 +109,11 @@ open_parts(struct nodeclient *nc, const struct nodeclient_options *options,
 	if (rc < 0)
 		return rc;
 	rc = httpc_pool_new(&nc->pool, &http, err);
+	if (rc < 0)
+		return rc;
+	peers.pool = nc->pool;
+	peers.cluster = nodeclient_cluster(nc);
+	rc = peers_new(&nc->peers, &peers, err);
 	if (rc < 0)
 		return rc;
 	rc = bucketcache_new(&nc->buckets, err);
@@ -173,9 +143,8 @@ nodeclient_open(struct nodeclient **out,
 	rc = open_parts(nc, options, err);
 	if (rc < 0)
 		goto out;
-	acks.pool = nc->pool;
+	acks.peers = nc->peers;
 	acks.topology = nodeclient_topology(nc);
-	acks.cluster = nodeclient_cluster(nc);
 	acks.sender = nc->sender;
 	acks.clock = nc->clock;
 	acks.streams = options->ack_streams;
@@ -198,6 +167,7 @@ nodeclient_close(struct nodeclient *nc)
 	finisher_free(nc->finisher);
 	acks_close(nc->acks);
 	bucketcache_free(nc->buckets);
+	peers_free(nc->peers);
 	httpc_pool_free(nc->pool);
 	commitlog_close(nc->log);
 	for (size_t i = 0; i < nc->snapshot_count; i++)
@@ -205,7 +175,6 @@ nodeclient_close(struct nodeclient *nc)
 	topology_source_close(nc->source);
 	for (size_t i = 0; i < nc->idle_count; i++)
 		free(nc->idle[i].p);
-	free(nc->sets);
 	sem_destroy(&nc->fetches);
 	pthread_mutex_destroy(&nc->lock);
 	free(nc);
@@ -240,10 +209,10 @@ nodeclient_log(struct nodeclient *nc)
 	return nc->log;
 }
 
-struct httpc_pool *
-nodeclient_pool(struct nodeclient *nc)
+struct peers *
+nodeclient_peers(struct nodeclient *nc)
 {
-	return nc->pool;
+	return nc->peers;
 }
 
 const struct clock *
@@ -294,96 +263,19 @@ nodeclient_now(const struct nodeclient *nc)
 	return clock_mono_ms(nc->clock);
 }
 
-void
-nodeclient_addr(const struct placement *place, uint32_t index,
-    struct httpc_addr *out)
+struct peer
+nodeclient_peer(const struct placement *place, uint32_t index)
 {
-	const struct machine *machine = &place->set->machine[index];
-
-	assert(index < place->set->n);
-	static_assert(sizeof(out->ip) == sizeof(machine->ip), "addresses");
-	memcpy(out->ip, machine->ip, sizeof(out->ip));
-	out->port = machine->port;
-}
-
-void
-nodeclient_to(const struct nodeclient *nc, const struct placement *place,
-    uint32_t index, char out[static NODECLIENT_TO_BYTES])
-{
-	nodeproto_to_print(out, nodeclient_cluster(nc), place->set->number,
-	    index);
-}
-
-static struct health *
-find_health_locked(struct nodeclient *nc, const struct placement *place,
-    uint32_t index)
-{
-	assert(index < place->set->n);
-	for (size_t i = 0; i < nc->set_count; i++) {
-		if (nc->sets[i].number == place->set->number)
-			return &nc->sets[i].health[index];
-	}
-	return NULL;
+	return peers_machine(place->set, index);
 }
 
 bool
 nodeclient_usable(struct nodeclient *nc, const struct placement *place,
     uint32_t index)
 {
-	uint64_t now = nodeclient_now(nc);
-	struct health *health;
-	bool usable;
+	struct peer peer = nodeclient_peer(place, index);
 
-	pthread_mutex_lock(&nc->lock);
-	health = find_health_locked(nc, place, index);
-	usable = health == NULL || health_may_try(health, now);
-	pthread_mutex_unlock(&nc->lock);
-	return usable;
-}
-
-void
-nodeclient_good(struct nodeclient *nc, const struct placement *place,
-    uint32_t index, uint64_t took_ms)
-{
-	uint64_t now = nodeclient_now(nc);
-	struct health *health;
-
-	pthread_mutex_lock(&nc->lock);
-	health = find_health_locked(nc, place, index);
-	if (health != NULL)
-		health_success(health, now, took_ms * 1000);
-	pthread_mutex_unlock(&nc->lock);
-}
-
-void
-nodeclient_bad(struct nodeclient *nc, const struct placement *place,
-    uint32_t index)
-{
-	uint64_t now = nodeclient_now(nc);
-	struct health *health;
-
-	pthread_mutex_lock(&nc->lock);
-	health = find_health_locked(nc, place, index);
-	if (health != NULL)
-		health_failure(health, now);
-	pthread_mutex_unlock(&nc->lock);
-}
-
-uint64_t
-nodeclient_hedge_ms(struct nodeclient *nc, const struct placement *place,
-    uint32_t index)
-{
-	struct health *health;
-	uint64_t ms = NODECLIENT_HEDGE_MS;
-
-	pthread_mutex_lock(&nc->lock);
-	health = find_health_locked(nc, place, index);
-	if (health != NULL)
-		ms = health_p95_us(health, NODECLIENT_HEDGE_MS * 1000) / 1000;
-	pthread_mutex_unlock(&nc->lock);
-	/* A node that was always slow must not make others wait for ever. */
-	ms = KOOP_MIN(ms, NODECLIENT_READ_MS / 8);
-	return KOOP_MAX(ms, NODECLIENT_HEDGE_MS);
+	return peers_usable(nc->peers, &peer);
 }
 
 void *

@@ -17,20 +17,16 @@
  * One struct nodeclient serves all threads of a program.  A topology that was
  * handed out stays valid until nodeclient_close(), also after a reload, so
  * that placements may be kept for the length of a request.  The mutex in it
- * guards the topology list, health and the two pools; nothing blocks on the
- * network while it is held.
+ * guards the topology list and the idle buffers; nothing blocks on the network
+ * while it is held.
  */
 
 /* Reads must have their first byte by then; writes their acknowledgement. */
 #define NODECLIENT_READ_MS 4000
 #define NODECLIENT_WRITE_MS 15000
-/* A node is hedged after max(its p95, this). */
-#define NODECLIENT_HEDGE_MS 20
 /* Readers that may fetch large windows at the same time. */
 #define NODECLIENT_FAST_READERS 32
 #define NODECLIENT_FETCHES 64
-/* "CLUSTER/SET/INDEX" */
-#define NODECLIENT_TO_BYTES 80
 
 struct acks;
 struct bucketcache;
@@ -38,9 +34,9 @@ struct clock;
 struct commitlog;
 struct error;
 struct finisher;
-struct httpc_addr;
-struct httpc_pool;
 struct nodeclient;
+struct peer;
+struct peers;
 struct placement;
 struct random_source;
 struct topology;
@@ -64,7 +60,7 @@ KOOP_MUST int nodeclient_reload(struct nodeclient *nc, struct error *err);
 
 const struct topology *nodeclient_topology(struct nodeclient *nc);
 struct commitlog *nodeclient_log(struct nodeclient *nc);
-struct httpc_pool *nodeclient_pool(struct nodeclient *nc);
+struct peers *nodeclient_peers(struct nodeclient *nc);
 const struct clock *nodeclient_clock(const struct nodeclient *nc);
 struct random_source *nodeclient_random(struct nodeclient *nc);
 const char *nodeclient_cluster(const struct nodeclient *nc);
@@ -74,26 +70,11 @@ struct finisher *nodeclient_finisher(struct nodeclient *nc);
 struct bucketcache *nodeclient_buckets(struct nodeclient *nc);
 uint64_t nodeclient_now(const struct nodeclient *nc); /* monotonic, ms */
 
-/* Where machine `index` of the placement's set listens. */
-void nodeclient_addr(const struct placement *place, uint32_t index,
-    struct httpc_addr *out);
-/* The value of X-Koop-To for it. */
-void nodeclient_to(const struct nodeclient *nc, const struct placement *place,
-    uint32_t index, char out[static NODECLIENT_TO_BYTES]);
-
-/*
- * Health of a machine, learnt from requests; advice only.  `usable` skips
- * those that are DOWN; a caller that runs out of usable ones tries the rest.
- */
+/* Machine `index` of the placement's set, to be called (wire/nodecall.h). */
+struct peer nodeclient_peer(const struct placement *place, uint32_t index);
+/* peers_usable() of it. */
 bool nodeclient_usable(struct nodeclient *nc, const struct placement *place,
     uint32_t index);
-void nodeclient_good(struct nodeclient *nc, const struct placement *place,
-    uint32_t index, uint64_t took_ms);
-void nodeclient_bad(struct nodeclient *nc, const struct placement *place,
-    uint32_t index);
-/* max(p95, NODECLIENT_HEDGE_MS) of that machine. */
-uint64_t nodeclient_hedge_ms(struct nodeclient *nc,
-    const struct placement *place, uint32_t index);
 
 /*
  * Transfer buffers, kept for reuse, page-aligned; NULL: no memory.  The

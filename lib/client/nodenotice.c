@@ -7,16 +7,15 @@
 #include "client/finisher.h"
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
-#include "http/httpc.h"
-#include "wire/nodeproto.h"
+#include "http/httpc_request.h"
+#include "wire/nodecall.h"
 
 #define NOTICE_MS 1000
 #define ANSWER_MAX 4096
 
 struct notice {
 	struct nodeclient *nc;
-	struct httpc_addr addr;
-	char to[NODECLIENT_TO_BYTES];
+	struct peer peer;
 	const char *method;
 	char target[128];
 };
@@ -25,13 +24,15 @@ static void
 run_notice(void *arg)
 {
 	struct notice *notice = arg;
-	struct httpc_header to = { .name = NODEPROTO_TO, .value = notice->to };
+	struct nodecall_request request = {
+		.method = notice->method,
+		.target = notice->target,
+	};
 	struct httpc_response response = { 0 };
 	uint64_t deadline = nodeclient_now(notice->nc) + NOTICE_MS;
 
-	if (httpc_request(nodeclient_pool(notice->nc), &notice->addr,
-		notice->method, notice->target, &to, 1, BYTES_NONE, &response,
-		ANSWER_MAX, deadline, NULL) == 0)
+	if (nodecall_exchange(nodeclient_peers(notice->nc), &notice->peer,
+		&request, &response, ANSWER_MAX, deadline, NULL) == 0)
 		httpc_response_fini(&response);
 	free(notice);
 }
@@ -46,8 +47,7 @@ make_notice(struct nodeclient *nc, const struct placement *place,
 		return NULL;
 	notice->nc = nc;
 	notice->method = method;
-	nodeclient_addr(place, machine, &notice->addr);
-	nodeclient_to(nc, place, machine, notice->to);
+	notice->peer = nodeclient_peer(place, machine);
 	return notice;
 }
 

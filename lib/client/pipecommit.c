@@ -15,13 +15,14 @@
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "commit/record.h"
-#include "http/httpc.h"
+#include "http/httpc_request.h"
+#include "http/httpreq.h"
 #include "shard/receipt.h"
+#include "wire/nodecall.h"
 #include "wire/nodeproto.h"
 
 /* A line for each shard and the end, and some that are of no use. */
 #define INPUT_MAX (64u * RECEIPT_LINE_MAX)
-#define TARGET_MAX 8192
 
 struct pipecommit {
 	struct nodeclient *nc;
@@ -177,18 +178,18 @@ check_end(struct pipecommit *p, struct error *err)
 static bool
 shard_is_there(struct pipecommit *p, uint32_t shard, const char *target)
 {
-	uint32_t machine = placement_machine(&p->place, shard);
-	char to[NODECLIENT_TO_BYTES];
-	struct httpc_header header = { .name = NODEPROTO_TO, .value = to };
+	struct peer peer = nodeclient_peer(&p->place,
+	    placement_machine(&p->place, shard));
+	struct nodecall_request request = {
+		.method = "HEAD",
+		.target = target,
+	};
 	struct httpc_response response = { 0 };
-	struct httpc_addr addr;
 	bool there;
 
-	nodeclient_addr(&p->place, machine, &addr);
-	nodeclient_to(p->nc, &p->place, machine, to);
-	if (httpc_request(nodeclient_pool(p->nc), &addr, "HEAD", target,
-		&header, 1, BYTES_NONE, &response, 4096,
-		nodeclient_now(p->nc) + NODECLIENT_READ_MS / 4, NULL) < 0)
+	if (nodecall_exchange(nodeclient_peers(p->nc), &peer, &request,
+		&response, 4096, nodeclient_now(p->nc) + NODECLIENT_READ_MS / 4,
+		NULL) < 0)
 		return false;
 	there = response.status == 200 &&
 	    httpc_response_get(&response, NODEPROTO_SHARD) != NULL;
@@ -203,7 +204,7 @@ recheck(struct pipecommit *p)
 {
 	const struct receipt_end *end = &p->end;
 	uint64_t now = clock_real_ms(nodeclient_clock(p->nc));
-	struct buf target = buf_make(TARGET_MAX);
+	struct buf target = buf_make(HTTPREQ_TARGET_MAX);
 	uint32_t there = 0;
 
 	if (end->epoch == nodeclient_topology(p->nc)->epoch &&

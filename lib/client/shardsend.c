@@ -11,19 +11,18 @@
 #include "client/finisher.h"
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
-#include "http/httpc.h"
+#include "http/httpreq.h"
+#include "wire/nodecall.h"
 #include "wire/nodeproto.h"
 
-#define TARGET_MAX 8192
 #define POOL_WAIT_MS 500
 
 static_assert(SHARDSEND_STRIPES_MAX * 2 <= HTTPC_IOV_MAX, "a block is queued");
 static_assert(STRIPE_SHARDS_MAX <= FINISHER_CALLS_MAX, "one blob's calls fit");
 
 struct shard {
-	struct httpc_call *call; /* NULL: not begun, or over */
+	struct nodecall call; /* closed: not begun, or over */
 	uint32_t machine;
-	uint64_t began_ms;
 	uint64_t next_block; /* the next one to queue */
 	bool ended;          /* END was queued */
 	bool durable;
@@ -102,7 +101,7 @@ shardsend_free(struct shardsend *s)
 	if (s == NULL)
 		return;
 	for (uint32_t j = 0; j < s->n; j++)
-		httpc_close(s->shard[j].call);
+		nodecall_close(&s->shard[j].call);
 	for (size_t i = 0; i < SHARDSEND_BLOCKS; i++)
 		nodeclient_buffer_put(s->nc, s->block[i].data, s->block_bytes);
 	buf_fini(&s->bucket_key);
@@ -126,51 +125,47 @@ shard_over(struct shardsend *s, uint32_t j, const char *text)
 	struct shard *shard = &s->shard[j];
 
 	note_reason(s, j, text);
-	httpc_close(shard->call);
-	shard->call = NULL;
+	assert(!shard->durable);
+	nodecall_close(&shard->call);
 	shard->over = true;
 }
 
 static int
-open_call(struct shardsend *s, uint32_t j, struct error *err)
+open_call(struct shardsend *s, uint32_t j, bool again, struct error *err)
 {
 	struct shard *shard = &s->shard[j];
-	char to[NODECLIENT_TO_BYTES];
-	struct httpc_header header = { .name = NODEPROTO_TO, .value = to };
+	struct peer peer = nodeclient_peer(&s->place, shard->machine);
 	struct bytes both = buf_bytes(&s->bucket_key);
-	struct buf target = buf_make(TARGET_MAX);
-	struct httpc_addr addr;
-	uint64_t length = HTTPC_CHUNKED;
+	struct buf target = buf_make(HTTPREQ_TARGET_MAX);
+	/* The node waits for the body: its time is not the node's. */
+	struct nodecall_request request = {
+		.method = "PUT",
+		.body_bytes = HTTPC_CHUNKED,
+		.room_ms = POOL_WAIT_MS,
+		.untimed = true,
+	};
 	int rc;
 
+	if (s->size != UINT64_MAX)
+		request.body_bytes = stripe_file_bytes(&s->geometry, s->size);
 	nodeproto_target_put(&target, s->place.partition,
 	    bytes_of(both.p, s->bucket_bytes),
 	    bytes_of(both.p + s->bucket_bytes, both.n - s->bucket_bytes), s->id,
 	    j);
-	if (buf_failed(&target)) {
-		buf_fini(&target);
-		return error_set(err, ERRC_NOMEM, "blob: out of memory");
-	}
-	nodeclient_addr(&s->place, shard->machine, &addr);
-	nodeclient_to(s->nc, &s->place, shard->machine, to);
-	if (s->size != UINT64_MAX)
-		length = stripe_file_bytes(&s->geometry, s->size);
-	rc = httpc_open(&shard->call, nodeclient_pool(s->nc), &addr, "PUT",
-	    buf_cstr(&target), &header, 1, length, err);
-	if (rc == -ERRC_RETRY) {
-		rc = httpc_pool_wait(nodeclient_pool(s->nc), &addr,
-		    nodeclient_now(s->nc) + POOL_WAIT_MS, err);
-		if (rc == 0)
-			rc = httpc_open(&shard->call, nodeclient_pool(s->nc),
-			    &addr, "PUT", buf_cstr(&target), &header, 1, length,
-			    err);
-	}
+	request.target = buf_cstr(&target);
+	if (buf_failed(&target))
+		rc = error_set(err, ERRC_NOMEM, "blob: out of memory");
+	else if (again)
+		rc = nodecall_reopen(&shard->call, &request, err);
+	else
+		rc = nodecall_open(&shard->call, nodeclient_peers(s->nc), &peer,
+		    &request, err);
 	buf_fini(&target);
 	return rc;
 }
 
 static void
-start_shard(struct shardsend *s, uint32_t j)
+start_shard(struct shardsend *s, uint32_t j, bool again)
 {
 	struct shard *shard = &s->shard[j];
 	struct iovec iov = {
@@ -179,10 +174,11 @@ start_shard(struct shardsend *s, uint32_t j)
 	};
 	struct error err = { 0 };
 
-	shard->began_ms = nodeclient_now(s->nc);
-	if (open_call(s, j, &err) < 0)
+	shard->next_block = 0;
+	shard->ended = false;
+	if (open_call(s, j, again, &err) < 0)
 		shard_over(s, j, err.text);
-	else if (httpc_send(shard->call, &iov, 1) < 0)
+	else if (httpc_send(shard->call.http, &iov, 1) < 0)
 		shard_over(s, j, "the request cannot be begun");
 }
 
@@ -206,7 +202,7 @@ shardsend_start(struct shardsend *s, uint32_t shards,
 		wanted = shards;
 	for (uint32_t j = 0; j < s->n; j++) {
 		if ((wanted >> j & 1) != 0)
-			start_shard(s, j);
+			start_shard(s, j, false);
 		else
 			shard_over(s, j, "the node is down");
 	}
@@ -237,8 +233,8 @@ has_sent(const struct shard *shard, uint64_t block)
 		return true;
 	if (shard->next_block <= block)
 		return false;
-	return shard->next_block > block + 1 || shard->call == NULL ||
-	    httpc_queued(shard->call) == 0;
+	return shard->next_block > block + 1 || shard->call.http == NULL ||
+	    httpc_queued(shard->call.http) == 0;
 }
 
 static void
@@ -305,7 +301,7 @@ queue_block(struct shardsend *s, uint32_t j)
 		iov[count].iov_base = block->encoded[i].cell[j];
 		iov[count++].iov_len = block->encoded[i].cell_bytes;
 	}
-	if (httpc_send(shard->call, iov, count) < 0) {
+	if (httpc_send(shard->call.http, iov, count) < 0) {
 		shard_over(s, j, "the body has another length than was told");
 		return;
 	}
@@ -321,11 +317,11 @@ queue_end(struct shardsend *s, uint32_t j)
 		.iov_len = FRAME_END_BYTES,
 	};
 
-	if (httpc_send(shard->call, &iov, 1) < 0) {
+	if (httpc_send(shard->call.http, &iov, 1) < 0) {
 		shard_over(s, j, "the body has another length than was told");
 		return;
 	}
-	httpc_finish(shard->call);
+	httpc_finish(shard->call.http);
 	shard->ended = true;
 }
 
@@ -333,15 +329,13 @@ static void
 shard_answered(struct shardsend *s, uint32_t j)
 {
 	struct shard *shard = &s->shard[j];
-	int status = httpc_status(shard->call);
+	int status = httpc_status(shard->call.http);
 	char text[64];
 
 	if (status == 200 && shard->ended) {
-		nodeclient_good(s->nc, &s->place, shard->machine,
-		    nodeclient_now(s->nc) - shard->began_ms);
+		assert(shard->next_block == s->pushed);
 		shard->durable = true;
-		httpc_close(shard->call);
-		shard->call = NULL;
+		nodecall_close(&shard->call);
 		return;
 	}
 	snprintf(text, sizeof(text), "the node answered %d", status);
@@ -354,26 +348,29 @@ feed_shard(struct shardsend *s, uint32_t j)
 {
 	struct shard *shard = &s->shard[j];
 
-	if (shard->call == NULL)
+	if (shard->call.http == NULL)
 		return;
-	switch (httpc_state(shard->call)) {
+	switch (nodecall_state(&shard->call)) {
 	case HTTPC_FAILED:
-		nodeclient_bad(s->nc, &s->place, shard->machine);
-		shard_over(s, j, httpc_error(shard->call)->text);
+		/* As long as the ring has all of it, it can go out anew. */
+		if (nodecall_is_stale(&shard->call) && s->freed == 0)
+			start_shard(s, j, true);
+		else
+			shard_over(s, j, httpc_error(shard->call.http)->text);
 		return;
 	case HTTPC_DONE:
 		shard_answered(s, j);
 		return;
 	case HTTPC_BODY:
 		/* The answer's text is of no interest, its status is. */
-		if (httpc_status(shard->call) != 200)
+		if (httpc_status(shard->call.http) != 200)
 			shard_answered(s, j);
 		return;
 	case HTTPC_SENDING:
 	case HTTPC_WAITING:
 		break;
 	}
-	if (httpc_queued(shard->call) > 0)
+	if (httpc_queued(shard->call.http) > 0)
 		return;
 	if (shard->next_block < s->pushed)
 		queue_block(s, j);
@@ -395,7 +392,7 @@ shardsend_calls(struct shardsend *s,
     struct httpc_call *out[static STRIPE_SHARDS_MAX])
 {
 	for (uint32_t j = 0; j < s->n; j++)
-		out[j] = s->shard[j].call;
+		out[j] = s->shard[j].call.http;
 	return s->n;
 }
 
@@ -426,7 +423,7 @@ shardsend_healthy(const struct shardsend *s)
 
 	for (uint32_t j = 0; j < s->n; j++) {
 		/* Still sending when others are done: merely behind. */
-		if (s->shard[j].call != NULL && !s->shard[j].ended)
+		if (s->shard[j].call.http != NULL && !s->shard[j].ended)
 			mask &= ~(1u << j);
 	}
 	return mask;
@@ -478,7 +475,7 @@ drop_stragglers(struct shardsend *s)
 	for (uint32_t j = 0; j < s->n; j++) {
 		if ((behind >> j & 1) == 0)
 			continue;
-		nodeclient_bad(s->nc, &s->place, s->shard[j].machine);
+		nodecall_bad(&s->shard[j].call);
 		shard_over(s, j, "too slow");
 	}
 	free_blocks(s);

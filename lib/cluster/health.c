@@ -5,16 +5,22 @@
 
 #define P95_LEAST 8 /* below so many values a percentile says nothing */
 
-void
-health_success(struct health *health, uint64_t now_ms, uint64_t latency_us)
+static void
+note_latency(struct health *health, uint64_t latency_us)
 {
-	(void)now_ms;
 	health->latency_us[health->latency_next] = (uint32_t)
 	    KOOP_MIN(latency_us, UINT32_MAX);
 	health->latency_next = (health->latency_next + 1) % HEALTH_WINDOW;
 	if (health->latency_count < HEALTH_WINDOW)
 		health->latency_count++;
+}
 
+void
+health_success(struct health *health, uint64_t now_ms, uint64_t latency_us)
+{
+	(void)now_ms;
+	if (latency_us != HEALTH_UNTIMED)
+		note_latency(health, latency_us);
 	health->failures = 0;
 	if (health->state == HEALTH_DOWN) {
 		health->state = HEALTH_SUSPECT;

@@ -37,6 +37,9 @@ struct health {
 	uint32_t latency_us[HEALTH_WINDOW];
 };
 
+/* A success whose time says nothing: the p95 stays as it is. */
+#define HEALTH_UNTIMED UINT64_MAX
+
 /* All-zero is HEALTHY and knows nothing. */
 void health_success(struct health *health, uint64_t now_ms,
     uint64_t latency_us);

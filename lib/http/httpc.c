@@ -19,6 +19,19 @@
 #define HEAD_OUT_MAX (64 * 1024)
 #define CALLS_MAX 256
 
+struct opening {
+	struct httpc_pool *pool;
+	const struct httpc_addr *addr;
+	const char *method;
+	const char *target;
+	const struct httpc_header *headers;
+	size_t header_count;
+	uint64_t body_length;
+	struct bytes whole; /* the body, to be copied */
+	bool fresh;
+	bool repeatable;
+};
+
 static int
 add_header(struct buf *head, const char *name, const char *value,
     struct error *err)
@@ -42,23 +55,23 @@ is_target(const char *target)
 }
 
 static int
-make_head(struct httpc_call *call, const char *method, const char *target,
-    const struct httpc_header *headers, size_t header_count, struct error *err)
+make_head(struct httpc_call *call, const struct opening *o, struct error *err)
 {
 	const struct httpc_addr *addr = &call->node->addr;
 	struct buf *head = &call->head;
 	char host[ADDRESS_BYTES];
 	int rc = 0;
 
-	if (!httpreq_is_token(bytes_str(method)) || !is_target(target))
+	if (!httpreq_is_token(bytes_str(o->method)) || !is_target(o->target))
 		return error_set(err, ERRC_USAGE,
 		    "request: bad method or target");
-	*head = buf_make(HEAD_OUT_MAX);
+	*head = buf_make(HEAD_OUT_MAX + o->whole.n);
 	address_print(host, addr->ip, addr->port);
-	buf_printf(head, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target,
+	buf_printf(head, "%s %s HTTP/1.1\r\nHost: %s\r\n", o->method, o->target,
 	    host);
-	for (size_t i = 0; i < header_count && rc == 0; i++)
-		rc = add_header(head, headers[i].name, headers[i].value, err);
+	for (size_t i = 0; i < o->header_count && rc == 0; i++)
+		rc = add_header(head, o->headers[i].name, o->headers[i].value,
+		    err);
 	if (rc < 0)
 		return rc;
 	if (call->body_length == HTTPC_CHUNKED)
@@ -67,6 +80,9 @@ make_head(struct httpc_call *call, const char *method, const char *target,
 		buf_printf(head, "Content-Length: %llu\r\n",
 		    (unsigned long long)call->body_length);
 	buf_addstr(head, "\r\n");
+	/* Behind the head it is ours, and goes out again with it. */
+	buf_add(head, o->whole.p, o->whole.n);
+	call->body_given = o->whole.n;
 	if (buf_failed(head))
 		return error_set(err, ERRC_USAGE,
 		    "request: headers are too long");
@@ -82,38 +98,37 @@ call_free(struct httpc_call *call)
 	free(call);
 }
 
-int
-httpc_open_as(struct httpc_call **out, struct httpc_pool *pool, bool fresh,
-    const struct httpc_addr *addr, const char *method, const char *target,
-    const struct httpc_header *headers, size_t header_count,
-    uint64_t body_length, struct error *err)
+static int
+call_open(struct httpc_call **out, const struct opening *o, struct error *err)
 {
 	struct httpc_call *call;
 	int rc;
 
+	assert(o->whole.n == 0 || o->whole.n == o->body_length);
 	nowait_touch("a peer");
 	call = calloc(1, sizeof(*call));
 	if (call == NULL)
 		return error_set(err, ERRC_NOMEM, "request: no memory");
-	call->pool = pool;
+	call->pool = o->pool;
 	call->fd = -1;
-	call->body_length = body_length;
-	call->is_head = strcmp(method, "HEAD") == 0;
-	call->repeatable = strcmp(method, "POST") != 0;
+	call->body_length = o->body_length;
+	call->is_head = strcmp(o->method, "HEAD") == 0;
+	call->repeatable = o->repeatable || strcmp(o->method, "POST") != 0;
 	call->in_room = HTTPC_IN_BYTES;
 	call->in = malloc(call->in_room);
 	if (call->in == NULL) {
 		rc = error_set(err, ERRC_NOMEM, "request: no memory");
 		goto out;
 	}
-	rc = httpc_pool_take(pool, addr, fresh, &call->node, &call->fd, err);
+	rc = httpc_pool_take(o->pool, o->addr, o->fresh, &call->node, &call->fd,
+	    err);
 	if (rc < 0)
 		goto out;
-	rc = make_head(call, method, target, headers, header_count, err);
+	rc = make_head(call, o, err);
 	if (rc < 0) {
 		if (call->fd != -1)
 			close(call->fd);
-		httpc_pool_give(pool, call->node, -1);
+		httpc_pool_give(o->pool, call->node, -1);
 		goto out;
 	}
 	call->state = HTTPC_SENDING;
@@ -133,8 +148,60 @@ httpc_open(struct httpc_call **out, struct httpc_pool *pool,
     const struct httpc_header *headers, size_t header_count,
     uint64_t body_length, struct error *err)
 {
-	return httpc_open_as(out, pool, false, addr, method, target, headers,
-	    header_count, body_length, err);
+	struct opening o = {
+		.pool = pool,
+		.addr = addr,
+		.method = method,
+		.target = target,
+		.headers = headers,
+		.header_count = header_count,
+		.body_length = body_length,
+	};
+
+	return call_open(out, &o, err);
+}
+
+int
+httpc_open_fresh(struct httpc_call **out, struct httpc_pool *pool,
+    const struct httpc_addr *addr, const char *method, const char *target,
+    const struct httpc_header *headers, size_t header_count,
+    uint64_t body_length, struct error *err)
+{
+	struct opening o = {
+		.pool = pool,
+		.addr = addr,
+		.method = method,
+		.target = target,
+		.headers = headers,
+		.header_count = header_count,
+		.body_length = body_length,
+		.fresh = true,
+	};
+
+	return call_open(out, &o, err);
+}
+
+int
+httpc_open_whole(struct httpc_call **out, struct httpc_pool *pool,
+    const struct httpc_addr *addr, const char *method, const char *target,
+    const struct httpc_header *headers, size_t header_count, struct bytes body,
+    struct error *err)
+{
+	struct opening o = {
+		.pool = pool,
+		.addr = addr,
+		.method = method,
+		.target = target,
+		.headers = headers,
+		.header_count = header_count,
+		.body_length = body.n,
+		.whole = body,
+		.repeatable = true,
+	};
+
+	if (body.n > HTTPC_WHOLE_MAX)
+		return error_set(err, ERRC_USAGE, "request: body too long");
+	return call_open(out, &o, err);
 }
 
 void
@@ -295,10 +362,10 @@ httpc_error(const struct httpc_call *call)
 	return &call->error;
 }
 
-const struct httpc_addr *
-httpc_call_addr(const struct httpc_call *call)
+bool
+httpc_is_stale(const struct httpc_call *call)
 {
-	return &call->node->addr;
+	return call->state == HTTPC_FAILED && call->stale;
 }
 
 /* Did something happen that the caller has not been told? */

@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/compiler.h"
 #include "http/address.h"
@@ -23,12 +22,14 @@
  *
  * A kept connection that turns out closed before a byte of the answer came is
  * replaced once by a fresh one, if nothing of the caller's body was taken and
- * the method may be repeated (not POST).
+ * the method may be repeated (not POST; but see httpc_open_whole).
+ * http/httpc_request.h has whole exchanges, blocking.
  */
 
 #define HTTPC_IOV_MAX 64 /* iovecs that wait in one call, either way */
 #define HTTPC_HEAD_MAX (32 * 1024) /* of an answer */
 #define HTTPC_HEADERS_MAX 100
+#define HTTPC_WHOLE_MAX (512 * 1024) /* a body that is copied */
 
 struct clock;
 struct error;
@@ -82,6 +83,17 @@ KOOP_MUST int httpc_open(struct httpc_call **out, struct httpc_pool *pool,
     const struct httpc_addr *addr, const char *method, const char *target,
     const struct httpc_header *headers, size_t header_count,
     uint64_t body_length, struct error *err);
+/* The same over a connection of its own, which none was kept before. */
+KOOP_MUST int httpc_open_fresh(struct httpc_call **out, struct httpc_pool *pool,
+    const struct httpc_addr *addr, const char *method, const char *target,
+    const struct httpc_header *headers, size_t header_count,
+    uint64_t body_length, struct error *err);
+/* A PUT or POST with its whole body at once, copied (HTTPC_WHOLE_MAX): it goes
+ * out again when a kept connection turns out closed, a POST, too. */
+KOOP_MUST int httpc_open_whole(struct httpc_call **out, struct httpc_pool *pool,
+    const struct httpc_addr *addr, const char *method, const char *target,
+    const struct httpc_header *headers, size_t header_count, struct bytes body,
+    struct error *err);
 /* Queue bytes of the body, sent by httpc_poll; the memory stays the caller's
  * and must not change until httpc_queued() is 0.  -ERRC_RETRY: no room for so
  * many iovecs now (see httpc_send_room); -ERRC_USAGE: more than body_length.
@@ -106,7 +118,9 @@ const char *httpc_response_header(const struct httpc_call *call,
 /* UINT64_MAX: chunked.  0 for HEAD, whatever the header says. */
 uint64_t httpc_body_length(const struct httpc_call *call);
 const struct error *httpc_error(const struct httpc_call *call);
-const struct httpc_addr *httpc_call_addr(const struct httpc_call *call);
+/* Failed as a kept connection fails that the server has closed: the request,
+ * with its body, deserves a fresh one. */
+bool httpc_is_stale(const struct httpc_call *call);
 
 enum httpc_event {
 	HTTPC_TIMEOUT,  /* the deadline passed and nothing happened */
@@ -128,23 +142,5 @@ KOOP_MUST int httpc_poll(struct httpc_call *calls[], size_t n,
 
 /* Keeps the connection after a clean end, else cuts it.  NULL is fine. */
 void httpc_close(struct httpc_call *call);
-
-/* One small exchange, blocking. */
-struct httpc_response {
-	int status;
-	struct buf headers; /* name NUL value NUL ... */
-	struct buf body;
-};
-
-/* Fails with ERRC_UNAVAILABLE at the deadline, with ERRC_PROTOCOL if the
- * answer's body has more than body_max bytes. */
-KOOP_MUST int httpc_request(struct httpc_pool *pool,
-    const struct httpc_addr *addr, const char *method, const char *target,
-    const struct httpc_header *headers, size_t header_count, struct bytes body,
-    struct httpc_response *out, size_t body_max, uint64_t deadline_mono_ms,
-    struct error *err);
-const char *httpc_response_get(const struct httpc_response *response,
-    const char *name);
-void httpc_response_fini(struct httpc_response *response);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "http/httpc.h"
 #include "http/httpres.h"
@@ -100,12 +101,6 @@ void httpc_pool_give(struct httpc_pool *pool, struct httpc_node *node, int fd);
 /* A socket that is connecting; *done says that it is through already. */
 KOOP_MUST int httpc_pool_connect(struct httpc_pool *pool,
     const struct httpc_addr *addr, int *out, bool *done, struct error *err);
-
-/* httpc.c: httpc_open that uses no kept connection. */
-KOOP_MUST int httpc_open_as(struct httpc_call **out, struct httpc_pool *pool,
-    bool fresh, const struct httpc_addr *addr, const char *method,
-    const char *target, const struct httpc_header *headers, size_t header_count,
-    uint64_t body_length, struct error *err);
 
 /* httpc_io.c */
 void httpc_io_connect(struct httpc_call *call); /* start, or fail the call */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-
-/* One small exchange, blocking: for everything but shards. */
+#include "http/httpc_request.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -110,32 +109,44 @@ struct exchange {
 	const struct httpc_header *headers;
 	size_t header_count;
 	struct bytes body;
+	bool whole; /* it may be repeated, whatever the method */
 	uint64_t deadline_mono_ms;
 };
 
 static int
-open_call(const struct exchange *x, bool fresh, struct httpc_call **out,
+open_once(const struct exchange *x, bool fresh, struct httpc_call **out,
     struct error *err)
 {
 	bool takes_body = strcmp(x->method, "PUT") == 0 ||
 	    strcmp(x->method, "POST") == 0;
 	uint64_t length = x->body.n;
-	struct iovec iov = { (void *)(uintptr_t)x->body.p, x->body.n };
-	int rc;
 
 	if (length == 0 && !takes_body)
 		length = HTTPC_NO_BODY;
-	for (;;) {
-		rc = httpc_open_as(out, x->pool, fresh, x->addr, x->method,
+	else if (x->whole)
+		return httpc_open_whole(out, x->pool, x->addr, x->method,
+		    x->target, x->headers, x->header_count, x->body, err);
+	if (fresh)
+		return httpc_open_fresh(out, x->pool, x->addr, x->method,
 		    x->target, x->headers, x->header_count, length, err);
-		if (rc != -ERRC_RETRY)
-			break;
+	return httpc_open(out, x->pool, x->addr, x->method, x->target,
+	    x->headers, x->header_count, length, err);
+}
+
+static int
+open_call(const struct exchange *x, bool fresh, struct httpc_call **out,
+    struct error *err)
+{
+	struct iovec iov = { (void *)(uintptr_t)x->body.p, x->body.n };
+	int rc;
+
+	while ((rc = open_once(x, fresh, out, err)) == -ERRC_RETRY) {
 		rc = httpc_pool_wait(x->pool, x->addr, x->deadline_mono_ms,
 		    err);
 		if (rc < 0)
 			return rc;
 	}
-	if (rc == 0 && x->body.n > 0)
+	if (rc == 0 && x->body.n > 0 && !x->whole)
 		rc = httpc_send(*out, &iov, 1);
 	return rc;
 }
@@ -152,7 +163,7 @@ try_exchange(const struct exchange *x, bool fresh, struct httpc_response *out,
 	if (rc < 0)
 		goto out;
 	rc = run_call(call, &out->body, x->deadline_mono_ms, err);
-	*stale = call->state == HTTPC_FAILED && call->stale;
+	*stale = httpc_is_stale(call);
 	if (rc < 0)
 		goto out;
 	out->status = httpc_status(call);
@@ -160,6 +171,28 @@ try_exchange(const struct exchange *x, bool fresh, struct httpc_response *out,
 out:
 	httpc_close(call);
 	return rc;
+}
+
+static int
+run_exchange(const struct exchange *x, struct httpc_response *out,
+    size_t body_max, struct error *err)
+{
+	struct httpc_response got = { 0 };
+	bool stale;
+	int rc;
+
+	got.headers = buf_make(HTTPC_HEAD_MAX * 2);
+	got.body = buf_make(KOOP_MIN(body_max, SIZE_MAX - 1) + 1);
+	rc = try_exchange(x, false, &got, &stale, err);
+	/* The body is still ours, so it can go out a second time. */
+	if (rc < 0 && stale)
+		rc = try_exchange(x, true, &got, &stale, err);
+	if (rc < 0) {
+		httpc_response_fini(&got);
+		return rc;
+	}
+	*out = got;
+	return 0;
 }
 
 int
@@ -178,22 +211,29 @@ httpc_request(struct httpc_pool *pool, const struct httpc_addr *addr,
 		.body = body,
 		.deadline_mono_ms = deadline_mono_ms,
 	};
-	struct httpc_response got = { 0 };
-	bool stale;
-	int rc;
 
-	got.headers = buf_make(HTTPC_HEAD_MAX * 2);
-	got.body = buf_make(KOOP_MIN(body_max, SIZE_MAX - 1) + 1);
-	rc = try_exchange(&x, false, &got, &stale, err);
-	/* The body is still ours, so it can go out a second time. */
-	if (rc < 0 && stale)
-		rc = try_exchange(&x, true, &got, &stale, err);
-	if (rc < 0) {
-		httpc_response_fini(&got);
-		return rc;
-	}
-	*out = got;
-	return 0;
+	return run_exchange(&x, out, body_max, err);
+}
+
+int
+httpc_request_whole(struct httpc_pool *pool, const struct httpc_addr *addr,
+    const char *method, const char *target, const struct httpc_header *headers,
+    size_t header_count, struct bytes body, struct httpc_response *out,
+    size_t body_max, uint64_t deadline_mono_ms, struct error *err)
+{
+	struct exchange x = {
+		.pool = pool,
+		.addr = addr,
+		.method = method,
+		.target = target,
+		.headers = headers,
+		.header_count = header_count,
+		.body = body,
+		.whole = true,
+		.deadline_mono_ms = deadline_mono_ms,
+	};
+
+	return run_exchange(&x, out, body_max, err);
 }
 
 const char *

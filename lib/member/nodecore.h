@@ -25,6 +25,7 @@ struct clock;
 struct commitlog;
 struct error;
 struct httpc_pool;
+struct peers;
 struct pending;
 struct uploadlist;
 struct shardfiles;
@@ -81,6 +82,7 @@ struct nodecore {
 	struct shardmeta *meta;
 	struct shardfiles *files;
 	struct httpc_pool *pool;
+	struct peers *peers; /* calls to the other machines go over it */
 	struct watermark *wm;
 	struct lastread *lastread;
 	struct pending *pending;

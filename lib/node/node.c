@@ -29,6 +29,7 @@
 #include "upkeep/gc.h"
 #include "upkeep/repair.h"
 #include "wire/nodeproto.h"
+#include "wire/peers.h"
 
 /* Repair reads side by side from as many peers as there are data shards. */
 #define POOL_OPEN 4
@@ -232,6 +233,10 @@ open_rest(struct node *node, struct error *err)
 		.tcp_congestion = node->options.tcp_congestion,
 		.clock = core->clock,
 	};
+	struct peers_options peers = {
+		.cluster = core->cluster,
+		.clock = core->clock,
+	};
 	int rc;
 
 	core->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -244,7 +249,11 @@ open_rest(struct node *node, struct error *err)
 	    (rc = uploadlist_open(&core->uploads, core->dirfd, core->clock,
 		 err)))
 		return rc;
-	return httpc_pool_new(&core->pool, &pool, err);
+	rc = httpc_pool_new(&core->pool, &pool, err);
+	if (rc < 0)
+		return rc;
+	peers.pool = core->pool;
+	return peers_new(&core->peers, &peers, err);
 }
 
 int
@@ -355,6 +364,7 @@ node_close(struct node *node)
 	gc_stop(node->gc);
 	repair_stop(node->repair);
 	applier_stop(node->applier);
+	peers_free(core->peers);
 	httpc_pool_free(core->pool);
 	uploadlist_close(core->uploads);
 	checks_free(core->checks);

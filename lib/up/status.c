@@ -17,7 +17,7 @@
 #include "cluster/topology.h"
 #include "commit/commitlog.h"
 #include "http/address.h"
-#include "http/httpc.h"
+#include "http/httpc_request.h"
 #include "up/control.h"
 #include "up/layout.h"
 

@@ -12,11 +12,13 @@
 #include "base/fault.h"
 #include "codec/crc.h"
 #include "codec/stripe.h"
-#include "http/httpc.h"
+#include "http/httpc_request.h"
+#include "http/httpreq.h"
 #include "member/nodecore.h"
 #include "shard/decoder.h"
 #include "shard/frame.h"
 #include "store/shardfile.h"
+#include "wire/nodecall.h"
 #include "wire/nodeproto.h"
 
 /*
@@ -26,11 +28,9 @@
  * frame that is wanted now.  Slow peers count as failed after SILENCE_MS.
  */
 #define SILENCE_MS 15000
-#define TARGET_MAX 8192
-#define HEAD_MAX 64
 
 struct source {
-	struct httpc_call *call;
+	struct nodecall call;
 	uint32_t shard;
 	bool ready;      /* the frame that is wanted now is here, and good */
 	uint8_t *memory; /* a header and a cell, or END */
@@ -55,12 +55,11 @@ give_up(struct rebuild *r, struct source *s, const char *why)
 {
 	const struct error *err = NULL;
 
-	if (s->call != NULL && httpc_state(s->call) == HTTPC_FAILED)
-		err = httpc_error(s->call);
+	if (s->call.http != NULL && nodecall_state(&s->call) == HTTPC_FAILED)
+		err = httpc_error(s->call.http);
 	error_set(&r->last, ERRC_UNAVAILABLE, "shard %" PRIu32 ": %s", s->shard,
 	    err != NULL ? err->text : why);
-	httpc_close(s->call);
-	s->call = NULL;
+	nodecall_close(&s->call);
 	s->ready = false;
 }
 
@@ -69,32 +68,30 @@ static bool
 open_source(struct rebuild *r, struct source *s, uint64_t offset)
 {
 	const struct rebuild_job *job = r->job;
-	struct buf target = buf_make(TARGET_MAX);
-	struct httpc_addr addr = { .port = 0 };
-	const struct machine *machine;
-	char to[80];
-	char range[HEAD_MAX];
-	struct httpc_header headers[] = { { NODEPROTO_TO, to },
-		{ "Range", range } };
+	struct buf target = buf_make(HTTPREQ_TARGET_MAX);
+	struct nodecall_request request = {
+		.method = "GET",
+		.ranged = true,
+		.from = offset,
+		.to = NODECALL_END,
+	};
 	struct error err = { 0 };
 	bool good = false;
 
 	nodeproto_target_blob(&target, job->place.partition, job->bucket,
 	    job->key, job->id);
-	snprintf(range, sizeof(range), "bytes=%" PRIu64 "-", offset);
+	request.target = buf_cstr(&target);
 	for (uint32_t j = 0; j < job->place.set->n && !good; j++) {
+		struct peer peer;
+
 		if (j == r->mine || (r->tried >> j & 1) != 0)
 			continue;
 		r->tried |= 1u << j;
-		machine = placement_address(&job->place, j);
-		memcpy(addr.ip, machine->ip, sizeof(addr.ip));
-		addr.port = machine->port;
-		nodeproto_to_print(to, r->core->cluster, job->place.set->number,
+		peer = peers_machine(job->place.set,
 		    placement_machine(&job->place, j));
 		s->shard = j;
-		good = httpc_open(&s->call, r->core->pool, &addr, "GET",
-			   buf_cstr(&target), headers, nitems(headers),
-			   HTTPC_NO_BODY, &err) == 0;
+		good = nodecall_open(&s->call, r->core->peers, &peer, &request,
+			   &err) == 0;
 		if (!good)
 			r->last = err;
 	}
@@ -104,17 +101,17 @@ open_source(struct rebuild *r, struct source *s, uint64_t offset)
 
 /* Has the call brought all n bytes of the frame?  Negative: it cannot. */
 static int
-source_progress(const struct source *s, size_t n)
+source_progress(struct source *s, size_t n)
 {
-	enum httpc_state state = httpc_state(s->call);
+	enum httpc_state state = nodecall_state(&s->call);
 
 	if (state == HTTPC_FAILED)
 		return -1;
 	if (state == HTTPC_SENDING || state == HTTPC_WAITING)
 		return 0;
-	if (httpc_status(s->call) != 206)
+	if (httpc_status(s->call.http) != 206)
 		return -1;
-	if (httpc_received(s->call) == n)
+	if (httpc_received(s->call.http) == n)
 		return 1;
 	return state == HTTPC_DONE ? -1 : 0;
 }
@@ -135,7 +132,7 @@ start_frame(struct source *s, const struct wanted *w)
 	struct iovec iov = { .iov_base = s->memory, .iov_len = w->n };
 
 	s->ready = false;
-	httpc_recv_into(s->call, &iov, 1);
+	httpc_recv_into(s->call.http, &iov, 1);
 }
 
 /* Replace what failed, take what is complete; true when all are ready. */
@@ -150,12 +147,12 @@ tend_sources(struct rebuild *r, const struct wanted *w, struct error *err)
 
 		if (s->ready)
 			continue;
-		rc = s->call == NULL ? -1 : source_progress(s, w->n);
+		rc = s->call.http == NULL ? -1 : source_progress(s, w->n);
 		if (rc > 0 && !w->check(r, s, w->stripe, w->n))
 			rc = -1;
 		s->ready = rc > 0;
 		if (rc < 0) {
-			if (s->call != NULL)
+			if (s->call.http != NULL)
 				give_up(r, s, "missing or damaged");
 			if (!open_source(r, s, w->offset))
 				return error_set(err, ERRC_UNAVAILABLE,
@@ -178,21 +175,24 @@ fetch_frames(struct rebuild *r, const struct wanted *w, struct error *err)
 	int rc;
 
 	for (uint32_t i = 0; i < r->sources; i++)
-		if (r->source[i].call != NULL)
+		if (r->source[i].call.http != NULL)
 			start_frame(&r->source[i], w);
 	while ((rc = tend_sources(r, w, err)) == 0) {
 		for (uint32_t i = 0; i < r->sources; i++)
 			calls[i] = r->source[i].ready ? NULL :
-							r->source[i].call;
+							r->source[i].call.http;
 		rc = httpc_poll(calls, r->sources, &wake, deadline);
 		if (rc == HTTPC_WOKEN || rc < 0)
 			return error_set(err, ERRC_RETRY,
 			    "repair: interrupted");
 		if (rc == HTTPC_PROGRESS)
 			continue;
-		for (uint32_t i = 0; i < r->sources; i++)
-			if (!r->source[i].ready)
-				give_up(r, &r->source[i], "silent");
+		for (uint32_t i = 0; i < r->sources; i++) {
+			if (r->source[i].ready)
+				continue;
+			nodecall_bad(&r->source[i].call);
+			give_up(r, &r->source[i], "silent");
+		}
 		deadline = nodecore_deadline(r->core, SILENCE_MS);
 	}
 	return rc < 0 ? rc : 0;
@@ -346,7 +346,7 @@ static void
 rebuild_fini(struct rebuild *r)
 {
 	for (uint32_t i = 0; i < r->sources; i++) {
-		httpc_close(r->source[i].call);
+		nodecall_close(&r->source[i].call);
 		free(r->source[i].memory);
 	}
 	shardfile_abort(r->upload);
@@ -388,21 +388,17 @@ static bool
 fetch_inline(struct nodecore *core, const struct rebuild_job *job,
     uint32_t machine, uint8_t *out, struct error *err)
 {
-	const struct machine *m = &job->place.set->machine[machine];
-	struct buf target = buf_make(TARGET_MAX);
+	struct peer peer = peers_machine(job->place.set, machine);
+	struct buf target = buf_make(HTTPREQ_TARGET_MAX);
+	struct nodecall_request request = { .method = "GET" };
 	struct httpc_response response = { 0 };
-	struct httpc_addr addr = { .port = m->port };
-	char to[80];
-	struct httpc_header header = { NODEPROTO_TO, to };
 	bool good;
 
-	memcpy(addr.ip, m->ip, sizeof(addr.ip));
-	nodeproto_to_print(to, core->cluster, job->place.set->number, machine);
 	nodeproto_target_blob(&target, job->place.partition, job->bucket,
 	    job->key, job->id);
-	good = httpc_request(core->pool, &addr, "GET", buf_cstr(&target),
-		   &header, 1, BYTES_NONE, &response, job->size,
-		   nodecore_deadline(core, SILENCE_MS), err) == 0;
+	request.target = buf_cstr(&target);
+	good = nodecall_exchange(core->peers, &peer, &request, &response,
+		   job->size, nodecore_deadline(core, SILENCE_MS), err) == 0;
 	if (good) {
 		good = response.status == 200 && response.body.n == job->size &&
 		    crc64_nvme(0, response.body.p, response.body.n) ==

@@ -94,6 +94,7 @@ serve_inline(struct fake_node *node, struct httpd_request *req)
 	const struct buf *bytes = NULL;
 	char newer[REQID_HEX + 1];
 
+	node->inline_gets++;
 	reqid_format(newer, f->newer.id);
 	if (is_holder(node) && node->ahead && strcmp(id, newer) == 0)
 		bytes = &f->newer_bytes;
@@ -179,6 +180,9 @@ on_get(struct fake_node *node, struct httpd_request *req)
 		serve_applied(node, req);
 	else if (!path_is(req, "/store/0/"))
 		httpd_reply(req, 404, "", 0);
+	else if (strstr(httpd_query(req), "requestId=") == NULL &&
+	    node->rowless)
+		httpd_reply(req, 500, "", 0);
 	else if (strstr(httpd_query(req), "requestId=") == NULL)
 		serve_row(node, req);
 	else if (node->all->info.kind == NODEPROTO_INLINE)

@@ -47,9 +47,11 @@ struct fake_node {
 	_Atomic uint64_t row_seq;
 	atomic_bool found;     /* sees the live row */
 	atomic_bool ahead;     /* sees the key's next version instead */
+	atomic_bool rowless;   /* 500 to who asks for the key */
 	atomic_bool collected; /* keeps no bytes of the one before any more */
 	atomic_uint gets, puts, repairs, leases;
-	struct buf shard; /* what was PUT; guarded by all->lock */
+	atomic_uint inline_gets; /* by request id */
+	struct buf shard;        /* what was PUT; guarded by all->lock */
 };
 
 struct fakenodes {

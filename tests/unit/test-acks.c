@@ -27,7 +27,6 @@ start(void)
 	};
 	struct acks_options open = {
 		.clock = &clock_system,
-		.cluster = "c",
 		.sender = "s",
 	};
 	struct error err;

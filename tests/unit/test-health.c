@@ -107,8 +107,23 @@ p95_is_that_of_the_last_values(void)
 		health_success(&health, 0, (i * 37) % HEALTH_WINDOW + 1);
 	CHECK(health_p95_us(&health, 9) == 61); /* ceil(0.95 * 64) */
 	for (uint64_t i = 0; i < HEALTH_WINDOW; i++)
-		health_success(&health, 0, UINT64_MAX);
+		health_success(&health, 0, HEALTH_UNTIMED - 1);
 	CHECK(health_p95_us(&health, 9) == UINT32_MAX);
+}
+
+static void
+a_success_without_a_time_leaves_the_p95_alone(void)
+{
+	struct health health = { 0 };
+
+	for (uint64_t i = 0; i < HEALTH_WINDOW; i++)
+		health_success(&health, 0, 50);
+	health_failure(&health, 1000);
+	CHECK(health.state == HEALTH_SUSPECT);
+	for (uint64_t i = 0; i < HEALTH_WINDOW; i++)
+		health_success(&health, 0, HEALTH_UNTIMED);
+	CHECK(health.state == HEALTH_HEALTHY);
+	CHECK(health_p95_us(&health, 9) == 50);
 }
 
 int
@@ -120,5 +135,6 @@ main(void)
 	RUN(a_node_that_is_down_is_probed_more_and_more_seldom);
 	RUN(a_probe_that_never_answers_does_not_end_probing);
 	RUN(p95_is_that_of_the_last_values);
+	RUN(a_success_without_a_time_leaves_the_p95_alone);
 	return tap_done();
 }

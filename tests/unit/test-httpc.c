@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/httpc.h"
+#include "http/httpc_request.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+
+/* One machine, called: against a server that says what the test wrote. */
+
+#include "wire/nodecall.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "cluster/health.h"
+#include "http/httpc_request.h"
+
+#include "scripted.h"
+#include "tap.h"
+
+#define CLUSTER "0123456789abcdef0123456789abcdef"
+#define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab"
+#define SCRIPT(text, stays)                   \
+	{                                     \
+		text, sizeof(text) - 1, stays \
+	}
+
+static struct scripted server;
+static struct httpc_pool *pool;
+static struct peers *peers;
+static struct peer peer;
+static struct clock_manual manual;
+static struct error err;
+
+/* Machine 3 of set 7. */
+static bool
+start(const struct script *scripts, size_t count, const struct clock *clock)
+{
+	struct erasure_set set = { .number = 7, .n = 9 };
+	struct httpc_options http = { 0 };
+	struct peers_options options = {
+		.cluster = CLUSTER,
+		.clock = clock,
+	};
+
+	if (!scripted_start(&server, scripts, count) ||
+	    httpc_pool_new(&pool, &http, &err) < 0)
+		return false;
+	set.machine[3].port = server.port;
+	memcpy(set.machine[3].ip, "127.0.0.1", 10);
+	peer = peers_machine(&set, 3);
+	options.pool = pool;
+	return peers_new(&peers, &options, &err) == 0;
+}
+
+static void
+stop(void)
+{
+	peers_free(peers);
+	httpc_pool_free(pool);
+	scripted_stop(&server);
+}
+
+static uint64_t
+in_ms(uint64_t ms)
+{
+	return clock_mono_ms(&clock_system) + ms;
+}
+
+/* Poll until the call is over. */
+static enum httpc_state
+finish(struct nodecall *c, char *body, size_t n)
+{
+	struct iovec iov = { body, n };
+	enum httpc_state state;
+
+	httpc_recv_into(c->http, &iov, 1);
+	for (;;) {
+		state = nodecall_state(c);
+		if (state == HTTPC_DONE || state == HTTPC_FAILED)
+			return state;
+		if (httpc_poll(&c->http, 1, NULL, in_ms(5000)) !=
+		    HTTPC_PROGRESS)
+			return state;
+	}
+}
+
+static int
+exchange(const char *method, struct bytes body, int *status)
+{
+	struct nodecall_request request = {
+		.method = method,
+		.target = "/x",
+		.body = body,
+	};
+	struct httpc_response response = { 0 };
+	int rc = nodecall_exchange(peers, &peer, &request, &response, 100,
+	    in_ms(5000), &err);
+
+	*status = response.status;
+	if (rc == 0)
+		httpc_response_fini(&response);
+	return rc;
+}
+
+static void
+a_request_says_to_whom_it_goes_and_what_it_wants(void)
+{
+	struct script scripts[] = { SCRIPT(OK, false), SCRIPT(OK, false) };
+	struct nodecall_request request = {
+		.method = "GET",
+		.target = "/store/1/b/k",
+		.ranged = true,
+		.from = 512,
+		.to = 1023,
+	};
+	struct nodecall c;
+	char body[3] = "";
+
+	REQUIRE(start(scripts, 2, &clock_system));
+	CHECK(nodecall_open(&c, peers, &peer, &request, &err) == 0);
+	CHECK(finish(&c, body, 2) == HTTPC_DONE);
+	CHECK_STR(body, "ab");
+	CHECK(
+	    strstr(server.last, "\r\nX-Koop-To: " CLUSTER "/7/3\r\n") != NULL);
+	CHECK(strstr(server.last, "\r\nRange: bytes=512-1023\r\n") != NULL);
+	nodecall_close(&c);
+	nodecall_close(&c); /* a closed call may be closed */
+	request.to = NODECALL_END;
+	CHECK(nodecall_open(&c, peers, &peer, &request, &err) == 0);
+	CHECK(finish(&c, body, 2) == HTTPC_DONE);
+	CHECK(strstr(server.last, "\r\nRange: bytes=512-\r\n") != NULL);
+	nodecall_close(&c);
+	stop();
+}
+
+/* The server closes when the second request comes, without an answer. */
+static void
+a_stale_connection_is_replaced_for_every_method(void)
+{
+	struct script scripts[] = { SCRIPT(OK, true), SCRIPT(OK, true),
+		SCRIPT(OK, true), SCRIPT(OK, false) };
+	int status;
+
+	REQUIRE(start(scripts, 4, &clock_system));
+	CHECK(exchange("GET", BYTES_NONE, &status) == 0 && status == 200);
+	CHECK(exchange("POST", BYTES_NONE, &status) == 0 && status == 200);
+	CHECK(exchange("POST", bytes_str("body"), &status) == 0);
+	CHECK(exchange("PUT", bytes_str("body"), &status) == 0);
+	CHECK(server.requests == 4);
+	CHECK(peers_usable(peers, &peer));
+	stop();
+}
+
+static void
+a_small_body_that_was_given_whole_goes_out_again(void)
+{
+	struct script scripts[] = { SCRIPT(OK, true), SCRIPT(OK, false) };
+	struct nodecall_request request = {
+		.method = "POST",
+		.target = "/list",
+		.body = BYTES_NONE,
+	};
+	struct nodecall c;
+	char body[3] = "";
+	int status;
+
+	request.body = bytes_str("prefix=a");
+	REQUIRE(start(scripts, 2, &clock_system));
+	CHECK(exchange("GET", BYTES_NONE, &status) == 0);
+	CHECK(nodecall_open(&c, peers, &peer, &request, &err) == 0);
+	CHECK(finish(&c, body, 2) == HTTPC_DONE);
+	CHECK_STR(body, "ab");
+	CHECK(server.requests == 2);
+	CHECK(strstr(server.last, "\r\nContent-Length: 8\r\n") != NULL);
+	nodecall_close(&c);
+	stop();
+}
+
+/* A body that the caller sends has begun: only the caller can begin anew. */
+static void
+a_body_that_has_begun_is_begun_anew_by_its_owner_once(void)
+{
+	struct script scripts[] = { SCRIPT(OK, true), SCRIPT(OK, false) };
+	struct nodecall_request request = {
+		.method = "PUT",
+		.target = "/store/1/b/k",
+		.body_bytes = 4,
+	};
+	char out[] = "body";
+	struct iovec iov = { out, 4 };
+	struct nodecall c;
+	char body[3] = "";
+	int status;
+
+	clock_manual_init(&manual, 1000);
+	REQUIRE(start(scripts, 2, &manual.clock));
+	CHECK(exchange("GET", BYTES_NONE, &status) == 0);
+	CHECK(nodecall_open(&c, peers, &peer, &request, &err) == 0);
+	CHECK(httpc_send(c.http, &iov, 1) == 0);
+	CHECK(finish(&c, body, 2) == HTTPC_FAILED);
+	CHECK(nodecall_is_stale(&c));
+	CHECK(nodecall_reopen(&c, &request, &err) == 0);
+	CHECK(httpc_send(c.http, &iov, 1) == 0);
+	CHECK(finish(&c, body, 2) == HTTPC_DONE);
+	CHECK(httpc_status(c.http) == 200);
+	CHECK(!nodecall_is_stale(&c));
+	nodecall_close(&c);
+	stop();
+}
+
+/* Three failures over a while make a machine DOWN. */
+static void
+fail_thrice(void)
+{
+	struct nodecall_request request = { .method = "GET", .target = "/" };
+	struct nodecall c;
+	char body[3];
+
+	for (int i = 0; i < HEALTH_DOWN_FAILURES; i++) {
+		CHECK(nodecall_open(&c, peers, &peer, &request, &err) == 0);
+		CHECK(finish(&c, body, 2) == HTTPC_FAILED);
+		/* Looking again is no second failure. */
+		CHECK(nodecall_state(&c) == HTTPC_FAILED);
+		nodecall_close(&c);
+		manual.now_ms += HEALTH_DOWN_MS;
+	}
+}
+
+static void
+health_learns_of_every_end_once(void)
+{
+	struct script scripts[] = { SCRIPT("", false), SCRIPT("", false),
+		SCRIPT("", false), SCRIPT(OK, false), SCRIPT(OK, false) };
+	int status;
+
+	clock_manual_init(&manual, 1000);
+	REQUIRE(start(scripts, 5, &manual.clock));
+	fail_thrice();
+	/* DOWN since the third: a probe is due, then no more for a while. */
+	CHECK(peers_usable(peers, &peer));
+	CHECK(!peers_usable(peers, &peer));
+	CHECK(exchange("GET", BYTES_NONE, &status) == 0);
+	CHECK(peers_usable(peers, &peer));
+	CHECK(peers_usable(peers, &peer));
+	CHECK(exchange("GET", BYTES_NONE, &status) == 0);
+	stop();
+}
+
+static void
+another_at_that_address_is_as_good_as_nobody(void)
+{
+	static const char wrong[] =
+	    "HTTP/1.1 421 Misdirected\r\nContent-Length: 0\r\n\r\n";
+	struct script scripts[] = { SCRIPT(wrong, false), SCRIPT(wrong, false),
+		SCRIPT(wrong, false) };
+	int status;
+
+	clock_manual_init(&manual, 1000);
+	REQUIRE(start(scripts, 3, &manual.clock));
+	for (int i = 0; i < 3; i++) {
+		CHECK(exchange("GET", BYTES_NONE, &status) == 0);
+		CHECK(status == 421);
+		manual.now_ms += HEALTH_DOWN_MS;
+	}
+	CHECK(peers_usable(peers, &peer));
+	CHECK(!peers_usable(peers, &peer));
+	/* Said of this address only. */
+	peer.machine.port++;
+	CHECK(peers_usable(peers, &peer));
+	CHECK(peers_usable(peers, &peer));
+	stop();
+}
+
+static void
+a_machine_is_late_after_its_p95_within_bounds(void)
+{
+	struct script scripts[] = { SCRIPT(OK, false) };
+	struct nodecall c = { 0 };
+
+	clock_manual_init(&manual, 1000);
+	REQUIRE(start(scripts, 1, &manual.clock));
+	c.peers = peers;
+	c.peer = peer;
+	CHECK(nodecall_due(&c, 5000) == 5000 + PEERS_HEDGE_MIN_MS);
+	for (int i = 0; i < HEALTH_WINDOW; i++)
+		peers_good(peers, &peer, 100);
+	CHECK(nodecall_due(&c, 5000) == 5100);
+	/* The time of a PUT is its body's. */
+	for (int i = 0; i < HEALTH_WINDOW; i++)
+		peers_good(peers, &peer, PEERS_UNTIMED);
+	CHECK(nodecall_due(&c, 5000) == 5100);
+	for (int i = 0; i < HEALTH_WINDOW; i++)
+		peers_good(peers, &peer, 60000);
+	CHECK(nodecall_due(&c, 5000) == 5000 + PEERS_HEDGE_MAX_MS);
+	stop();
+}
+
+int
+main(void)
+{
+	RUN(a_request_says_to_whom_it_goes_and_what_it_wants);
+	RUN(a_stale_connection_is_replaced_for_every_method);
+	RUN(a_small_body_that_was_given_whole_goes_out_again);
+	RUN(a_body_that_has_begun_is_begun_anew_by_its_owner_once);
+	RUN(health_learns_of_every_end_once);
+	RUN(another_at_that_address_is_as_good_as_nobody);
+	RUN(a_machine_is_late_after_its_p95_within_bounds);
+	return tap_done();
+}
