@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "base/compiler.h"
+
 #define NOWAIT_DEPTH_MAX 64 /* more is a leave that was forgotten */
 
 static _Thread_local unsigned nowait_depth;
@@ -24,12 +26,37 @@ nowait_leave(void)
 	nowait_depth--;
 }
 
+#ifdef KOOP_FAULTS
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+KOOP_NORETURN static void
+nowait_end(const char *what)
+{
+	log_error("base", "%s was touched where nothing may wait", what);
+	abort();
+}
+
+#else
+
+static void
+nowait_end(const char *what)
+{
+	(void)what;
+}
+
+#endif
+
 void
 nowait_touch(const char *what)
 {
 	assert(what != NULL);
-	if (nowait_depth > 0)
-		atomic_fetch_add(&nowait_count, 1);
+	if (nowait_depth == 0)
+		return;
+	atomic_fetch_add(&nowait_count, 1);
+	nowait_end(what);
 }
 
 uint64_t

@@ -10,8 +10,9 @@
  * another lock may take seconds.
  *
  * What may wait says so with nowait_touch(), by a word.  Within such a stretch
- * that is a defect of ours, and is counted: slow is better than down.
- * Stretches belong to their thread and nest.
+ * that is a defect of ours.  A build with KOOP_FAULTS ends there; a release
+ * counts it and goes on, since slow is better than down.  Stretches belong to
+ * their thread and nest.
  */
 
 void nowait_enter(void);

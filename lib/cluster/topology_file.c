@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cluster/topology_source.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +18,14 @@ struct topology_file {
 };
 
 static int
-file_open(void **state, const char *rest, struct error *err)
+file_open(void **state, const char *rest, topology_ring_fn *ring, void *arg,
+    struct error *err)
 {
 	struct topology_file *file;
+
+	/* It is looked at: files on some file systems do not tell. */
+	(void)ring;
+	(void)arg;
 
 	/* file:///path is the same as file:/path. */
 	if (strncmp(rest, "///", 3) == 0)
@@ -63,8 +69,13 @@ file_read(void *state, bool force, char **text, size_t *bytes,
 		if (file->reported && !force)
 			return 0;
 		file->reported = true;
-		return error_errno(err, ERRC_NOINPUT, "topology %s",
-		    file->path);
+		/* A file system that fails may come back; a file that is not
+		 * there, or not for us, has to be put there. */
+		return error_errno(err,
+		    errno == ENOENT || errno == EACCES || errno == ENOTDIR ?
+			ERRC_NOINPUT :
+			ERRC_UNAVAILABLE,
+		    "topology %s", file->path);
 	}
 	file->reported = false;
 	if (!force && same_file(&now, &file->seen))
@@ -87,6 +98,7 @@ file_close(void *state)
 
 const struct topology_backend topology_file = {
 	.scheme = "file:",
+	.look_ms = TOPOLOGY_SOURCE_SEEN_MS / 4,
 	.open = file_open,
 	.read = file_read,
 	.close = file_close,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cluster/topology_source.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,15 +23,32 @@ struct mem_text {
 	char *text;
 	size_t bytes;
 	uint64_t version;
+	uint64_t reads;
+	bool lost;
+};
+
+struct topology_mem {
+	struct topology_mem *next;
+	char *name;
+	uint64_t seen;
+	topology_ring_fn *ring;
+	void *arg;
 };
 
 static pthread_mutex_t mem_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct mem_text mem_texts[MEM_MAX]; /* under mem_lock */
+static struct topology_mem *mem_open_ones; /* under mem_lock */
 
-struct topology_mem {
-	char *name;
-	uint64_t seen;
-};
+/* Tell those that have it open.  ring() takes the source's lock, which is
+ * never held when mem_lock is taken. */
+static void
+ring_locked(const char *name)
+{
+	for (struct topology_mem *m = mem_open_ones; m != NULL; m = m->next) {
+		if (strcmp(m->name, name) == 0)
+			m->ring(m->arg);
+	}
+}
 
 static struct mem_text *
 find_locked(const char *name)
@@ -91,8 +109,36 @@ topology_mem_set(const char *url, struct bytes json, struct error *err)
 	entry->text = text;
 	entry->bytes = json.n;
 	entry->version++;
+	ring_locked(name);
 	pthread_mutex_unlock(&mem_lock);
 	return 0;
+}
+
+void
+topology_mem_lost(const char *url, bool lost)
+{
+	struct mem_text *entry;
+
+	pthread_mutex_lock(&mem_lock);
+	entry = find_locked(url + strlen(MEM_SCHEME));
+	assert(entry != NULL);
+	entry->lost = lost;
+	entry->version += !lost;
+	ring_locked(entry->name);
+	pthread_mutex_unlock(&mem_lock);
+}
+
+uint64_t
+topology_mem_reads(const char *url)
+{
+	struct mem_text *entry;
+	uint64_t reads;
+
+	pthread_mutex_lock(&mem_lock);
+	entry = find_locked(url + strlen(MEM_SCHEME));
+	reads = entry != NULL ? entry->reads : 0;
+	pthread_mutex_unlock(&mem_lock);
+	return reads;
 }
 
 void
@@ -108,7 +154,8 @@ topology_mem_clear(void)
 }
 
 static int
-mem_open(void **state, const char *rest, struct error *err)
+mem_open(void **state, const char *rest, topology_ring_fn *ring, void *arg,
+    struct error *err)
 {
 	struct topology_mem *mem = calloc(1, sizeof(*mem));
 
@@ -119,6 +166,12 @@ mem_open(void **state, const char *rest, struct error *err)
 		return error_set(err, ERRC_NOMEM, "mem:%s: out of memory",
 		    rest);
 	}
+	mem->ring = ring;
+	mem->arg = arg;
+	pthread_mutex_lock(&mem_lock);
+	mem->next = mem_open_ones;
+	mem_open_ones = mem;
+	pthread_mutex_unlock(&mem_lock);
 	*state = mem;
 	return 0;
 }
@@ -132,7 +185,12 @@ mem_read(void *state, bool force, char **text, size_t *bytes, struct error *err)
 
 	pthread_mutex_lock(&mem_lock);
 	entry = find_locked(mem->name);
-	if (entry == NULL) {
+	if (entry != NULL)
+		entry->reads++;
+	if (entry != NULL && entry->lost) {
+		rc = error_set(err, ERRC_UNAVAILABLE,
+		    "topology mem:%s: out of reach", mem->name);
+	} else if (entry == NULL) {
 		rc = error_set(err, ERRC_NOINPUT,
 		    "topology mem:%s: there is none", mem->name);
 	} else if (force || entry->version != mem->seen) {
@@ -151,13 +209,20 @@ static void
 mem_close(void *state)
 {
 	struct topology_mem *mem = state;
+	struct topology_mem **at = &mem_open_ones;
 
+	pthread_mutex_lock(&mem_lock);
+	while (*at != mem)
+		at = &(*at)->next;
+	*at = mem->next;
+	pthread_mutex_unlock(&mem_lock);
 	free(mem->name);
 	free(mem);
 }
 
 const struct topology_backend topology_mem = {
 	.scheme = MEM_SCHEME,
+	.look_ms = 60 * 1000,
 	.open = mem_open,
 	.read = mem_read,
 	.close = mem_close,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "member/inventory.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "apply/apply.h"
@@ -8,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "codec/crc.h"
+#include "member/lastread.h"
 #include "member/nodecore.h"
 #include "member/pending.h"
 #include "store/shardfile.h"
@@ -133,4 +135,18 @@ inventory_take(struct nodecore *core, const struct apply_blob *blob,
 		return 0;
 	alarm_if_lost(core, blob, nodecore_shard(core, blob->partition));
 	return inventory_queue(core, blob, err);
+}
+
+/*
+ * Protocol 8: an hour since its last read or lease, and a reader may have seen
+ * the version a moment ago.  So the grace begins here, however long nobody
+ * read it before.
+ */
+int
+inventory_drop(struct nodecore *core, const struct garbage_row *row,
+    struct error *err)
+{
+	assert(!reqid_is_zero(row->id));
+	lastread_note(core->lastread, row->id, clock_boot_ms(core->clock));
+	return shardmeta_garbage_put(core->meta, row, err);
 }

@@ -10,11 +10,13 @@
  * Does this node hold what it must of a blob that a row refers to?  If not,
  * its repair is queued, durably, within the write transaction that is open.
  * Called for each record that is applied, and for each row when the node
- * starts.
+ * starts.  A look at a shard's file within that transaction is the price of
+ * knowing, with the record, what is missing: one open and one small read.
  */
 
 struct apply_blob;
 struct error;
+struct garbage_row;
 struct nodecore;
 
 /* Keeps the inline bytes that come along. */
@@ -25,5 +27,9 @@ bool inventory_lacks(struct nodecore *core, const struct apply_blob *blob);
 /* Queue what is missing. */
 KOOP_MUST int inventory_queue(struct nodecore *core,
     const struct apply_blob *blob, struct error *err);
+
+/* No row refers to it any more: it is garbage from now on. */
+KOOP_MUST int inventory_drop(struct nodecore *core,
+    const struct garbage_row *row, struct error *err);
 
 #endif

@@ -16,7 +16,6 @@
 #include "commit/commitlog.h"
 #include "commit/record.h"
 #include "member/inventory.h"
-#include "member/lastread.h"
 #include "member/nodecore.h"
 #include "member/watermark.h"
 #include "node/partitionrun.h"
@@ -49,7 +48,6 @@ struct applier {
 	struct entry entry[BATCH_RECORDS];
 	size_t entries;
 	struct buf text;
-	/* Garbage wants to be told when, for its grace. */
 	struct apply_effects effects;
 };
 
@@ -67,11 +65,8 @@ static int
 effect_garbage(void *ctx, const struct garbage_row *row, struct error *err)
 {
 	struct applier *applier = ctx;
-	struct nodecore *core = applier->core;
 
-	/* A reader may have seen the version a moment ago. */
-	lastread_note(core->lastread, row->id, clock_boot_ms(core->clock));
-	return shardmeta_garbage_put(core->meta, row, err);
+	return inventory_drop(applier->core, row, err);
 }
 
 /* Reading the log. */

@@ -258,6 +258,7 @@ add_gauges(struct buf *body, struct nodeserver_call *call)
 	struct metaquery_counts rows = { 0 };
 	struct shardfile_counts files = { 0 };
 	uint64_t quarantine = 0;
+	uint64_t database, wal;
 	struct metric gauges[] = {
 		{ "koop_node_partitions", "Partitions of this node.",
 		    METRIC_GAUGE, "", 0 },
@@ -295,7 +296,8 @@ add_gauges(struct buf *body, struct nodeserver_call *call)
 	metric_set(&gauges[7], (int64_t)files.uploads);
 	metric_set(&gauges[8], (int64_t)httpd_request_connections(call->req));
 	metric_set(&gauges[9], (int64_t)files.free_bytes);
-	metric_set(&gauges[10], (int64_t)rows.wal_bytes);
+	shardmeta_bytes(core->meta, &database, &wal);
+	metric_set(&gauges[10], (int64_t)wal);
 	metric_print(body, gauges, nitems(gauges));
 }
 

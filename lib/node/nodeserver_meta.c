@@ -97,27 +97,31 @@ struct content {
 };
 
 static int
-find_content(struct nodeserver_call *call, struct metaquery *read,
-    struct object_info *info, struct content *content, struct error *err)
+read_inline(struct metaquery *read, struct object_info *info,
+    struct content *content, struct error *err)
 {
-	struct nodecore *core = call->core;
-	int rc = 0;
+	int rc;
 
-	if (info->kind == NODEPROTO_BLOB) {
-		rc = shardfile_open(core->files, info->id, info->shard,
-		    &content->fd, &content->bytes, err);
-		/* A shard that cannot be opened is an erasure. */
-		info->missing = rc != 0;
-		rc = 0;
-	} else if (info->kind == NODEPROTO_INLINE && info->size > 0) {
-		rc = metaquery_inline(read, info->id, &content->whole, err);
-		if (rc == 0 && content->whole.n != info->size)
-			rc = -ERRC_NOTFOUND;
-		info->missing = rc == -ERRC_NOTFOUND;
-		if (info->missing)
-			rc = 0;
-	}
-	return rc;
+	if (info->kind != NODEPROTO_INLINE || info->size == 0)
+		return 0;
+	rc = metaquery_inline(read, info->id, &content->whole, err);
+	if (rc == 0 && content->whole.n != info->size)
+		rc = -ERRC_NOTFOUND;
+	info->missing = rc == -ERRC_NOTFOUND;
+	return info->missing ? 0 : rc;
+}
+
+/* Once the read is over.  A shard that is collected meanwhile was superseded
+ * by a record that the reader does not know yet; like one that cannot be
+ * opened, it is an erasure. */
+static void
+open_shard(struct nodeserver_call *call, struct object_info *info,
+    struct content *content)
+{
+	if (info->kind != NODEPROTO_BLOB)
+		return;
+	info->missing = shardfile_open(call->core->files, info->id, info->shard,
+			    &content->fd, &content->bytes, NULL) != 0;
 }
 
 static void
@@ -162,8 +166,10 @@ get_version(struct nodeserver_call *call)
 	nodecore_position(call->core, &row, &info.at);
 	rc = fill_info(call, read, &info, &err);
 	if (rc == 0 && info.found)
-		rc = find_content(call, read, &info, &content, &err);
+		rc = read_inline(read, &info, &content, &err);
 	metaquery_end(read);
+	if (rc == 0 && info.found)
+		open_shard(call, &info, &content);
 	if (rc == 0)
 		rc = nodeproto_info_print(&info, nodeserver_put_header, call,
 		    &err);

@@ -12,7 +12,7 @@
 #include "base/io.h"
 #include "codec/digest.h"
 #include "member/nodecore.h"
-#include "store/metaquery.h"
+#include "store/metaquery_all.h"
 
 /*
  * GET /snapshot/PARTITION: every replicated row at one seq, one JSON object a
@@ -220,37 +220,49 @@ dump_end(struct dump *dump)
 	return dump_flush(dump);
 }
 
+/* Every row, of one moment; *row is the partition's. */
+static int
+dump_rows(struct nodeserver_call *call, struct dump *dump,
+    struct partition_row *row)
+{
+	struct metaquery *read = NULL;
+	int rc = metaquery_begin_dump(&read, call->core->meta, dump->err);
+
+	if (rc == 0)
+		rc = metaquery_partition(read, call->partition, row, dump->err);
+	if (rc == 0)
+		rc = metaquery_snapshot(read, call->partition, dump_row, dump,
+		    dump->err);
+	metaquery_end(read);
+	if (rc == -ERRC_NOTFOUND)
+		rc = error_set(dump->err, ERRC_UNAVAILABLE,
+		    "partition %u: nothing applied yet", call->partition);
+	return rc != 0 ? rc : dump_end(dump);
+}
+
 void
 nodeserver_snapshot(struct nodeserver_call *call)
 {
 	struct error err = { 0 };
 	struct dump dump = { .err = &err, .text = buf_make(BUF_BYTES) };
 	struct partition_row row;
-	struct metaquery *read = nodeserver_read(call, &row);
 	int rc;
 
 	dump.fd = openat(call->core->dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
 	    0600);
-	if (read == NULL)
-		goto out;
 	if (dump.fd == -1)
 		rc = error_errno(&err, ERRC_CANTCREATE, "snapshot");
 	else
 		rc = digest_init(&dump.digest, DIGEST_SHA256, &err);
 	if (rc == 0)
-		rc = metaquery_snapshot(read, call->partition, dump_row, &dump,
-		    &err);
-	if (rc == 0)
-		rc = dump_end(&dump);
-	if (rc != 0) {
+		rc = dump_rows(call, &dump, &row);
+	if (rc == 0) {
+		nodeserver_position(call, &row);
+		httpd_reply_fd(call->req, 200, dump.fd, 0, dump.bytes);
+		dump.fd = -1;
+	} else {
 		nodeserver_error(call, &err);
-		goto out;
 	}
-	nodeserver_position(call, &row);
-	httpd_reply_fd(call->req, 200, dump.fd, 0, dump.bytes);
-	dump.fd = -1;
-out:
-	metaquery_end(read);
 	digest_fini(&dump.digest);
 	buf_fini(&dump.text);
 	if (dump.fd != -1)

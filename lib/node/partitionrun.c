@@ -77,27 +77,22 @@ same_record(struct bytes a, struct bytes b, struct error *err)
 	return memcmp(ha, hb, sizeof(ha)) == 0;
 }
 
-/* Is the last record that was applied the one that the log has there? */
+/* Is the last record that was applied the one that the log has there?  Empty
+ * when it was trimmed, or came by a snapshot: nothing to compare with. */
 static int
-compare_last(struct partitionrun *run, struct nodecore *core,
-    struct metaquery *read, struct error *err)
+compare_last(struct partitionrun *run, struct nodecore *core, struct bytes mine,
+    struct error *err)
 {
 	struct commitlog_entry entry;
-	struct oplog_row mine;
 	struct buf line = buf_make(COMMITLOG_LINE_MAX);
 	int rc;
 
-	rc = metaquery_oplog_at(read, run->partition, run->applied, &mine, err);
-	if (rc == 0)
-		rc = commitlog_get(core->log, run->partition, run->applied,
-		    &entry, &line, err);
-	else if (rc == -ERRC_NOTFOUND) {
-		/* Trimmed, or a snapshot: nothing to compare with. */
-		buf_fini(&line);
+	if (mine.n == 0)
 		return 0;
-	}
+	rc = commitlog_get(core->log, run->partition, run->applied, &entry,
+	    &line, err);
 	if (rc == 0)
-		rc = same_record(mine.line, entry.line, err);
+		rc = same_record(mine, entry.line, err);
 	if (rc == 0)
 		partitionrun_disagrees(run,
 		    "the log differs from what was applied");
@@ -109,7 +104,7 @@ compare_last(struct partitionrun *run, struct nodecore *core,
 
 static int
 compare_log(struct partitionrun *run, struct nodecore *core,
-    struct metaquery *read, const struct partition_row *row, struct error *err)
+    const struct partition_row *row, struct bytes mine, struct error *err)
 {
 	uint64_t first, last;
 	int rc = commitlog_stored(core->log, run->partition, &first, &last,
@@ -124,25 +119,48 @@ compare_log(struct partitionrun *run, struct nodecore *core,
 		partitionrun_disagrees(run,
 		    "the log begins after what was applied");
 	else if (row->applied >= first)
-		return compare_last(run, core, read, err);
+		return compare_last(run, core, mine, err);
 	return 0;
+}
+
+/* The row, and a copy of the line that was applied last: the log is asked
+ * once the read is over, since it may take its time. */
+static int
+read_last(struct nodecore *core, uint32_t partition, struct partition_row *row,
+    struct buf *line, struct error *err)
+{
+	struct metaquery *read = NULL;
+	struct oplog_row op;
+	int rc = metaquery_begin(&read, core->meta, err);
+
+	if (rc != 0)
+		return rc;
+	rc = metaquery_partition(read, partition, row, err);
+	if (rc == 0) {
+		rc = metaquery_oplog_at(read, partition, row->applied, &op,
+		    err);
+		if (rc == 0)
+			buf_add(line, op.line.p, op.line.n);
+		else if (rc == -ERRC_NOTFOUND)
+			rc = 0;
+	}
+	metaquery_end(read);
+	if (rc == 0 && buf_failed(line))
+		rc = error_set(err, ERRC_NOMEM, "oplog: no memory");
+	return rc;
 }
 
 int
 partitionrun_compare(struct partitionrun *run, struct nodecore *core,
     struct error *err)
 {
+	struct buf line = buf_make(COMMITLOG_LINE_MAX);
 	struct partition_row row;
-	struct metaquery *read = NULL;
-	int rc;
+	int rc = read_last(core, run->partition, &row, &line, err);
 
-	rc = metaquery_begin(&read, core->meta, err);
-	if (rc != 0)
-		return rc;
-	rc = metaquery_partition(read, run->partition, &row, err);
 	if (rc == 0)
-		rc = compare_log(run, core, read, &row, err);
-	metaquery_end(read);
+		rc = compare_log(run, core, &row, buf_bytes(&line), err);
+	buf_fini(&line);
 	return rc;
 }
 
@@ -150,28 +168,22 @@ int
 partitionrun_load(struct partitionrun *run, struct nodecore *core,
     uint32_t partition, struct error *err)
 {
+	struct buf line = buf_make(COMMITLOG_LINE_MAX);
 	struct partition_row row;
-	struct metaquery *read = NULL;
 	uint64_t first;
 	int rc;
 
 	*run = (struct partitionrun){ .partition = partition };
-	rc = metaquery_begin(&read, core->meta, err);
-	if (rc != 0)
-		return rc;
-	rc = metaquery_partition(read, partition, &row, err);
+	rc = read_last(core, partition, &row, &line, err);
 	if (rc == 0) {
 		run->applied = row.applied;
-		rc = compare_log(run, core, read, &row, err);
-		metaquery_end(read);
-	} else {
-		metaquery_end(read);
-		if (rc != -ERRC_NOTFOUND)
-			return rc;
+		rc = compare_log(run, core, &row, buf_bytes(&line), err);
+	} else if (rc == -ERRC_NOTFOUND) {
 		rc = commitlog_stored(core->log, partition, &first, NULL, err);
 		if (rc == 0)
 			rc = load_new(run, core, first, err);
 	}
+	buf_fini(&line);
 	run->staged = run->applied;
 	return rc;
 }

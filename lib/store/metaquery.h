@@ -14,10 +14,8 @@
 /*
  * Reading the node's metadata: a struct metaquery is one read transaction on
  * a pooled connection; all it answers is of one moment.  It is short: the WAL
- * cannot be reset while it lasts, and there are few connections.  So a thread
- * touches no file, no peer, no log and no lock that is held for long between
- * begin and end (base/nowait.h sees to it), and what walks over many rows
- * does so by pages, each in a read of its own.
+ * cannot be reset while it lasts.  So no file, peer, log or long lock between
+ * begin and end (base/nowait.h), and walks go by pages (metaquery_walk.h).
  *
  * Getters return 0, -ERRC_NOTFOUND (without a message) or another error.
  * Strings of a row live until the next call of the same function or
@@ -122,29 +120,9 @@ KOOP_MUST int metaquery_note(struct metaquery *read, const char *name,
     struct buf *out, struct error *err);
 
 struct metaquery_counts {
-	uint64_t repairs, garbage, oplog_bytes, wal_bytes, database_bytes;
+	uint64_t repairs, garbage, oplog_bytes;
 };
 KOOP_MUST int metaquery_counts(struct metaquery *read,
     struct metaquery_counts *out, struct error *err);
-
-/*
- * Every row of a partition at one seq, for a snapshot: the partition's first,
- * then buckets, objects (tombstones too), uploads, parts, decided, each in
- * key order.  Exactly one pointer is set.  metaquery_digest() computes the
- * set hash from the rows anew, for the scrub: it must be the partition's.
- */
-struct snapshot_row {
-	const struct partition_row *partition;
-	const struct bucket_row *bucket;
-	const struct object_row *object;
-	const struct upload_row *upload;
-	const struct part_row *part;
-	const struct decided_row *decided;
-};
-typedef int metaquery_snapshot_fn(void *arg, const struct snapshot_row *row);
-KOOP_MUST int metaquery_snapshot(struct metaquery *read, uint32_t partition,
-    metaquery_snapshot_fn *fn, void *arg, struct error *err);
-KOOP_MUST int metaquery_digest(struct metaquery *read, uint32_t partition,
-    uint8_t out[static 32], struct error *err);
 
 #endif

@@ -1,16 +1,60 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/metaquery.h"
+#include "store/metaquery_all.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/nowait.h"
 #include "store/rowhash.h"
 #include "store/shardmeta_in.h"
 
 /* What looks at everything: snapshots, the digest computed anew, counts. */
+
+/* The WAL grows while a dump lasts: it ends, however slow its reader is. */
+#define DUMP_MAX_MS 60000
+
+static int
+take_dump(struct shardmeta *meta, struct error *err)
+{
+	bool busy;
+
+	pthread_mutex_lock(&meta->lock);
+	busy = meta->dump.busy;
+	meta->dump.busy = true;
+	if (!busy)
+		meta->dump.since_ms = clock_mono_ms(meta->clock);
+	pthread_mutex_unlock(&meta->lock);
+	return busy ? error_set(err, ERRC_RETRY,
+			  "meta.db: another snapshot is being read") :
+		      0;
+}
+
+int
+metaquery_begin_dump(struct metaquery **out, struct shardmeta *meta,
+    struct error *err)
+{
+	struct metaquery *read = &meta->dump;
+	int rc;
+
+	nowait_touch("a file");
+	rc = take_dump(meta, err);
+	if (rc < 0)
+		return rc;
+	read->meta = meta;
+	read->dump = true;
+	if (read->sql.db == NULL)
+		rc = sql_open(&read->sql, meta->path, false, false, err);
+	if (rc == 0)
+		rc = sql_simple(&read->sql, SQL_BEGIN_READ, err);
+	if (rc < 0) {
+		metaquery_end(read);
+		return rc;
+	}
+	*out = read;
+	return 0;
+}
 
 /* One row is looked at at a time, so the kinds share the room. */
 union any_row {
@@ -58,6 +102,14 @@ read_table(struct metaquery *read, const struct partition_row *partition,
 		return -ERRC_IO;
 	sql_int(stmt, 1, partition->slot);
 	while ((rc = sql_step(&read->sql, stmt, err)) > 0) {
+		if (read->dump &&
+		    clock_mono_ms(read->meta->clock) >
+			read->since_ms + DUMP_MAX_MS) {
+			rc = error_set(err, ERRC_RETRY,
+			    "partition %u: a snapshot takes too long",
+			    partition->partition);
+			break;
+		}
 		rc = read_row(&row, &room, stmt, table, partition->partition,
 		    err);
 		if (rc < 0 || (rc = fn(arg, &row)) != 0)
@@ -146,20 +198,6 @@ get_number(struct metaquery *read, enum sql_id id, uint64_t *out,
 	return rc < 0 ? rc : 0;
 }
 
-static uint64_t
-file_bytes(const char *path, const char *suffix)
-{
-	struct buf name = buf_make(8192);
-	struct stat st;
-	uint64_t bytes = 0;
-
-	buf_printf(&name, "%s%s", path, suffix);
-	if (!buf_failed(&name) && stat(buf_cstr(&name), &st) == 0)
-		bytes = (uint64_t)st.st_size;
-	buf_fini(&name);
-	return bytes;
-}
-
 int
 metaquery_counts(struct metaquery *read, struct metaquery_counts *out,
     struct error *err)
@@ -178,8 +216,6 @@ metaquery_counts(struct metaquery *read, struct metaquery_counts *out,
 	    (rc = get_number(read, SQL_OPLOG_TOTAL, &total, err)) < 0)
 		return rc;
 	counts.oplog_bytes = total - first;
-	counts.wal_bytes = file_bytes(read->meta->path, "-wal");
-	counts.database_bytes = file_bytes(read->meta->path, "");
 	*out = counts;
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -206,6 +207,7 @@ shardmeta_close(struct shardmeta *meta)
 		sql_close(&read->sql);
 	}
 	free(meta->reader);
+	sql_close(&meta->dump.sql);
 	sql_close(&meta->sql);
 	shardmeta_rows_fini(&meta->live);
 	shardmeta_rows_fini(&meta->stage);
@@ -216,6 +218,28 @@ shardmeta_close(struct shardmeta *meta)
 	pthread_mutex_destroy(&meta->lock);
 	pthread_cond_destroy(&meta->idle);
 	free(meta);
+}
+
+static uint64_t
+file_bytes(const char *path, const char *suffix)
+{
+	struct buf name = buf_make(8192);
+	struct stat st;
+	uint64_t bytes = 0;
+
+	buf_printf(&name, "%s%s", path, suffix);
+	if (!buf_failed(&name) && stat(buf_cstr(&name), &st) == 0)
+		bytes = (uint64_t)st.st_size;
+	buf_fini(&name);
+	return bytes;
+}
+
+void
+shardmeta_bytes(const struct shardmeta *meta, uint64_t *database, uint64_t *wal)
+{
+	nowait_touch("the files of meta.db");
+	*database = file_bytes(meta->path, "");
+	*wal = file_bytes(meta->path, "-wal");
 }
 
 int
@@ -321,9 +345,10 @@ wait_for_readers(void *arg, int count)
 static bool
 has_long_read(struct shardmeta *meta, uint64_t now)
 {
-	bool found = false;
+	bool found;
 
 	pthread_mutex_lock(&meta->lock);
+	found = meta->dump.busy;
 	for (unsigned i = 0; i < meta->reader_count; i++)
 		found |= meta->reader[i].busy &&
 		    now >= meta->reader[i].since_ms + SHARDMETA_LONG_MS;

@@ -59,6 +59,10 @@ struct shardmeta_checkpoints {
 void shardmeta_checkpoints(struct shardmeta *meta,
     struct shardmeta_checkpoints *out);
 
+/* The files' lengths, not within a read. */
+void shardmeta_bytes(const struct shardmeta *meta, uint64_t *database,
+    uint64_t *wal);
+
 /* How long reads lasted since the database was opened. */
 #define SHARDMETA_LONG_MS 100
 struct shardmeta_reads {

@@ -41,6 +41,7 @@ struct metaquery {
 	sqlite3_stmt **list; /* one cursor a partition, see metaquery_list.c */
 	size_t list_count;
 	bool busy;
+	bool dump;         /* not one of the pool, see metaquery_begin_dump() */
 	uint64_t since_ms; /* when its transaction began (monotonic) */
 };
 
@@ -64,9 +65,10 @@ struct shardmeta {
 	bool no_sync;
 	char *path;
 
-	pthread_mutex_t lock; /* guards busy and since_ms of readers, stats */
+	pthread_mutex_t lock; /* guards what readers are at, stats */
 	pthread_cond_t idle;
 	struct metaquery *reader;
+	struct metaquery dump; /* opened when it is first wanted */
 	unsigned reader_count;
 	struct shardmeta_reads stats;
 	const struct clock *clock;

@@ -119,6 +119,8 @@ static const char *const text[SQL_MAX] = {
 			   " AND bucket = ? AND kind <> 4 LIMIT 1",
 	[SQL_OBJECT_ALL] = "SELECT " OBJECT " FROM object WHERE slot = ?"
 			   " ORDER BY bucket, key",
+	[SQL_OBJECT_WALK] = "SELECT " OBJECT " FROM object WHERE slot = ?"
+			    " AND (bucket, key) > (?,?) ORDER BY bucket, key",
 
 	[SQL_UPLOAD_GET] = "SELECT " UPLOAD
 			   " FROM upload WHERE slot = ? AND id = ?",
@@ -148,6 +150,9 @@ static const char *const text[SQL_MAX] = {
 			 " AND number = ?",
 	[SQL_PART_ALL] = "SELECT " PART " FROM part WHERE slot = ?"
 			 " ORDER BY upload, number",
+	[SQL_PART_WALK] = "SELECT " PART " FROM part WHERE slot = ?"
+			  " AND (upload, number) > (?,?)"
+			  " ORDER BY upload, number",
 	[SQL_PART_LIST] = "SELECT " PART " FROM part WHERE slot = ?"
 			  " AND upload = ? AND number > ? ORDER BY number",
 

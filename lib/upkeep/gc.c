@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "upkeep/gc.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "store/shardmeta.h"
 
 #define BATCH 256 /* rows of garbage looked at in one read */
+#define PARTS 1000
 #define TOMBSTONES 512
 #define SWEEP_ROWS 1024
 #define ROUND_MAX_MS 60000
@@ -32,6 +34,13 @@ struct gc {
 	uint64_t orphans_ms; /* the next round (monotonic) */
 	uint64_t strangers_ms;
 };
+
+static void
+complain(const char *what, int rc, const struct error *err)
+{
+	if (rc != 0)
+		log_error("node", "gc: %s: %s", what, err->text);
+}
 
 /* Rules. */
 
@@ -111,73 +120,112 @@ unlink_shard(struct nodecore *core, uint32_t partition, struct reqid id,
 	    nodecore_shard(core, partition), err);
 }
 
+/* Parts of an upload, by pages: there may be ten thousand. */
+
 struct parts {
-	struct nodecore *core;
-	struct error *err;
-	bool unlink; /* otherwise: is each of them graced? */
+	struct reqid id[PARTS];
+	uint32_t last; /* number of the last one */
+	size_t n;
 };
 
 static int
-part_of_dead_upload(void *arg, const struct part_row *row)
+take_part(void *arg, const struct part_row *row)
 {
 	struct parts *parts = arg;
 
-	if (!parts->unlink)
-		return graced(parts->core, row->id) ? 0 : 1;
-	return unlink_shard(parts->core, row->partition, row->id, parts->err);
+	if (parts->n == PARTS)
+		return 1;
+	parts->id[parts->n++] = row->id;
+	parts->last = row->number;
+	return 0;
 }
 
-/* 1: not yet. */
+/* The next page; 0 parts at the end. */
 static int
-collect_upload(struct nodecore *core, struct metaquery *read,
-    const struct garbage_row *row, struct error *err)
+read_parts(struct nodecore *core, const struct garbage_row *row,
+    struct parts *parts, struct error *err)
 {
-	struct parts parts = { .core = core, .err = err };
+	struct metaquery *read = NULL;
+	int rc = metaquery_begin(&read, core->meta, err);
+
+	parts->n = 0;
+	if (rc == 0)
+		rc = metaquery_parts(read, row->partition, row->id, parts->last,
+		    take_part, parts, err);
+	metaquery_end(read);
+	return rc < 0 ? rc : 0;
+}
+
+typedef int part_fn(struct nodecore *core, uint32_t partition, struct reqid id,
+    struct error *err);
+
+static int
+part_graced(struct nodecore *core, uint32_t partition, struct reqid id,
+    struct error *err)
+{
+	(void)partition;
+	(void)err;
+	return graced(core, id) ? 0 : 1;
+}
+
+static int
+each_part(struct nodecore *core, const struct garbage_row *row, part_fn *fn,
+    struct error *err)
+{
+	struct parts parts = { .n = 0 };
 	int rc;
 
-	rc = metaquery_parts(read, row->partition, row->id, 0,
-	    part_of_dead_upload, &parts, err);
-	if (rc != 0)
-		return rc;
-	parts.unlink = true;
-	return metaquery_parts(read, row->partition, row->id, 0,
-	    part_of_dead_upload, &parts, err);
+	while ((rc = read_parts(core, row, &parts, err)) == 0 && parts.n > 0)
+		for (size_t i = 0; i < parts.n; i++)
+			if ((rc = fn(core, row->partition, parts.id[i], err)))
+				return rc;
+	return rc;
 }
 
-/* 0 unlinked, 1 not yet, negative an error.  The row is at or below stable. */
+/* 1: not yet.  All parts are looked at before the first one goes: whoever
+ * reads one reads the others next. */
 static int
-collect(struct nodecore *core, struct metaquery *read,
-    const struct garbage_row *row, struct error *err)
+collect_upload(struct nodecore *core, const struct garbage_row *row,
+    struct error *err)
 {
-	int rc = is_needed(read, row, err);
+	int rc = each_part(core, row, part_graced, err);
 
-	if (rc < 0)
-		return rc;
-	if (rc > 0) {
+	return rc != 0 ? rc : each_part(core, row, unlink_shard, err);
+}
+
+/* A row of garbage that is stable, and whether a live row needs it. */
+struct judged {
+	struct garbage_row row;
+	bool needed;
+};
+
+/* 0 unlinked, 1 not yet, negative an error.  No read is open: what is dead
+ * stays dead, so that the verdict holds. */
+static int
+collect(struct nodecore *core, const struct judged *judged, struct error *err)
+{
+	const struct garbage_row *row = &judged->row;
+
+	if (judged->needed) {
 		log_error("node",
 		    "garbage that a row needs is kept partition=%" PRIu32
 		    " seq=%" PRIu64,
 		    row->partition, row->seq);
 		return 1;
 	}
+	/* Protocol 8: an abort needs to be stable only; what was superseded
+	 * may have readers, who would lose it under their hands. */
 	if (row->reason != GARBAGE_ABORTED && !graced(core, row->id))
 		return 1;
 	if (row->kind == GARBAGE_UPLOAD)
-		return collect_upload(core, read, row, err);
+		return collect_upload(core, row, err);
 	return unlink_shard(core, row->partition, row->id, err);
 }
 
 /* Rounds. */
 
-static void
-complain(const char *what, int rc, const struct error *err)
-{
-	if (rc != 0)
-		log_error("node", "gc: %s: %s", what, err->text);
-}
-
 struct look {
-	struct garbage_row row[BATCH];
+	struct judged judged[BATCH];
 	size_t n;
 	struct garbage_row gone[BATCH];
 	size_t gone_count;
@@ -188,8 +236,35 @@ look_row(void *arg, const struct garbage_row *row)
 {
 	struct look *look = arg;
 
-	look->row[look->n++] = *row;
+	assert(look->n < BATCH);
+	look->judged[look->n++].row = *row;
 	return look->n == BATCH;
+}
+
+/* A page of garbage after *after, at or below seq, each row judged; one read,
+ * which is over before a file is touched. */
+static int
+read_page(struct nodecore *core, uint32_t partition, uint64_t seq,
+    const struct garbage_row *after, struct look *look, struct error *err)
+{
+	struct metaquery *read = NULL;
+	int rc = metaquery_begin(&read, core->meta, err);
+
+	look->n = 0;
+	if (rc == 0)
+		rc = metaquery_garbage(read, partition, seq, after, look_row,
+		    look, err);
+	for (size_t i = 0; rc >= 0 && i < look->n; i++) {
+		struct judged *judged = &look->judged[i];
+		struct error why = { 0 };
+		int needed = is_needed(read, &judged->row, &why);
+
+		/* A row that cannot be read keeps its own garbage only. */
+		judged->needed = needed != 0;
+		complain("garbage", KOOP_MIN(needed, 0), &why);
+	}
+	metaquery_end(read);
+	return rc < 0 ? rc : 0;
 }
 
 /* The next rows after *after, and what may go of them; false at the end. */
@@ -198,34 +273,29 @@ collect_some(struct nodecore *core, uint32_t partition, uint64_t stable,
     struct garbage_row *after, bool *more, struct error *err)
 {
 	struct look *look = calloc(1, sizeof(*look));
-	struct metaquery *read = NULL;
 	int rc;
 
 	if (look == NULL)
 		return error_set(err, ERRC_NOMEM, "gc: no memory");
-	rc = metaquery_begin(&read, core->meta, err);
-	if (rc == 0)
-		rc = metaquery_garbage(read, partition, stable, after, look_row,
-		    look, err);
-	for (size_t i = 0; rc >= 0 && i < look->n; i++) {
+	rc = read_page(core, partition, stable, after, look, err);
+	for (size_t i = 0; rc == 0 && i < look->n; i++) {
 		struct error why = { 0 };
 		int one;
 
 		if (atomic_load(&core->stopping))
 			break;
-		one = collect(core, read, &look->row[i], &why);
+		one = collect(core, &look->judged[i], &why);
 		if (one == 0)
-			look->gone[look->gone_count++] = look->row[i];
+			look->gone[look->gone_count++] = look->judged[i].row;
 		/* A file that will not go keeps no other one. */
 		complain("garbage", KOOP_MIN(one, 0), &why);
-		*after = look->row[i];
+		*after = look->judged[i].row;
 	}
-	metaquery_end(read);
-	if (rc >= 0)
+	if (rc == 0)
 		rc = drop_rows(core, look->gone, look->gone_count, err);
-	*more = rc >= 0 && look->n == BATCH;
+	*more = rc == 0 && look->n == BATCH;
 	free(look);
-	return rc < 0 ? rc : 0;
+	return rc;
 }
 
 static int
@@ -267,12 +337,10 @@ tidy(struct nodecore *core, struct error *err)
 	return shardmeta_commit(core->meta, err);
 }
 
-static void
-gc_round(struct gc *gc)
+void
+gc_collect(struct nodecore *core)
 {
-	struct nodecore *core = gc->core;
 	struct error err = { 0 };
-	uint64_t now = clock_mono_ms(core->clock);
 	int rc = 0;
 
 	for (size_t i = 0; i < watermark_count(core->wm) && rc == 0; i++)
@@ -280,6 +348,16 @@ gc_round(struct gc *gc)
 		    &err);
 	complain("garbage", rc, &err);
 	complain("tidying", tidy(core, &err), &err);
+}
+
+static void
+gc_round(struct gc *gc)
+{
+	struct nodecore *core = gc->core;
+	struct error err = { 0 };
+	uint64_t now = clock_mono_ms(core->clock);
+
+	gc_collect(core);
 	if (now >= gc->orphans_ms) {
 		complain("orphans", gc_orphans(core, &err), &err);
 		gc->orphans_ms = now +
@@ -366,45 +444,54 @@ gc_dead_shard(struct nodecore *core, uint32_t partition, struct reqid id,
 	complain("late shard", put_garbage(core, &row, &err), &err);
 }
 
-struct find {
-	struct reqid id;
-	struct garbage_row row;
-};
-
+/* The row of a blob's garbage, by pages; ERRC_NOTFOUND. */
 static int
-find_row(void *arg, const struct garbage_row *row)
+find_garbage(struct nodecore *core, uint32_t partition, struct reqid id,
+    struct judged *out, struct error *err)
 {
-	struct find *find = arg;
+	struct look *look = calloc(1, sizeof(*look));
+	struct garbage_row after = { 0 };
+	int rc = -ERRC_NOTFOUND;
 
-	if (row->kind != GARBAGE_BLOB || !reqid_equal(row->id, find->id))
-		return 0;
-	find->row = *row;
-	return 1;
+	if (look == NULL)
+		return error_set(err, ERRC_NOMEM, "gc: no memory");
+	do {
+		int one = read_page(core, partition, INT64_MAX, &after, look,
+		    err);
+
+		if (one < 0)
+			rc = one;
+		for (size_t i = 0; one == 0 && i < look->n; i++) {
+			after = look->judged[i].row;
+			if (after.kind != GARBAGE_BLOB ||
+			    !reqid_equal(after.id, id))
+				continue;
+			*out = look->judged[i];
+			rc = 0;
+			break;
+		}
+	} while (rc == -ERRC_NOTFOUND && look->n == BATCH);
+	free(look);
+	return rc == -ERRC_NOTFOUND ?
+	    error_set(err, ERRC_NOTFOUND, "it is no garbage") :
+	    rc;
 }
 
 int
 gc_delete(struct nodecore *core, uint32_t partition, struct reqid id,
     struct error *err)
 {
-	struct garbage_row first = { 0 };
-	struct find find = { .id = id };
-	struct metaquery *read = NULL;
-	int rc = metaquery_begin(&read, core->meta, err);
+	struct judged found;
+	int rc = find_garbage(core, partition, id, &found, err);
 
 	if (rc != 0)
 		return rc;
-	rc = metaquery_garbage(read, partition, INT64_MAX, &first, find_row,
-	    &find, err);
-	if (rc == 0)
-		rc = error_set(err, ERRC_NOTFOUND, "it is no garbage");
-	else if (rc == 1 && find.row.seq > nodecore_stable(core, partition))
-		rc = error_set(err, ERRC_MISMATCH,
+	if (found.row.seq > nodecore_stable(core, partition))
+		return error_set(err, ERRC_MISMATCH,
 		    "the record that made it garbage is not stable yet");
-	else if (rc == 1)
-		rc = collect(core, read, &find.row, err);
+	rc = collect(core, &found, err);
 	if (rc == 1)
-		rc = error_set(err, ERRC_MISMATCH,
-		    "it was read or leased lately");
-	metaquery_end(read);
-	return rc != 0 ? rc : drop_rows(core, &find.row, 1, err);
+		return error_set(err, ERRC_MISMATCH,
+		    "it was read or leased lately, or is needed");
+	return rc != 0 ? rc : drop_rows(core, &found.row, 1, err);
 }

@@ -39,6 +39,8 @@ void gc_dead_shard(struct nodecore *core, uint32_t partition, struct reqid id,
 KOOP_MUST int gc_delete(struct nodecore *core, uint32_t partition,
     struct reqid id, struct error *err);
 
+/* One round over the garbage and the tombstones. */
+void gc_collect(struct nodecore *core);
 /* gc_orphans.c: one round over the uploads, and over the files. */
 KOOP_MUST int gc_orphans(struct nodecore *core, struct error *err);
 KOOP_MUST int gc_strangers(struct nodecore *core, struct error *err);

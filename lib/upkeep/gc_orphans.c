@@ -25,8 +25,8 @@
 
 struct orphans {
 	struct nodecore *core;
-	struct metaquery *read;
 	struct error *err;
+	bool out; /* the log did not take one: not now */
 };
 
 static int
@@ -59,29 +59,65 @@ append_abort(struct nodecore *core, const struct uploadlist_entry *entry,
 	return rc;
 }
 
+/* What this node knows of an id, and the epoch of its partition: one read,
+ * over before the disk or the log is asked. */
+static int
+read_state(struct nodecore *core, uint32_t partition, struct reqid id,
+    struct idstate *state, uint64_t *epoch, struct error *err)
+{
+	struct metaquery *read = NULL;
+	struct partition_row row;
+	int rc = metaquery_begin(&read, core->meta, err);
+
+	if (rc != 0)
+		return rc;
+	rc = idstate_read(read, partition, id, state, err);
+	if (rc == 0 && epoch != NULL) {
+		rc = metaquery_partition(read, partition, &row, err);
+		*epoch = rc == 0 ? row.epoch : 0;
+		if (rc == -ERRC_NOTFOUND)
+			rc = 0;
+	}
+	metaquery_end(read);
+	return rc;
+}
+
 static void
-abort_orphan(struct orphans *orphans, struct uploadlist_entry *entry)
+abort_orphan(struct orphans *orphans, struct uploadlist_entry *entry,
+    uint64_t epoch)
 {
 	struct nodecore *core = orphans->core;
-	struct partition_row row;
 	struct error err = { 0 };
 	char id[REQID_HEX + 1];
-	int rc = metaquery_partition(orphans->read, entry->store.partition,
-	    &row, &err);
+	int rc = append_abort(core, entry, epoch, &err);
 
-	if (rc == 0)
-		rc = append_abort(core, entry, row.epoch, &err);
 	reqid_format(id, entry->id);
 	/* Whether or not it is in the log: not again before another such
 	 * time, and a second one would change nothing. */
 	entry->since_ms = clock_boot_ms(core->clock);
 	if (rc != 0) {
+		/* Each try may take seconds, and garbage waits meanwhile. */
+		orphans->out = true;
 		log_warn("node", "orphan not aborted id=%s: %s", id, err.text);
 		return;
 	}
 	atomic_fetch_add(&core->counters.orphans, 1);
 	log_info("node", "upload without a record aborted id=%s partition=%u",
 	    id, entry->store.partition);
+}
+
+/* Protocol 6: heard of last a day ago, and later for each further shard, so
+ * that mostly one node speaks; and only with a vote, since who is behind may
+ * not know the record yet. */
+static bool
+is_orphan(struct nodecore *core, const struct uploadlist_entry *entry)
+{
+	int index = watermark_index(core->wm, entry->store.partition);
+	uint64_t age = core->orphan_age_ms +
+	    entry->shard * core->orphan_step_ms;
+
+	return clock_boot_ms(core->clock) >= entry->since_ms + age &&
+	    index >= 0 && watermark_voting(core->wm, (size_t)index);
 }
 
 /* 1 keeps the entry. */
@@ -91,30 +127,29 @@ visit_upload(void *arg, struct uploadlist_entry *entry)
 	struct orphans *orphans = arg;
 	struct nodecore *core = orphans->core;
 	uint32_t partition = entry->store.partition;
-	int index = watermark_index(core->wm, partition);
-	struct idstate state;
 	uint64_t now = clock_boot_ms(core->clock);
+	struct idstate state;
 	uint64_t idle_ms;
-	uint64_t age;
+	uint64_t epoch;
 	int rc;
 
 	if (atomic_load(&core->stopping))
 		return error_set(orphans->err, ERRC_RETRY, "interrupted");
-	rc = idstate_read(orphans->read, partition, entry->id, &state,
+	rc = read_state(core, partition, entry->id, &state, &epoch,
 	    orphans->err);
 	if (rc != 0)
 		return rc;
 	if (state.dead &&
 	    shardfile_exists(core->files, entry->id, entry->shard))
 		gc_dead_shard(core, partition, entry->id, &state);
+	/* What has a record is that record's to keep or to collect. */
 	if (state.decided || state.dead)
 		return 0;
+	/* Bytes still come: however slowly, it is no orphan. */
 	if (shardfile_uploading(core->files, entry->id, &idle_ms))
 		entry->since_ms = now - KOOP_MIN(now, idle_ms);
-	age = core->orphan_age_ms + entry->shard * core->orphan_step_ms;
-	if (now >= entry->since_ms + age && index >= 0 &&
-	    watermark_voting(core->wm, (size_t)index))
-		abort_orphan(orphans, entry);
+	if (is_orphan(core, entry) && !orphans->out)
+		abort_orphan(orphans, entry, epoch);
 	return 1;
 }
 
@@ -122,12 +157,8 @@ int
 gc_orphans(struct nodecore *core, struct error *err)
 {
 	struct orphans orphans = { .core = core, .err = err };
-	int rc = metaquery_begin(&orphans.read, core->meta, err);
+	int rc = uploadlist_visit(core->uploads, visit_upload, &orphans, err);
 
-	if (rc != 0)
-		return rc;
-	rc = uploadlist_visit(core->uploads, visit_upload, &orphans, err);
-	metaquery_end(orphans.read);
 	return atomic_load(&core->stopping) ? 0 : rc;
 }
 
@@ -135,7 +166,6 @@ gc_orphans(struct nodecore *core, struct error *err)
 
 struct strangers {
 	struct nodecore *core;
-	struct metaquery *read;
 	struct error *err;
 	struct reqid *listed;
 	size_t listed_count;
@@ -175,7 +205,7 @@ visit_file(void *arg, const struct shardfile_entry *entry)
 		partition = watermark_partition(wm, i);
 		if (nodecore_shard(s->core, partition) != entry->shard)
 			continue;
-		rc = idstate_read(s->read, partition, entry->id, &state,
+		rc = read_state(s->core, partition, entry->id, &state, NULL,
 		    s->err);
 		if (rc != 0)
 			return rc;
@@ -204,14 +234,9 @@ gc_strangers(struct nodecore *core, struct error *err)
 		return error_set(err, ERRC_NOMEM, "gc: no memory");
 	rc = uploadlist_visit(core->uploads, collect_upload, &s, err);
 	qsort(s.listed, s.listed_count, sizeof(*s.listed), compare_ids);
-	for (unsigned i = 0; i < SHARDPATH_FANOUT && rc == 0; i++) {
-		rc = metaquery_begin(&s.read, core->meta, err);
-		if (rc == 0)
-			rc = shardfile_scan(core->files, i, visit_file, &s,
-			    &strange, err);
-		metaquery_end(s.read);
-		s.read = NULL;
-	}
+	for (unsigned i = 0; i < SHARDPATH_FANOUT && rc == 0; i++)
+		rc = shardfile_scan(core->files, i, visit_file, &s, &strange,
+		    err);
 	free(s.listed);
 	if (rc == 0) {
 		atomic_store(&core->counters.unplaced, s.unplaced);

@@ -435,8 +435,7 @@ tell_garbage(void *ctx, const struct garbage_row *row, struct error *err)
 {
 	struct nodeworld *w = ctx;
 
-	lastread_note(w->core.lastread, row->id, clock_boot_ms(w->core.clock));
-	return shardmeta_garbage_put(w->core.meta, row, err);
+	return inventory_drop(&w->core, row, err);
 }
 
 void

@@ -17,7 +17,7 @@
 #include "applyworld.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "store/metaquery.h"
+#include "store/metaquery_all.h"
 #include "store/shardmeta.h"
 #include "tap.h"
 #include "tempdir.h"

@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "store/metaquery.h"
+#include "store/metaquery_all.h"
 #include "store/rowset.h"
 #include "store/shardmeta.h"
 #include "tap.h"

@@ -2,15 +2,18 @@
 #include "cluster/topology.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "cluster/jsontext.h"
 #include "cluster/topology_source.h"
+#include "cluster/topology_view.h"
 #include "tap.h"
 #include "tempdir.h"
 
@@ -392,6 +395,237 @@ a_source_takes_newer_ones_and_keeps_what_it_has_otherwise(void)
 	buf_fini(&three);
 }
 
+static char *
+with_epoch(unsigned epoch)
+{
+	char member[64];
+	struct buf text;
+	size_t n;
+
+	snprintf(member, sizeof(member), "{\"epoch\":%u,\"erasure", epoch);
+	text = with(good, "{\"erasure", member);
+	return buf_take(&text, &n);
+}
+
+static void
+supply_epoch(unsigned epoch)
+{
+	char *text = with_epoch(epoch);
+
+	supply(text);
+	free(text);
+}
+
+/* A wait that is long enough to fail the test by its name, not by luck. */
+#define LONG_MS 20000
+
+static void
+whoever_waits_is_told_of_the_next_version(void)
+{
+	struct topology_source *source = NULL;
+	struct error err = { 0 };
+	uint64_t version;
+
+	supply_epoch(2);
+	REQUIRE(topology_source_open(&source, source_url, &err) == 0);
+	version = topology_source_version(source);
+	CHECK(version == 1);
+	CHECK(topology_source_wait(source, version, 1) == version);
+	supply_epoch(3);
+	CHECK(topology_source_wait(source, version, LONG_MS) == version + 1);
+	CHECK(epoch_of(source) == 3);
+	/* What is bad or old is no version. */
+	supply("{ not json");
+	CHECK(topology_source_wait(source, version + 1, 600) == version + 1);
+	supply_epoch(4);
+	CHECK(
+	    topology_source_wait(source, version + 1, LONG_MS) == version + 2);
+	/* Who is behind is told at once. */
+	CHECK(topology_source_wait(source, version, LONG_MS) == version + 2);
+	topology_source_close(source);
+}
+
+static void *
+wake_it(void *arg)
+{
+	topology_source_wake(arg);
+	return NULL;
+}
+
+static void
+whoever_waits_can_be_woken(void)
+{
+	struct topology_source *source = NULL;
+	struct error err = { 0 };
+	uint64_t began = clock_mono_ms(&clock_system);
+	bool woken = false;
+
+	supply_epoch(2);
+	REQUIRE(topology_source_open(&source, source_url, &err) == 0);
+	/* The wake may come before the wait: then once more. */
+	for (int i = 0; i < 100 && !woken; i++) {
+		pthread_t thread;
+
+		REQUIRE(pthread_create(&thread, NULL, wake_it, source) == 0);
+		CHECK(topology_source_wait(source, 1, 200) == 1);
+		pthread_join(thread, NULL);
+		woken = clock_mono_ms(&clock_system) - began < 200u * (i + 1);
+	}
+	CHECK(woken);
+	topology_source_close(source);
+}
+
+static void *
+supply_later(void *arg)
+{
+	(void)arg;
+	supply_epoch(7);
+	return NULL;
+}
+
+static void
+an_epoch_that_others_have_is_waited_for(void)
+{
+	struct topology_source *source = NULL;
+	struct error err = { 0 };
+	pthread_t thread;
+
+	supply_epoch(2);
+	REQUIRE(topology_source_open(&source, source_url, &err) == 0);
+	CHECK(topology_source_reach(source, 2, 0, &err) == 0);
+	CHECK(topology_source_reach(source, 7, 1, &err) == -ERRC_UNAVAILABLE);
+	CHECK(strstr(err.text,
+		  "epoch 7 is in use elsewhere, here it is still "
+		  "2") != NULL);
+	REQUIRE(pthread_create(&thread, NULL, supply_later, NULL) == 0);
+	CHECK(topology_source_reach(source, 7, LONG_MS, &err) == 0);
+	CHECK(epoch_of(source) == 7);
+	pthread_join(thread, NULL);
+	topology_source_close(source);
+}
+
+static void
+below_the_floor_nothing_is_taken(void)
+{
+	struct topology_source *source = NULL;
+	struct error err = { 0 };
+	bool changed;
+
+	supply_epoch(2);
+	REQUIRE(topology_source_open(&source, source_url, &err) == 0);
+	CHECK(topology_source_floor(source, 2, &err) == 0);
+	/* The one in use is older than what somebody has acted on. */
+	CHECK(topology_source_floor(source, 5, &err) == -ERRC_CONFIG);
+	CHECK(
+	    strstr(err.text, "has epoch 2, but epoch 5 has been seen") != NULL);
+	supply_epoch(4);
+	CHECK(topology_source_reload(source, true, &changed, &err) ==
+	    -ERRC_CONFIG);
+	CHECK(
+	    strstr(err.text, "has epoch 4, but epoch 5 has been seen") != NULL);
+	CHECK(!changed && epoch_of(source) == 2);
+	/* A floor does not sink. */
+	CHECK(topology_source_floor(source, 1, &err) == 0);
+	CHECK(topology_source_reload(source, true, &changed, &err) ==
+	    -ERRC_CONFIG);
+	supply_epoch(5);
+	CHECK(topology_source_reload(source, true, &changed, &err) == 0);
+	CHECK(changed && epoch_of(source) == 5);
+	topology_source_close(source);
+}
+
+static void
+out_of_reach_is_not_misconfigured(void)
+{
+	static const char url[] = "mem:reach";
+	struct topology_source *source = NULL;
+	struct error err = { 0 };
+	uint64_t reads;
+
+	CHECK(topology_mem_set(url, bytes_str(good), NULL) == 0);
+	topology_mem_lost(url, true);
+	CHECK(topology_source_open(&source, url, &err) == -ERRC_UNAVAILABLE);
+	CHECK(topology_mem_set("mem:bad", bytes_str("{}"), NULL) == 0);
+	CHECK(topology_source_open(&source, "mem:bad", &err) == -ERRC_CONFIG);
+	topology_mem_lost(url, false);
+	REQUIRE(topology_source_open(&source, url, &err) == 0);
+	/* Lost while it runs: what was there stays, and nobody who reads the
+	 * topology asks for it. */
+	topology_mem_lost(url, true);
+	CHECK(topology_source_wait(source, 1, 1) == 1);
+	CHECK(topology_source_reload(source, false, NULL, &err) ==
+	    -ERRC_UNAVAILABLE);
+	reads = topology_mem_reads(url);
+	for (int i = 0; i < 100; i++)
+		CHECK(epoch_of(source) == 1);
+	CHECK(topology_mem_reads(url) == reads);
+	topology_mem_lost(url, false);
+	CHECK(topology_source_wait(source, 1, LONG_MS) == 2);
+	topology_source_close(source);
+}
+
+static void
+a_view_keeps_what_somebody_may_look_at(void)
+{
+	struct topology_source *source = NULL;
+	struct topology_view *view = NULL;
+	struct topology_hold *first, *second;
+	const struct topology *seen, *later;
+	struct error err = { 0 };
+
+	supply_epoch(1);
+	REQUIRE(topology_source_open(&source, source_url, &err) == 0);
+	REQUIRE(topology_view_new(&view, source, &err) == 0);
+	CHECK(!topology_view_adopt(view));
+	first = topology_view_enter(view);
+	seen = topology_view_newest(view);
+	for (unsigned epoch = 2; epoch <= 10; epoch++) {
+		supply_epoch(epoch);
+		CHECK(topology_source_reload(source, true, NULL, &err) == 0);
+		CHECK(topology_view_adopt(view));
+		CHECK(!topology_view_adopt(view));
+	}
+	/* The first may have seen all of them. */
+	CHECK(seen->epoch == 1 && topology_view_kept(view) == 10);
+	second = topology_view_enter(view);
+	later = topology_view_newest(view);
+	supply_epoch(11);
+	CHECK(topology_source_reload(source, true, NULL, &err) == 0);
+	CHECK(topology_view_adopt(view));
+	topology_view_leave(view, first);
+	CHECK(topology_view_kept(view) == 2);
+	CHECK(later->epoch == 10 && later->partition_count > 0);
+	topology_view_leave(view, second);
+	CHECK(topology_view_kept(view) == 1);
+	CHECK(topology_view_newest(view)->epoch == 11);
+	topology_view_free(view);
+	topology_source_close(source);
+}
+
+static void
+a_thousand_changes_keep_one(void)
+{
+	struct topology_source *source = NULL;
+	struct topology_view *view = NULL;
+	struct error err = { 0 };
+
+	supply_epoch(1);
+	REQUIRE(topology_source_open(&source, source_url, &err) == 0);
+	REQUIRE(topology_view_new(&view, source, &err) == 0);
+	for (unsigned epoch = 2; epoch <= 1001; epoch++) {
+		struct topology_hold *hold = topology_view_enter(view);
+
+		supply_epoch(epoch);
+		CHECK(topology_source_reload(source, true, NULL, &err) == 0);
+		CHECK(topology_view_adopt(view));
+		CHECK(topology_view_kept(view) == 2);
+		topology_view_leave(view, hold);
+	}
+	CHECK(topology_view_kept(view) == 1);
+	topology_view_free(view);
+	topology_source_close(source);
+}
+
 static void
 a_file_that_vanishes_is_reported_once(void)
 {
@@ -433,6 +667,18 @@ other_urls_are_refused_by_name(void)
 	CHECK(source == NULL);
 }
 
+/* With each backend. */
+static void
+run_subscription(void)
+{
+	RUN(whoever_waits_is_told_of_the_next_version);
+	RUN(whoever_waits_can_be_woken);
+	RUN(an_epoch_that_others_have_is_waited_for);
+	RUN(below_the_floor_nothing_is_taken);
+	RUN(a_view_keeps_what_somebody_may_look_at);
+	RUN(a_thousand_changes_keep_one);
+}
+
 int
 main(void)
 {
@@ -452,8 +698,11 @@ main(void)
 	tempdir_make(folder);
 	snprintf(source_url, sizeof(source_url), "mem:t");
 	RUN(a_source_takes_newer_ones_and_keeps_what_it_has_otherwise);
+	run_subscription();
+	RUN(out_of_reach_is_not_misconfigured);
 	snprintf(source_url, sizeof(source_url), "file:%s/t.json", folder);
 	RUN(a_source_takes_newer_ones_and_keeps_what_it_has_otherwise);
+	run_subscription();
 	RUN(a_file_that_vanishes_is_reported_once);
 	(void)unlink(source_url + 5);
 	(void)rmdir(folder);
