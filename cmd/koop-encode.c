@@ -10,6 +10,7 @@
 #include "base/cli.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/progress.h"
 #include "base/random.h"
 #include "codec/stripe.h"
@@ -66,6 +67,7 @@ main(int argc, char *argv[])
 	int rc;
 
 	cli_parse(&cli, argc, argv);
+	fault_setup();
 	opt.geometry = (struct geometry){ (uint32_t)data_shards,
 		(uint32_t)parity_shards, (uint32_t)cell_bytes };
 	opt.no_md5 = no_md5;

@@ -262,6 +262,7 @@ apply_entry(struct rowset *rows, const struct apply_effects *effects,
 	*result = (struct apply_result){
 		.outcome = a.outcome,
 		.applied = in->seq,
+		.time_ms = a.partition->t_ms,
 		.duplicate = duplicate,
 	};
 	if (a.record != NULL)

@@ -92,6 +92,7 @@ struct apply_result {
 	enum outcome outcome;
 	struct reqid id; /* zeros: ignored */
 	uint64_t applied;
+	uint64_t time_ms; /* T, after it */
 	uint8_t hash[ROW_HASH_BYTES];
 	bool duplicate; /* the outcome is an older record's */
 };

@@ -20,11 +20,19 @@ system_ms(clockid_t id)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+static int64_t shift_ms;
+
+void
+clock_shift(int64_t ms)
+{
+	shift_ms = ms;
+}
+
 static uint64_t
 system_real_ms(const struct clock *clock)
 {
 	(void)clock;
-	return system_ms(CLOCK_REALTIME);
+	return system_ms(CLOCK_REALTIME) + (uint64_t)shift_ms;
 }
 
 static uint64_t

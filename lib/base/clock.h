@@ -19,6 +19,10 @@ struct clock {
 };
 
 extern const struct clock clock_system;
+/* clock_system's date is wrong by so much from now on: for tests, by
+ * KOOP_TEST_CLOCK of a build with faults (base/fault.h).  Before there are
+ * threads. */
+void clock_shift(int64_t ms);
 
 /* A clock that moves only when told. */
 struct clock_manual {

@@ -35,8 +35,11 @@ fault_setup(void)
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/number.h"
+
+#define FAULT_CLOCK_MAX_MS (UINT64_C(3650) * 24 * 3600 * 1000)
 
 enum fault_action { FAULT_ERROR, FAULT_KILL, FAULT_STOP };
 
@@ -109,6 +112,22 @@ fault_parse(const char *s, size_t n)
 	return false;
 }
 
+static void
+fault_clock(const char *s)
+{
+	uint64_t ms = 0;
+
+	if (s == NULL || *s == '\0')
+		return;
+	if ((*s != '+' && *s != '-') ||
+	    !number_parse_duration(&ms, s + 1, strlen(s + 1), 0,
+		FAULT_CLOCK_MAX_MS)) {
+		fprintf(stderr, "KOOP_TEST_CLOCK: %s: want +30d or -3d\n", s);
+		_Exit(error_exit_status(ERRC_CONFIG));
+	}
+	clock_shift(*s == '+' ? (int64_t)ms : -(int64_t)ms);
+}
+
 /* A test whose fault is misspelt would pass without testing: so a mistake in
  * the variable ends the program, in this build only. */
 void
@@ -116,6 +135,7 @@ fault_setup(void)
 {
 	const char *s = getenv("KOOP_TEST_FAULT");
 
+	fault_clock(getenv("KOOP_TEST_CLOCK"));
 	while (s != NULL && *s != '\0') {
 		size_t n = strcspn(s, ",");
 

@@ -14,6 +14,8 @@
  * koop-node --dump-faults.  Names are "layer.what", listed in fault.c, so
  * that a sweep can visit all of them; an unlisted name does not compile.
  *
+ * KOOP_TEST_CLOCK=+30d, or -3d, makes the date of this process wrong by that.
+ *
  * Use:   if (FAULT(STORE_FSYNC)) { errno = EIO; return -1; }
  */
 

@@ -99,6 +99,10 @@ random_u64(struct random_source *source)
  * made in a millisecond; the time in an id is then a little ahead.
  */
 static _Atomic uint64_t reqid_last;
+/* The latest partition time that was heard of, of this process. */
+static _Atomic uint64_t reqid_heard;
+/* Beyond the year 6429 nobody has a clock, but 48 bits go on. */
+#define REQID_HEARD_MAX (UINT64_C(1) << 47)
 
 static uint64_t
 reqid_tick(uint64_t now_ms)
@@ -116,7 +120,8 @@ reqid_tick(uint64_t now_ms)
 struct reqid
 reqid_new(const struct clock *clock, struct random_source *source)
 {
-	uint64_t tick = reqid_tick(clock_real_ms(clock));
+	uint64_t heard = atomic_load(&reqid_heard);
+	uint64_t tick = reqid_tick(KOOP_MAX(clock_real_ms(clock), heard));
 	uint64_t tail = random_u64(source);
 	struct reqid id;
 
@@ -127,6 +132,40 @@ reqid_new(const struct clock *clock, struct random_source *source)
 	memcpy(&id.b[8], &tail, 8);
 	id.b[8] = (uint8_t)(0x80 | (id.b[8] & 0x3f));
 	return id;
+}
+
+void
+reqid_hear(uint64_t time_ms)
+{
+	uint64_t heard = atomic_load(&reqid_heard);
+
+	if (time_ms > REQID_HEARD_MAX)
+		return;
+	while (heard < time_ms &&
+	    !atomic_compare_exchange_weak(&reqid_heard, &heard, time_ms))
+		;
+	assert(atomic_load(&reqid_heard) >= time_ms);
+}
+
+uint64_t
+reqid_heard_ms(void)
+{
+	return atomic_load(&reqid_heard);
+}
+
+bool
+reqid_is_behind(struct reqid id)
+{
+	return reqid_time_ms(id) + REQID_BEHIND_MS < atomic_load(&reqid_heard);
+}
+
+uint64_t
+reqid_skew_ms(const struct clock *clock)
+{
+	uint64_t heard = atomic_load(&reqid_heard);
+	uint64_t now = clock_real_ms(clock);
+
+	return heard > now ? heard - now : 0;
 }
 
 void

@@ -13,6 +13,7 @@
 #include "client/acks_stream.h"
 #include "cluster/topology.h"
 #include "wire/nodeline.h"
+#include "wire/nodetime.h"
 
 #define TABLE_SLOTS 1024
 
@@ -439,6 +440,8 @@ acks_feed(struct acks *acks, uint32_t set_number, uint32_t machine,
 	rc = nodeline_ack_parse(&ack, *line, err);
 	if (rc < 0)
 		return rc;
+	if (ack.kind == NODELINE_TIME)
+		nodetime_hear(acks->clock, ack.time_ms);
 	pthread_mutex_lock(&acks->lock);
 	peer = find_peer(acks, set_number, machine);
 	if (peer != NULL && ack.kind == NODELINE_OUTCOME)

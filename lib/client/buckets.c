@@ -191,9 +191,8 @@ int
 bucket_create(struct nodeclient *nc, struct bytes name, const char *owner,
     enum outcome *out, uint64_t deadline, struct error *err)
 {
-	struct record record = bucket_record(nc, RECORD_CREATE_BUCKET, name, 0,
-	    0);
 	struct bucket_info info = { 0 };
+	struct record record;
 	uint64_t incarnation;
 	enum outcome outcome;
 	int rc;
@@ -206,6 +205,8 @@ bucket_create(struct nodeclient *nc, struct bytes name, const char *owner,
 	}
 	if (rc < 0 && rc != -ERRC_NOTFOUND)
 		return rc;
+	/* Minted now: the answer told how late it is there. */
+	record = bucket_record(nc, RECORD_CREATE_BUCKET, name, 0, 0);
 	record.owner = bytes_str(owner);
 	rc = commit_home(nc, &record, &outcome, &incarnation, deadline, err);
 	if (rc < 0)

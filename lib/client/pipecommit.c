@@ -20,6 +20,7 @@
 #include "shard/receipt.h"
 #include "wire/nodecall.h"
 #include "wire/nodeproto.h"
+#include "wire/nodetime.h"
 
 /* A line for each shard and the end, and some that are of no use. */
 #define INPUT_MAX (64u * RECEIPT_LINE_MAX)
@@ -270,7 +271,11 @@ refused(const struct pipecommit *p, enum outcome outcome, struct error *err)
 		    "bucket \"%s\" does not exist (any more)", p->end.bucket);
 	case OUTCOME_EXPIRED:
 		return error_set(err, ERRC_MISMATCH,
-		    "the receipts are too old: store the object again");
+		    "the receipts are too old: store the object again%s",
+		    nodetime_is_skewed(nodeclient_clock(p->nc)) ?
+			" (" NODETIME_WORD
+			": the time of the log is ahead of this machine's)" :
+			"");
 	case OUTCOME_ABORTED:
 		return error_set(err, ERRC_MISMATCH,
 		    "the upload was aborted: store the object again");

@@ -32,6 +32,7 @@ struct pipeput {
 	const struct pipeput_options *options;
 	struct placement place;
 	uint64_t incarnation;
+	bool new_id; /* ids and header CRCs are written anew */
 	struct stream_reader *reader;
 	struct frame_begin begin;
 	struct reqid id;
@@ -63,12 +64,18 @@ find_bucket(struct pipeput *p, struct error *err)
 }
 
 static int
-check_id(const struct pipeput *p, struct error *err)
+check_id(struct pipeput *p, struct error *err)
 {
 	uint64_t now = clock_real_ms(nodeclient_clock(p->nc));
 	uint64_t made = reqid_time_ms(p->begin.id);
 
-	if (p->options->new_id || now < made || now - made <= ID_AGE_MS)
+	/*
+	 * Old for the log, but not for the clock of this machine: then it is a
+	 * clock that was wrong, and not the stream (protocol.md 1).
+	 */
+	p->new_id = p->options->new_id ||
+	    (reqid_heard_ms() > made + ID_AGE_MS && now < made + ID_AGE_MS);
+	if (p->new_id || now < made || now - made <= ID_AGE_MS)
 		return 0;
 	return error_set(err, ERRC_CORRUPT,
 	    "standard input: this stream was made %" PRIu64
@@ -119,7 +126,7 @@ read_begin(struct pipeput *p, struct error *err)
 	if (rc == 0)
 		rc = check_id(p, err);
 	p->id = p->begin.id;
-	if (p->options->new_id)
+	if (p->new_id)
 		p->id = reqid_new(nodeclient_clock(p->nc),
 		    nodeclient_random(p->nc));
 	return rc;

@@ -17,6 +17,7 @@
 #include "cluster/placement.h"
 #include "commit/objectname.h"
 #include "commit/record.h"
+#include "wire/nodetime.h"
 
 #define BATCH_MAX 256
 #define NAME_BYTES (OBJECTNAME_BUCKET_MAX + 1 + OBJECTNAME_KEY_MAX)
@@ -109,6 +110,8 @@ prepare(struct piperm *p, struct target *t, uint64_t deadline)
 		    "bucket \"%.*s\" is being deleted", (int)t->bucket.n,
 		    (const char *)t->bucket.p);
 	t->asked = rc == 0;
+	nodetime_freshen(&t->record.request_id, nodeclient_clock(p->nc),
+	    nodeclient_random(p->nc));
 	return rc;
 }
 

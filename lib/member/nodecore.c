@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "member/nodecore.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "member/watermark.h"
 #include "store/metaquery.h"
 #include "wire/nodeproto.h"
+#include "wire/nodetime.h"
 
 struct placement
 nodecore_placement(const struct nodecore *core, uint32_t partition)
@@ -65,6 +67,19 @@ nodecore_position(const struct nodecore *core, const struct partition_row *row,
 	};
 	memcpy(out->hash, row->hash, sizeof(out->hash));
 	memcpy(out->disk, core->disk, sizeof(out->disk));
+}
+
+void
+nodecore_time(struct nodecore *core, uint64_t t_ms)
+{
+	uint64_t have = atomic_load(&core->time_ms);
+
+	while (have < t_ms &&
+	    !atomic_compare_exchange_weak(&core->time_ms, &have, t_ms))
+		;
+	assert(atomic_load(&core->time_ms) >= t_ms);
+	/* This node's own ids (of aborts) go to the same partitions. */
+	nodetime_hear(core->clock, t_ms);
 }
 
 bool

@@ -104,6 +104,7 @@ struct nodecore {
 	int repair_fd; /* eventfd: readable when repair has work */
 	_Atomic bool stopping;
 	_Atomic bool log_reachable;
+	_Atomic uint64_t time_ms; /* the latest T of its partitions */
 	_Atomic bool repair_news; /* queued, but not yet durable */
 	_Atomic bool rescan;      /* search all rows for missing shards */
 	struct nodecore_counters counters;
@@ -120,6 +121,13 @@ uint64_t nodecore_stable(const struct nodecore *core, uint32_t partition);
 /* What an answer says of a partition, from its row; row_seq is left 0. */
 void nodecore_position(const struct nodecore *core,
     const struct partition_row *row, struct nodeproto_position *out);
+/*
+ * T of a partition is at least that.  Every answer tells the latest, so that
+ * who mints ids does not mint any that are older (protocol.md 1).  When T is
+ * ahead of this machine's clock one of the clocks is wrong, or was, and the
+ * log says so.
+ */
+void nodecore_time(struct nodecore *core, uint64_t t_ms);
 /* Sleep; true once the node stops. */
 bool nodecore_sleep(const struct nodecore *core, uint64_t ms);
 /* A deadline, from now on. */

@@ -187,6 +187,7 @@ apply_known(struct applier *applier, struct entry *entry,
 	if (rc != 0)
 		return rc;
 	partitionrun_staged(entry->run, result.applied);
+	nodecore_time(applier->core, result.time_ms);
 	if (verdict == RECORD_IGNORED)
 		atomic_fetch_add(&applier->core->counters.ignored, 1);
 	entry->has_event = verdict == RECORD_OK;

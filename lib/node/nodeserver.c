@@ -2,6 +2,7 @@
 #include "node/nodeserver.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "node/nodeserver_call.h"
 #include "store/metaquery.h"
 #include "wire/nodeline.h"
+#include "wire/nodetime.h"
 
 /* A gateway keeps one connection for each of its transfers.  A thread's
  * stack and MHD's pool are what a connection costs; see koop-node(8). */
@@ -379,6 +381,19 @@ end_form(struct nodeserver_call *call)
 		call->form_fn(call);
 }
 
+/* Protocol 1: who is told the time mints no id that is older. */
+static void
+tell_time(struct nodeserver_call *call)
+{
+	uint64_t time_ms = atomic_load(&call->core->time_ms);
+	char text[24];
+
+	if (time_ms == 0)
+		return;
+	snprintf(text, sizeof(text), "%" PRIu64, time_ms);
+	httpd_reply_header(call->req, NODETIME_HEADER, text);
+}
+
 static void
 serve_begin(void *ctx, struct httpd_request *req)
 {
@@ -397,6 +412,7 @@ serve_begin(void *ctx, struct httpd_request *req)
 	call->server = server;
 	call->req = req;
 	httpd_set_user(req, call);
+	tell_time(call);
 	route = find_route(call, &status);
 	if (route == NULL)
 		nodeserver_refuse(call, status, "%s",

@@ -16,6 +16,8 @@
 #define STREAM_BLOCK 4096
 #define STREAM_LINE 128 /* bytes that a line may take */
 #define PING_MS 4000
+/* Ids expire after two days: this is news enough. */
+#define TIME_STEP_MS 60000
 #define SENDER_MAX 64
 
 /* GET /applied/PARTITION: one record. */
@@ -155,8 +157,9 @@ struct stream {
 	uint64_t sender;
 	uint64_t cursor;
 	uint64_t seen;
-	size_t started; /* partitions whose first lines are out */
-	bool *voting;   /* as told */
+	uint64_t time_ms; /* as told */
+	size_t started;   /* partitions whose first lines are out */
+	bool *voting;     /* as told */
 	struct buf out;
 };
 
@@ -206,6 +209,21 @@ add_start(struct stream *stream)
 	}
 }
 
+/* Protocol 1: a writer must hear of T before its ids are too old for it. */
+static void
+add_time(struct stream *stream)
+{
+	struct nodeline_ack line = {
+		.kind = NODELINE_TIME,
+		.time_ms = atomic_load(&stream->core->time_ms),
+	};
+
+	if (line.time_ms < stream->time_ms + TIME_STEP_MS)
+		return;
+	stream->time_ms = line.time_ms;
+	nodeline_ack_print(&stream->out, &line);
+}
+
 /* Votes that changed, then outcomes; false when outcomes were lost. */
 static bool
 add_news(struct stream *stream)
@@ -215,6 +233,7 @@ add_news(struct stream *stream)
 	struct nodeline_ack line = { .kind = NODELINE_OUTCOME };
 	enum watermark_next next;
 
+	add_time(stream);
 	for (size_t i = 0; i < watermark_count(wm) && has_room(stream); i++)
 		if (watermark_voting(wm, i) != stream->voting[i])
 			add_voting(stream, i);

@@ -177,6 +177,7 @@ partitionrun_load(struct partitionrun *run, struct nodecore *core,
 	rc = read_last(core, partition, &row, &line, err);
 	if (rc == 0) {
 		run->applied = row.applied;
+		nodecore_time(core, row.t_ms);
 		rc = compare_log(run, core, &row, buf_bytes(&line), err);
 	} else if (rc == -ERRC_NOTFOUND) {
 		rc = commitlog_stored(core->log, partition, &first, NULL, err);

@@ -214,6 +214,8 @@ commit(struct s3req *r, struct complete *c, enum outcome *outcome,
 	    &record.incarnation, s3req_read_by(r), err);
 	if (rc < 0)
 		return rc;
+	s3req_freshen(r);
+	record.request_id = r->id;
 	if (FAULT(COMPLETE_APPEND))
 		return error_set(err, ERRC_RETRY, "injected: before Complete");
 	rc = bucket_commit(r->gw->nc, &place, &record, outcome, &seq,

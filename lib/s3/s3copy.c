@@ -197,6 +197,8 @@ open_store(struct s3req *r, struct copy *c)
 		s3req_fail(r, S3E_OPERATION_ABORTED);
 	else if (rc < 0)
 		s3req_fail_errc(r, rc, &err, S3E_NO_SUCH_BUCKET);
+	else
+		s3req_take_id(r, s3sink_id(c->store));
 	return rc == 0;
 }
 

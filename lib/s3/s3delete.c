@@ -17,6 +17,7 @@
 #include "commit/record.h"
 #include "s3/s3ops.h"
 #include "s3/s3put.h"
+#include "wire/nodetime.h"
 
 #define DELETES_MAX 1000
 
@@ -71,6 +72,8 @@ object_end(struct s3req *r)
 		record.if_match = bytes_str(cond.if_match);
 	rc = bucket_ensure(r->gw->nc, &place, record.bucket,
 	    &record.incarnation, s3req_read_by(r), &err);
+	s3req_freshen(r);
+	record.request_id = r->id;
 	if (rc == 0)
 		rc = bucket_commit(r->gw->nc, &place, &record, &outcome, &seq,
 		    s3req_write_by(r), &err);
@@ -241,6 +244,8 @@ prepare(struct s3req *r, struct deletes *d, struct error *err)
 		    &record->incarnation, deadline, err);
 		if (rc < 0)
 			return rc;
+		nodetime_freshen(&record->request_id,
+		    nodeclient_clock(r->gw->nc), nodeclient_random(r->gw->nc));
 		d->items[d->item_count].partition = place.partition;
 		d->items[d->item_count].record = record;
 		d->target_of[d->item_count++] = i;

@@ -37,9 +37,10 @@ commit(struct s3req *r, struct record *record)
 
 	record->bucket = s3req_bucket(r);
 	record->key = s3req_key(r);
-	record->request_id = r->id;
 	rc = bucket_ensure(r->gw->nc, &place, record->bucket,
 	    &record->incarnation, s3req_read_by(r), &err);
+	s3req_freshen(r);
+	record->request_id = r->id;
 	if (rc == 0)
 		rc = bucket_commit(r->gw->nc, &place, record, &outcome, &seq,
 		    s3req_write_by(r), &err);

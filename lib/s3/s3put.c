@@ -207,6 +207,8 @@ object_begin(struct s3req *r)
 	rc = s3sink_open(&put->store, r->gw, &options, &err);
 	if (rc < 0)
 		store_failed(r, rc, &err);
+	else
+		s3req_take_id(r, s3sink_id(put->store));
 }
 
 /*
@@ -271,8 +273,8 @@ part_begin(struct s3req *r)
 	rc = s3sink_open(&put->store, r->gw, &options, &err);
 	if (rc < 0)
 		store_failed(r, rc, &err);
-	else
-		(void)upload_exists(r, options.upload);
+	else if (upload_exists(r, options.upload))
+		s3req_take_id(r, s3sink_id(put->store));
 }
 
 static int

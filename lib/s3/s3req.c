@@ -2,6 +2,7 @@
 
 #include "s3/s3req.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "base/log.h"
 #include "client/nodeclient.h"
 #include "http/httpd.h"
+#include "wire/nodetime.h"
 
 const char *
 s3req_header(struct s3req *r, const char *name)
@@ -20,6 +22,25 @@ const char *
 s3req_param(const struct s3req *r, const char *name)
 {
 	return httpreq_query_get(&r->query, name);
+}
+
+void
+s3req_take_id(struct s3req *r, struct reqid id)
+{
+	assert(!s3req_replied(r));
+	r->id = id;
+	reqid_format(r->id_text, id);
+}
+
+void
+s3req_freshen(struct s3req *r)
+{
+	struct reqid id = r->id;
+
+	nodetime_freshen(&id, nodeclient_clock(r->gw->nc),
+	    nodeclient_random(r->gw->nc));
+	if (!reqid_equal(id, r->id))
+		s3req_take_id(r, id);
 }
 
 uint64_t
@@ -80,12 +101,31 @@ s3req_reply_xml(struct s3req *r, struct buf *xml)
 	httpd_reply(r->http, 200, xml->p, xml->n);
 }
 
+/* A 503 while a clock is wrong: say so, the reader of the answer may be the
+ * only one who looks. */
+static const char *
+add_clock(const struct s3req *r, enum s3error e, const char *why, char *out,
+    size_t room)
+{
+	const struct clock *clock = nodeclient_clock(r->gw->nc);
+
+	if (s3error_status(e) != 503 || !nodetime_is_skewed(clock))
+		return why;
+	snprintf(out, room,
+	    "%s (" NODETIME_WORD ": the time of the log is %llu s ahead of "
+	    "this gateway's clock)",
+	    why != NULL ? why : s3error_message(e),
+	    (unsigned long long)(reqid_skew_ms(clock) / 1000));
+	return out;
+}
+
 /* All failures end here.  A HEAD has no body, whatever there is to say. */
 static void
 fail(struct s3req *r, enum s3error e, const char *why, const char *const *more)
 {
+	char text[600];
 	struct s3error_detail detail = {
-		.message = why,
+		.message = add_clock(r, e, why, text, sizeof(text)),
 		.resource = httpd_path(r->http),
 		.request_id = r->id_text,
 		.bucket = r->name.bucket_n > 0 ? r->name.bucket : NULL,

@@ -79,9 +79,7 @@ struct s3handler {
 	void (*end)(struct s3req *r);
 	/* Always last: release r->state. */
 	void (*drop)(struct s3req *r);
-	/* The body is a document: it is collected in r->body, and its
-	 * checksums are checked before end. */
-	bool document;
+	bool document; /* the body is collected in r->body, and checked */
 };
 
 struct s3req {
@@ -121,6 +119,8 @@ s3req_key(const struct s3req *r)
 
 const char *s3req_header(struct s3req *r, const char *name);
 const char *s3req_param(const struct s3req *r, const char *name);
+void s3req_freshen(struct s3req *r); /* wire/nodetime.h; after the lookup */
+void s3req_take_id(struct s3req *r, struct reqid id);
 /* Deadlines from now, of reads and of writes. */
 uint64_t s3req_read_by(const struct s3req *r);
 uint64_t s3req_write_by(const struct s3req *r);

@@ -14,6 +14,7 @@
 #include "cluster/placement.h"
 #include "commit/record.h"
 #include "s3/s3req.h"
+#include "wire/nodetime.h"
 
 struct s3sink {
 	struct gateway *gw;
@@ -96,11 +97,13 @@ s3sink_open(struct s3sink **out, struct gateway *gw,
 	    &s->incarnation, nodeclient_now(gw->nc) + NODECLIENT_READ_MS, err);
 	if (rc < 0)
 		goto out;
+	nodetime_freshen(&s->options.id, nodeclient_clock(gw->nc),
+	    nodeclient_random(gw->nc));
 	bo = (struct blobwrite_options){
 		.place = &s->place,
 		.bucket = s->options.bucket,
 		.key = s->options.key,
-		.id = options->id,
+		.id = s->options.id,
 		.geometry = s->geometry,
 		.size = options->known ? options->size : BLOBWRITE_UNKNOWN,
 		/* The parts of a manifest are blobs, never inline. */
@@ -116,6 +119,12 @@ s3sink_open(struct s3sink **out, struct gateway *gw,
 out:
 	s3sink_close(s);
 	return rc;
+}
+
+struct reqid
+s3sink_id(const struct s3sink *s)
+{
+	return s->options.id;
 }
 
 void

@@ -28,7 +28,7 @@ struct s3sink;
 
 struct s3sink_options {
 	struct bytes bucket, key; /* copied */
-	struct reqid id;          /* the blob's */
+	struct reqid id;          /* the blob's; see s3sink_id() */
 	bool known;               /* the size is, in: */
 	uint64_t size;
 	bool part; /* of upload, with this number */
@@ -46,6 +46,9 @@ struct s3sink_options {
 KOOP_MUST int s3sink_open(struct s3sink **out, struct gateway *gw,
     const struct s3sink_options *options, struct error *err);
 void s3sink_close(struct s3sink *s); /* NULL is fine */
+/* The blob's: another than in the options, if that was too old for its
+ * partition. */
+struct reqid s3sink_id(const struct s3sink *s);
 
 KOOP_MUST int s3sink_write(struct s3sink *s, const void *p, size_t n,
     struct error *err);

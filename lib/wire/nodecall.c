@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "http/httpc_request.h"
 #include "wire/nodeproto.h"
+#include "wire/nodetime.h"
 
 /* The headers of a call, and the memory behind them. */
 struct head {
@@ -132,8 +133,13 @@ nodecall_state(struct nodecall *c)
 	assert(c->http != NULL);
 	state = httpc_state(c->http);
 	status = httpc_status(c->http);
-	if (status != 0 && c->answered_ms == 0)
+	if (status != 0 && c->answered_ms == 0) {
 		c->answered_ms = peers_now(c->peers);
+		/* Protocol 1: what any answer tells. */
+		nodetime_hear(peers_clock(c->peers),
+		    nodetime_parse(
+			httpc_response_header(c->http, NODETIME_HEADER)));
+	}
 	if (c->told)
 		return state;
 	if (state == HTTPC_FAILED) {
@@ -210,6 +216,8 @@ nodecall_exchange(struct peers *peers, const struct peer *peer,
 	    body_max, deadline_mono_ms, err);
 	if (rc == 0) {
 		c.answered_ms = peers_now(peers);
+		nodetime_hear(peers_clock(peers),
+		    nodetime_parse(httpc_response_get(out, NODETIME_HEADER)));
 		tell_answer(&c, out->status);
 	} else if (rc == -ERRC_UNAVAILABLE || rc == -ERRC_PROTOCOL) {
 		nodecall_bad(&c);

@@ -179,6 +179,9 @@ nodeline_ack_print(struct buf *out, const struct nodeline_ack *line)
 		    line->partition, line->seq, outcome_name(line->outcome),
 		    hex);
 		break;
+	case NODELINE_TIME:
+		buf_printf(out, "time %" PRIu64 "\n", line->time_ms);
+		break;
 	case NODELINE_PING:
 		buf_addstr(out, "ping\n");
 		break;
@@ -544,7 +547,10 @@ nodeline_ack_parse(struct nodeline_ack *out, struct bytes line,
 		out->kind = NODELINE_PING;
 		return 0;
 	}
-	if (n == 3 && bytes_is(word[0], "position")) {
+	if (n == 2 && bytes_is(word[0], "time")) {
+		out->kind = NODELINE_TIME;
+		good = word_number(&out->time_ms, word[1], INT64_MAX);
+	} else if (n == 3 && bytes_is(word[0], "position")) {
 		out->kind = NODELINE_POSITION;
 		good = word_number(&partition, word[1], UINT32_MAX) &&
 		    word_number(&seq, word[2], INT64_MAX);

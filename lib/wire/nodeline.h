@@ -102,18 +102,21 @@ KOOP_MUST int nodeline_bucket_parse(struct nodeline_bucket *out,
  *      position PARTITION SEQ
  *      voting PARTITION 0|1
  *      PARTITION SEQ OUTCOME REQUESTID
+ *      time MS                    T, when it has moved by much
  *      ping
  */
 enum nodeline_ack_kind {
 	NODELINE_POSITION,
 	NODELINE_VOTING,
 	NODELINE_OUTCOME,
+	NODELINE_TIME,
 	NODELINE_PING,
 };
 struct nodeline_ack {
 	enum nodeline_ack_kind kind;
 	uint32_t partition;
 	uint64_t seq;
+	uint64_t time_ms;
 	bool voting;
 	enum outcome outcome;
 	struct reqid id;

@@ -180,6 +180,12 @@ peers_cluster(const struct peers *peers)
 	return peers->cluster;
 }
 
+const struct clock *
+peers_clock(const struct peers *peers)
+{
+	return peers->clock;
+}
+
 uint64_t
 peers_now(const struct peers *peers)
 {

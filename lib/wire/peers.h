@@ -60,6 +60,7 @@ uint64_t peers_hedge_ms(struct peers *peers, const struct peer *peer);
 
 struct httpc_pool *peers_pool(const struct peers *peers);
 const char *peers_cluster(const struct peers *peers);
+const struct clock *peers_clock(const struct peers *peers);
 uint64_t peers_now(const struct peers *peers); /* monotonic, ms */
 
 #endif

@@ -294,6 +294,11 @@ acknowledgement_lines_come_back(void)
 	nodeline_applied_print(&b, &in);
 	CHECK(nodeline_applied_parse(&out, line_of(&b), NULL) == 0);
 	CHECK(out.outcome == OUTCOME_SEALED && out.seq == 99);
+	CHECK(nodeline_ack_parse(&out, bytes_str("time 1700000000000"), NULL) ==
+	    0);
+	CHECK(out.kind == NODELINE_TIME && out.time_ms == 1700000000000u);
+	CHECK(nodeline_ack_parse(&out, bytes_str("time x"), NULL) != 0);
+	CHECK(nodeline_ack_parse(&out, bytes_str("time"), NULL) != 0);
 	CHECK(nodeline_ack_parse(&out, bytes_str("ping"), NULL) == 0);
 	CHECK(nodeline_ack_parse(&out, bytes_str("voting 1 1"), NULL) == 0);
 	CHECK(out.voting);
