@@ -327,7 +327,7 @@ node_status(struct node *node, struct buf *out)
 {
 	struct nodecore *core = &node->core;
 	struct applier_state state;
-	uint64_t repairs = 0;
+	uint64_t repairs = repair_count(core);
 	size_t voting = 0;
 	size_t halted = 0;
 
@@ -336,7 +336,6 @@ node_status(struct node *node, struct buf *out)
 		voting += state.voting;
 		halted += state.halted;
 	}
-	(void)!repair_count(core, &repairs, NULL);
 	buf_printf(out,
 	    "node=%" PRIu32 "/%" PRIu32 " partitions=%zu voting=%zu "
 	    "halted=%zu repairs=%" PRIu64 " connections=%u log=%s",

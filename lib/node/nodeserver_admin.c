@@ -156,23 +156,15 @@ take_census(struct nodeserver_call *call)
 }
 
 static int
-read_counts(struct nodeserver_call *call, struct metaquery_counts *rows,
+read_counts(struct nodeserver_call *call, struct shardmeta_counts *rows,
     uint64_t *quarantine, struct shardfile_counts *files, struct error *err)
 {
 	struct nodecore *core = call->core;
-	struct metaquery *read = NULL;
-	int rc = metaquery_begin(&read, core->meta, err);
+	int rc = shardfile_quarantined(core->files, quarantine, err);
 
-	if (rc == 0)
-		rc = metaquery_counts(read, rows, err);
-	metaquery_end(read);
-	if (rc == 0)
-		rc = repair_count(core, &rows->repairs, err);
-	if (rc == 0)
-		rc = shardfile_quarantined(core->files, quarantine, err);
-	if (rc == 0)
-		rc = shardfile_counts(core->files, files, err);
-	return rc;
+	shardmeta_counts(core->meta, rows);
+	rows->repairs = repair_count(core);
+	return rc == 0 ? shardfile_counts(core->files, files, err) : rc;
 }
 
 static void
@@ -214,7 +206,7 @@ nodeserver_health(struct nodeserver_call *call)
 {
 	struct nodecore *core = call->core;
 	struct census census = take_census(call);
-	struct metaquery_counts rows = { 0 };
+	struct shardmeta_counts rows = { 0 };
 	struct shardfile_counts files = { 0 };
 	struct buf body = buf_make(HEALTH_BYTES);
 	struct error err = { 0 };
@@ -255,7 +247,7 @@ add_gauges(struct buf *body, struct nodeserver_call *call)
 {
 	struct nodecore *core = call->core;
 	struct census census = take_census(call);
-	struct metaquery_counts rows = { 0 };
+	struct shardmeta_counts rows = { 0 };
 	struct shardfile_counts files = { 0 };
 	uint64_t quarantine = 0;
 	uint64_t database, wal;

@@ -429,23 +429,17 @@ row_repair(sqlite3_stmt *stmt, struct repair_row *out, struct error *err)
 }
 
 int
-metaquery_repairs(struct metaquery *read, size_t max, metaquery_repair_fn *fn,
-    void *arg, struct error *err)
+metaquery_repair_next(struct metaquery *read, uint32_t partition,
+    struct repair_row *out, struct error *err)
 {
-	struct repair_row row;
-	sqlite3_stmt *stmt = sql_stmt(&read->sql, SQL_REPAIR_LIST, err);
+	sqlite3_stmt *stmt = sql_stmt(&read->sql, SQL_REPAIR_NEXT, err);
 	int rc;
 
 	if (stmt == NULL)
 		return -ERRC_IO;
-	sql_int(stmt, 1, max);
-	while ((rc = sql_step(&read->sql, stmt, err)) > 0) {
-		rc = row_repair(stmt, &row, err);
-		if (rc < 0 || (rc = fn(arg, &row)) != 0)
-			break;
-	}
-	sqlite3_reset(stmt);
-	return rc;
+	sql_int(stmt, 1, partition);
+	rc = step_one(read, stmt, err);
+	return rc < 0 ? rc : row_repair(stmt, out, err);
 }
 
 int

@@ -110,19 +110,17 @@ typedef int metaquery_garbage_fn(void *arg, const struct garbage_row *row);
 KOOP_MUST int metaquery_garbage(struct metaquery *read, uint32_t partition,
     uint64_t max_seq, const struct garbage_row *after, metaquery_garbage_fn *fn,
     void *arg, struct error *err);
-/* Repairs: few attempts first, then newest; of one blob: ERRC_NOTFOUND. */
-typedef int metaquery_repair_fn(void *arg, const struct repair_row *row);
-KOOP_MUST int metaquery_repairs(struct metaquery *read, size_t max,
-    metaquery_repair_fn *fn, void *arg, struct error *err);
+/* The next repair of a partition: few attempts first, then newest; and that
+ * of one blob.  Both: ERRC_NOTFOUND. */
+KOOP_MUST int metaquery_repair_next(struct metaquery *read, uint32_t partition,
+    struct repair_row *out, struct error *err);
 KOOP_MUST int metaquery_repair(struct metaquery *read, struct reqid id,
     struct repair_row *out, struct error *err);
 KOOP_MUST int metaquery_note(struct metaquery *read, const char *name,
     struct buf *out, struct error *err);
 
-struct metaquery_counts {
-	uint64_t repairs, garbage, oplog_bytes;
-};
-KOOP_MUST int metaquery_counts(struct metaquery *read,
-    struct metaquery_counts *out, struct error *err);
+/* Of the lines that the oplog keeps. */
+KOOP_MUST int metaquery_oplog_bytes(struct metaquery *read, uint64_t *out,
+    struct error *err);
 
 #endif

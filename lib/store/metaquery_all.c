@@ -10,7 +10,7 @@
 #include "store/rowhash.h"
 #include "store/shardmeta_in.h"
 
-/* What looks at everything: snapshots, the digest computed anew, counts. */
+/* What looks at everything: snapshots, the digest computed anew. */
 
 /* The WAL grows while a dump lasts: it ends, however slow its reader is. */
 #define DUMP_MAX_MS 60000
@@ -199,23 +199,15 @@ get_number(struct metaquery *read, enum sql_id id, uint64_t *out,
 }
 
 int
-metaquery_counts(struct metaquery *read, struct metaquery_counts *out,
-    struct error *err)
+metaquery_oplog_bytes(struct metaquery *read, uint64_t *out, struct error *err)
 {
-	struct metaquery_counts counts = { 0 };
 	uint64_t first = 0;
 	uint64_t total = 0;
 	int rc;
 
-	if ((rc = get_number(read, SQL_REPAIR_COUNT, &counts.repairs, err)) < 0)
-		return rc;
-	if ((rc = get_number(read, SQL_GARBAGE_COUNT, &counts.garbage, err)) <
-	    0)
-		return rc;
 	if ((rc = get_number(read, SQL_OPLOG_FIRST, &first, err)) < 0 ||
 	    (rc = get_number(read, SQL_OPLOG_TOTAL, &total, err)) < 0)
 		return rc;
-	counts.oplog_bytes = total - first;
-	*out = counts;
+	*out = total - first;
 	return 0;
 }

@@ -71,6 +71,21 @@ keep_partition(struct shardmeta *meta, const struct partition_row *row,
 }
 
 static int
+load_number(struct shardmeta *meta, enum sql_id id, uint64_t *out,
+    struct error *err)
+{
+	sqlite3_stmt *stmt = sql_stmt(&meta->sql, id, err);
+	int rc;
+
+	if (stmt == NULL)
+		return -ERRC_IO;
+	rc = sql_step(&meta->sql, stmt, err);
+	*out = rc > 0 ? sql_get_int(stmt, 0) : 0;
+	sqlite3_reset(stmt);
+	return rc < 0 ? rc : 0;
+}
+
+static int
 load(struct shardmeta *meta, struct error *err)
 {
 	struct partition_row row;
@@ -90,15 +105,16 @@ load(struct shardmeta *meta, struct error *err)
 	}
 	if (rc < 0)
 		return rc;
-	stmt = sql_stmt(&meta->sql, SQL_OPLOG_TOTAL, err);
-	if (stmt == NULL)
-		return -ERRC_IO;
-	rc = sql_step(&meta->sql, stmt, err);
-	if (rc > 0)
-		meta->oplog_total = sql_get_int(stmt, 0);
-	sqlite3_reset(stmt);
+	rc = load_number(meta, SQL_OPLOG_TOTAL, &meta->oplog_total, err);
+	if (rc == 0)
+		rc = load_number(meta, SQL_GARBAGE_COUNT, &meta->counts.garbage,
+		    err);
+	if (rc == 0)
+		rc = load_number(meta, SQL_REPAIR_COUNT, &meta->counts.repairs,
+		    err);
 	meta->oplog_total_committed = meta->oplog_total;
-	return rc < 0 ? rc : 0;
+	meta->counted = meta->counts;
+	return rc;
 }
 
 static int
@@ -232,6 +248,14 @@ file_bytes(const char *path, const char *suffix)
 		bytes = (uint64_t)st.st_size;
 	buf_fini(&name);
 	return bytes;
+}
+
+void
+shardmeta_counts(struct shardmeta *meta, struct shardmeta_counts *out)
+{
+	pthread_mutex_lock(&meta->lock);
+	*out = meta->counted;
+	pthread_mutex_unlock(&meta->lock);
 }
 
 void
@@ -433,6 +457,9 @@ shardmeta_commit(struct shardmeta *meta, struct error *err)
 	}
 	meta->staged.committed = meta->staged.row;
 	meta->oplog_total_committed = meta->oplog_total;
+	pthread_mutex_lock(&meta->lock);
+	meta->counted = meta->counts;
+	pthread_mutex_unlock(&meta->lock);
 	checkpoint(meta);
 	pthread_mutex_unlock(&meta->write_lock);
 	return 0;
@@ -457,6 +484,7 @@ shardmeta_rollback(struct shardmeta *meta)
 	meta->partition_count = kept;
 	meta->staged.row = meta->staged.committed;
 	meta->oplog_total = meta->oplog_total_committed;
+	meta->counts = meta->counted; /* only a commit changes it */
 	pthread_mutex_unlock(&meta->write_lock);
 }
 

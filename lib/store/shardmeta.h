@@ -59,6 +59,11 @@ struct shardmeta_checkpoints {
 void shardmeta_checkpoints(struct shardmeta *meta,
     struct shardmeta_checkpoints *out);
 
+/* Rows in the queues as of the last commit, without looking at them. */
+struct shardmeta_counts {
+	uint64_t repairs, garbage;
+};
+void shardmeta_counts(struct shardmeta *meta, struct shardmeta_counts *out);
 /* The files' lengths, not within a read. */
 void shardmeta_bytes(const struct shardmeta *meta, uint64_t *database,
     uint64_t *wal);

@@ -61,16 +61,18 @@ struct shardmeta {
 	size_t partition_count;
 	struct shardmeta_partition staged; /* row.slot 0: none */
 	uint64_t oplog_total, oplog_total_committed;
+	struct shardmeta_counts counts; /* in the transaction */
 	uint64_t oplog_max_bytes;
 	bool no_sync;
 	char *path;
 
-	pthread_mutex_t lock; /* guards what readers are at, stats */
+	pthread_mutex_t lock; /* guards what readers are at, and numbers */
 	pthread_cond_t idle;
 	struct metaquery *reader;
 	struct metaquery dump; /* opened when it is first wanted */
 	unsigned reader_count;
 	struct shardmeta_reads stats;
+	struct shardmeta_counts counted; /* as of the last commit */
 	const struct clock *clock;
 };
 

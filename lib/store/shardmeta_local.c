@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/shardmeta.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -14,6 +15,24 @@ static int
 run(struct shardmeta *meta, sqlite3_stmt *stmt, struct error *err)
 {
 	return shardmeta_fail(meta, sql_run(&meta->sql, stmt, err));
+}
+
+/* The same for a queue, whose length is kept: rows that were there already,
+ * or were not, change nothing. */
+static int
+run_counted(struct shardmeta *meta, sqlite3_stmt *stmt, uint64_t *count, int by,
+    struct error *err)
+{
+	int rc = run(meta, stmt, err);
+	uint64_t n;
+
+	assert(by == 1 || by == -1);
+	if (rc < 0)
+		return rc;
+	n = (uint64_t)sqlite3_changes(meta->sql.db);
+	assert(by > 0 || *count >= n);
+	*count += by > 0 ? n : -n;
+	return 0;
 }
 
 static sqlite3_stmt *
@@ -51,7 +70,7 @@ shardmeta_garbage_put(struct shardmeta *meta, const struct garbage_row *row,
 	sql_id(stmt, 3, row->id);
 	sql_int(stmt, 4, row->kind);
 	sql_int(stmt, 5, row->reason);
-	return run(meta, stmt, err);
+	return run_counted(meta, stmt, &meta->counts.garbage, 1, err);
 }
 
 int
@@ -66,7 +85,7 @@ shardmeta_garbage_del(struct shardmeta *meta, const struct garbage_row *row,
 	sql_int(stmt, 2, row->seq);
 	sql_id(stmt, 3, row->id);
 	sql_int(stmt, 4, row->kind);
-	return run(meta, stmt, err);
+	return run_counted(meta, stmt, &meta->counts.garbage, -1, err);
 }
 
 int
@@ -87,13 +106,18 @@ shardmeta_repair_put(struct shardmeta *meta, const struct repair_row *row,
 	sql_int(stmt, 8, row->part);
 	sql_int(stmt, 9, row->attempts);
 	sql_int(stmt, 10, row->queued_ms);
-	return run(meta, stmt, err);
+	return run_counted(meta, stmt, &meta->counts.repairs, 1, err);
 }
 
 int
 shardmeta_repair_del(struct shardmeta *meta, struct reqid id, struct error *err)
 {
-	return run_by_id(meta, SQL_REPAIR_DEL, id, err);
+	sqlite3_stmt *stmt = stmt_of(meta, SQL_REPAIR_DEL, err);
+
+	if (stmt == NULL)
+		return -ERRC_IO;
+	sql_id(stmt, 1, id);
+	return run_counted(meta, stmt, &meta->counts.repairs, -1, err);
 }
 
 int

@@ -56,11 +56,11 @@ static const char schema[] =
     "CREATE TABLE repair (number INTEGER PRIMARY KEY, id BLOB UNIQUE,"
     " partition INTEGER, seq INTEGER, whole INTEGER, bucket BLOB, key BLOB,"
     " upload BLOB, part INTEGER, attempts INTEGER, queued_ms INTEGER);"
-    "CREATE INDEX repair_order ON repair (attempts, number);"
+    "CREATE INDEX repair_order ON repair (partition, attempts, number DESC);"
     "CREATE TABLE note (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
-    "PRAGMA user_version = 1;";
+    "PRAGMA user_version = 2;";
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 #define PARTITION                                                      \
 	"partition, slot, generation, base_seq, applied, t_ms, epoch," \
@@ -203,8 +203,8 @@ static const char *const text[SQL_MAX] = {
 	[SQL_REPAIR_DEL] = "DELETE FROM repair WHERE id = ?",
 	[SQL_REPAIR_FAILED] =
 	    "UPDATE repair SET attempts = attempts + 1 WHERE id = ?",
-	[SQL_REPAIR_LIST] = "SELECT " REPAIR " FROM repair"
-			    " ORDER BY attempts, number DESC LIMIT ?",
+	[SQL_REPAIR_NEXT] = "SELECT " REPAIR " FROM repair WHERE partition = ?"
+			    " ORDER BY attempts, number DESC LIMIT 1",
 	[SQL_REPAIR_GET] = "SELECT " REPAIR " FROM repair WHERE id = ?",
 	[SQL_REPAIR_COUNT] = "SELECT count(*) FROM repair",
 	[SQL_NOTE_GET] = "SELECT value FROM note WHERE name = ?",
@@ -295,9 +295,10 @@ make_schema(struct sql *sql, struct error *err)
 		return rc;
 	if (version != 0)
 		return error_set(err, ERRC_CONFIG,
-		    "meta.db: format %llu is not known: made by a later "
-		    "version of koop",
-		    (unsigned long long)version);
+		    "meta.db: format %llu is not known: made by %s version of "
+		    "koop",
+		    (unsigned long long)version,
+		    version < SCHEMA_VERSION ? "an earlier" : "a later");
 	rc = run_text(sql, "BEGIN IMMEDIATE", err);
 	if (rc == 0)
 		rc = run_text(sql, schema, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "upkeep/repair.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -22,7 +23,6 @@
 #include "upkeep/rebuild.h"
 #include "upkeep/repair_scan.h"
 
-#define LOOK_MAX 64 /* rows of the queue looked at for one that may go */
 #define IDLE_MS 1000
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 10000
@@ -30,7 +30,6 @@
 struct repair {
 	struct nodecore *core;
 	pthread_t thread;
-	uint64_t backoff_ms;
 };
 
 /* What is to be done, with memory of its own. */
@@ -38,7 +37,6 @@ struct task {
 	struct repair_row row;
 	char text[RECORD_BUCKET_MAX + RECORD_KEY_MAX];
 	bool found;
-	struct nodecore *core;
 };
 
 void
@@ -115,10 +113,9 @@ upload_over(void *arg, const struct repair_row *row)
 	    idle_ms >= core->upload_timeout_ms;
 }
 
-static void
-tend_pending(struct repair *repair)
+void
+repair_tend(struct nodecore *core)
 {
-	struct nodecore *core = repair->core;
 	struct pending_item *item;
 	struct error err = { 0 };
 
@@ -138,15 +135,10 @@ tend_pending(struct repair *repair)
 
 /* Choosing. */
 
-static int
-choose(void *arg, const struct repair_row *row)
+static void
+keep_task(struct task *task, const struct repair_row *row)
 {
-	struct task *task = arg;
-	int index = watermark_index(task->core->wm, row->partition);
-
-	if (index < 0 || !watermark_voting(task->core->wm, (size_t)index) ||
-	    row->bucket.n + row->key.n > sizeof(task->text))
-		return 0;
+	assert(row->bucket.n + row->key.n <= sizeof(task->text));
 	task->row = *row;
 	if (row->bucket.n > 0)
 		memcpy(task->text, row->bucket.p, row->bucket.n);
@@ -155,7 +147,41 @@ choose(void *arg, const struct repair_row *row)
 	task->row.bucket = bytes_of(task->text, row->bucket.n);
 	task->row.key = bytes_of(task->text + row->bucket.n, row->key.n);
 	task->found = true;
-	return 1;
+}
+
+static bool
+comes_first(const struct repair_row *a, const struct repair_row *b)
+{
+	if (a->attempts != b->attempts)
+		return a->attempts < b->attempts;
+	return a->number > b->number;
+}
+
+/*
+ * The first of the queue, over the partitions where this node has a vote
+ * (protocol 8): one that is behind would rebuild what others have collected.
+ * Each partition is asked for its own first one, so that however many rows of
+ * a halted partition wait, they are in nobody's way.
+ */
+static int
+choose(struct nodecore *core, struct task *task, struct error *err)
+{
+	struct metaquery *read = NULL;
+	struct repair_row row;
+	int rc = metaquery_begin(&read, core->meta, err);
+
+	for (size_t i = 0; i < watermark_count(core->wm) && rc == 0; i++) {
+		if (!watermark_voting(core->wm, i))
+			continue;
+		rc = metaquery_repair_next(read,
+		    watermark_partition(core->wm, i), &row, err);
+		if (rc == 0 && (!task->found || comes_first(&row, &task->row)))
+			keep_task(task, &row);
+		else if (rc == -ERRC_NOTFOUND)
+			rc = 0;
+	}
+	metaquery_end(read);
+	return rc;
 }
 
 /* What the row says now of the blob; ERRC_NOTFOUND: nothing refers to it. */
@@ -284,10 +310,9 @@ fix(struct nodecore *core, const struct repair_row *row, struct error *err)
 }
 
 static void
-note_failure(struct repair *repair, const struct task *task,
+note_failure(struct nodecore *core, const struct task *task,
     const struct error *why)
 {
-	struct nodecore *core = repair->core;
 	struct error err = { 0 };
 	char id[REQID_HEX + 1];
 
@@ -297,36 +322,28 @@ note_failure(struct repair *repair, const struct task *task,
 	    task->row.partition, task->row.attempts + 1, why->text);
 	if (change_queue(core, &task->row, queue_failed, &err) != 0)
 		log_error("node", "repair: %s", err.text);
-	repair->backoff_ms = KOOP_MIN(KOOP_MAX(2 * repair->backoff_ms,
-					  BACKOFF_MIN_MS),
-	    BACKOFF_MAX_MS);
 }
 
-/* One of the queue; false when there was nothing that could be done. */
-static bool
-repair_one(struct repair *repair)
+enum repair_step
+repair_step(struct nodecore *core)
 {
-	struct nodecore *core = repair->core;
-	struct task task = { .core = core };
-	struct metaquery *read = NULL;
+	struct task task = { .found = false };
 	struct error err = { 0 };
-	int rc = metaquery_begin(&read, core->meta, &err);
+	int rc = choose(core, &task, &err);
 
-	if (rc == 0)
-		rc = metaquery_repairs(read, LOOK_MAX, choose, &task, &err);
-	metaquery_end(read);
-	if (rc < 0 || !task.found)
-		return false;
+	if (rc != 0)
+		log_error("node", "repair: %s", err.text);
+	if (rc != 0 || !task.found)
+		return REPAIR_STEP_NONE;
 	rc = fix(core, &task.row, &err);
 	if (atomic_load(&core->stopping))
-		return false;
+		return REPAIR_STEP_NONE;
 	if (rc != 0) {
-		note_failure(repair, &task, &err);
-		return false;
+		note_failure(core, &task, &err);
+		return REPAIR_STEP_FAILED;
 	}
 	atomic_fetch_add(&core->counters.repaired, 1);
-	repair->backoff_ms = 0;
-	return true;
+	return REPAIR_STEP_DONE;
 }
 
 static void *
@@ -335,18 +352,29 @@ repair_main(void *arg)
 	struct repair *repair = arg;
 	struct nodecore *core = repair->core;
 	struct error err = { 0 };
+	uint64_t backoff_ms = 0;
 
 	pthread_setname_np(pthread_self(), "repair");
 	while (!atomic_load(&core->stopping)) {
-		tend_pending(repair);
+		repair_tend(core);
 		if (atomic_load(&core->rescan) &&
 		    repair_scan(core, &err) != 0 &&
 		    !atomic_load(&core->stopping))
 			log_error("node", "search for missing shards: %s",
 			    err.text);
-		if (!repair_one(repair))
-			rest(repair,
-			    KOOP_MAX(repair->backoff_ms, (uint64_t)IDLE_MS));
+		switch (repair_step(core)) {
+		case REPAIR_STEP_DONE:
+			backoff_ms = 0;
+			continue;
+		case REPAIR_STEP_FAILED:
+			backoff_ms = KOOP_MIN(KOOP_MAX(2 * backoff_ms,
+						  BACKOFF_MIN_MS),
+			    BACKOFF_MAX_MS);
+			break;
+		case REPAIR_STEP_NONE:
+			break;
+		}
+		rest(repair, KOOP_MAX(backoff_ms, (uint64_t)IDLE_MS));
 	}
 	return NULL;
 }
@@ -377,19 +405,12 @@ repair_stop(struct repair *repair)
 	free(repair);
 }
 
-int
-repair_count(struct nodecore *core, uint64_t *out, struct error *err)
+uint64_t
+repair_count(struct nodecore *core)
 {
-	struct metaquery_counts counts;
-	struct metaquery *read = NULL;
-	int rc = metaquery_begin(&read, core->meta, err);
+	struct shardmeta_counts counts;
 
-	if (rc == 0)
-		rc = metaquery_counts(read, &counts, err);
-	metaquery_end(read);
-	if (rc != 0)
-		return rc;
-	*out = counts.repairs + pending_count(core->pending) +
+	shardmeta_counts(core->meta, &counts);
+	return counts.repairs + pending_count(core->pending) +
 	    atomic_load(&core->rescan);
-	return 0;
 }

@@ -46,7 +46,16 @@ KOOP_MUST int repair_check(struct nodecore *core, uint32_t partition,
     struct reqid id, enum repair_verdict *out, struct error *err);
 /* What waits: queue, uploads that may end without their shard, and one for a
  * search that has not ended. */
-KOOP_MUST int repair_count(struct nodecore *core, uint64_t *out,
-    struct error *err);
+uint64_t repair_count(struct nodecore *core);
+
+/* What the thread does, by steps: see to uploads that ended, or fell silent,
+ * without their shard; take one of the queue. */
+enum repair_step {
+	REPAIR_STEP_NONE, /* nothing that could be done */
+	REPAIR_STEP_DONE,
+	REPAIR_STEP_FAILED,
+};
+void repair_tend(struct nodecore *core);
+enum repair_step repair_step(struct nodecore *core);
 
 #endif

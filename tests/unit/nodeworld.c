@@ -567,29 +567,22 @@ nodeworld_quarantined(struct nodeworld *w)
 
 /* Rows. */
 
-static struct metaquery_counts
-counts(struct nodeworld *w)
-{
-	struct metaquery_counts out = { 0 };
-	struct metaquery *read = NULL;
-	struct error err = { 0 };
-
-	must(metaquery_begin(&read, w->core.meta, &err), "read", &err);
-	must(metaquery_counts(read, &out, &err), "counts", &err);
-	metaquery_end(read);
-	return out;
-}
-
 uint64_t
 nodeworld_garbage(struct nodeworld *w)
 {
-	return counts(w).garbage;
+	struct shardmeta_counts counts;
+
+	shardmeta_counts(w->core.meta, &counts);
+	return counts.garbage;
 }
 
 uint64_t
 nodeworld_repairs(struct nodeworld *w)
 {
-	return counts(w).repairs;
+	struct shardmeta_counts counts;
+
+	shardmeta_counts(w->core.meta, &counts);
+	return counts.repairs;
 }
 
 bool

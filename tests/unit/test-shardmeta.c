@@ -390,14 +390,6 @@ count_garbage(void *arg, const struct garbage_row *row)
 	return 0;
 }
 
-static int
-first_repair(void *arg, const struct repair_row *row)
-{
-	(void)snprintf(arg, 32, "%.*s %u", (int)row->key.n,
-	    (const char *)row->key.p, row->attempts);
-	return 1;
-}
-
 static void
 queues_outlive_the_process(void)
 {
@@ -410,9 +402,8 @@ queues_outlive_the_process(void)
 	struct repair_row repair = { .partition = 1, .bucket = bytes_str("b") };
 	struct garbage_row last = { 0 };
 	struct metaquery *read;
-	struct metaquery_counts counts;
+	struct shardmeta_counts counts;
 	struct buf content = buf_make(100);
-	char text[32] = "";
 
 	begin(meta);
 	for (uint32_t i = 1; i <= 5; i++) {
@@ -444,8 +435,10 @@ queues_outlive_the_process(void)
 	CHECK(metaquery_garbage(read, 1, 1000, &last, count_garbage, &last,
 		  NULL) == 0);
 	CHECK(last.seq == 40);
-	CHECK(metaquery_repairs(read, 10, first_repair, text, NULL) == 1);
-	CHECK_STR(text, "one 0");
+	CHECK(metaquery_repair_next(read, 1, &repair, NULL) == 0);
+	CHECK(
+	    bytes_equal(repair.key, bytes_str("one")) && repair.attempts == 0);
+	CHECK(metaquery_repair_next(read, 2, &repair, NULL) == -ERRC_NOTFOUND);
 	CHECK(metaquery_inline(read, id_of(7), &content, NULL) == 0);
 	CHECK_STR(buf_cstr(&content), "hello");
 	CHECK(
@@ -453,10 +446,48 @@ queues_outlive_the_process(void)
 	buf_clear(&content);
 	CHECK(metaquery_note(read, "sweep", &content, NULL) == 0);
 	CHECK_STR(buf_cstr(&content), "12");
-	CHECK(metaquery_counts(read, &counts, NULL) == 0);
+	shardmeta_counts(meta, &counts);
 	CHECK(counts.repairs == 2 && counts.garbage == 4);
 	metaquery_end(read);
 	buf_fini(&content);
+	shardmeta_close(meta);
+}
+
+static void
+counts_follow_the_rows_and_no_transaction_that_failed(void)
+{
+	struct shardmeta *meta = open_fresh();
+	struct repair_row repair = { .partition = 1, .id = id_of(1) };
+	struct garbage_row garbage = {
+		.partition = 1,
+		.seq = 2,
+		.id = id_of(1),
+		.kind = GARBAGE_BLOB,
+		.reason = GARBAGE_REFUSED,
+	};
+	struct shardmeta_counts counts;
+
+	begin(meta);
+	CHECK(shardmeta_repair_put(meta, &repair, NULL) == 0);
+	CHECK(shardmeta_garbage_put(meta, &garbage, NULL) == 0);
+	shardmeta_counts(meta, &counts);
+	CHECK(counts.repairs == 0 && counts.garbage == 0);
+	shardmeta_rollback(meta);
+	begin(meta);
+	CHECK(shardmeta_repair_put(meta, &repair, NULL) == 0);
+	CHECK(shardmeta_garbage_put(meta, &garbage, NULL) == 0);
+	commit(meta);
+	shardmeta_counts(meta, &counts);
+	CHECK(counts.repairs == 1 && counts.garbage == 1);
+	begin(meta);
+	CHECK(shardmeta_repair_del(meta, id_of(1), NULL) == 0);
+	CHECK(shardmeta_repair_del(meta, id_of(1), NULL) == 0);
+	CHECK(shardmeta_repair_del(meta, id_of(9), NULL) == 0);
+	CHECK(shardmeta_garbage_del(meta, &garbage, NULL) == 0);
+	CHECK(shardmeta_garbage_del(meta, &garbage, NULL) == 0);
+	commit(meta);
+	shardmeta_counts(meta, &counts);
+	CHECK(counts.repairs == 0 && counts.garbage == 0);
 	shardmeta_close(meta);
 }
 
@@ -467,7 +498,7 @@ the_oplog_is_trimmed_by_size(void)
 	struct rowset *rows = shardmeta_rowset(meta);
 	struct oplog_row row = { .partition = 1 };
 	struct metaquery *read;
-	struct metaquery_counts counts;
+	uint64_t bytes = 0;
 	char line[101];
 
 	memset(line, 'x', 100);
@@ -478,8 +509,8 @@ the_oplog_is_trimmed_by_size(void)
 	CHECK(shardmeta_oplog_trim(meta, NULL) == 0);
 	commit(meta);
 	CHECK(metaquery_begin(&read, meta, NULL) == 0);
-	CHECK(metaquery_counts(read, &counts, NULL) == 0);
-	CHECK(counts.oplog_bytes >= 1000 && counts.oplog_bytes <= 1100);
+	CHECK(metaquery_oplog_bytes(read, &bytes, NULL) == 0);
+	CHECK(bytes >= 1000 && bytes <= 1100);
 	CHECK(metaquery_oplog_at(read, 1, 2, &row, NULL) == -ERRC_NOTFOUND);
 	CHECK(metaquery_oplog_at(read, 1, 51, &row, NULL) == 0);
 	CHECK(row.line.n == 100);
@@ -495,7 +526,7 @@ the_last_record_of_a_quiet_partition_is_not_trimmed(void)
 	struct rowset *rows = shardmeta_rowset(meta);
 	struct oplog_row row = { .partition = 2, .line = bytes_str("quiet") };
 	struct partition_row *partition;
-	struct metaquery_counts counts;
+	uint64_t bytes = 0;
 	struct metaquery *read;
 	char line[101];
 
@@ -517,8 +548,8 @@ the_last_record_of_a_quiet_partition_is_not_trimmed(void)
 	CHECK(metaquery_oplog_at(read, 2, 2, &row, NULL) == -ERRC_NOTFOUND);
 	CHECK(metaquery_oplog_at(read, 2, 3, &row, NULL) == 0);
 	CHECK(bytes_is(row.line, "quiet"));
-	CHECK(metaquery_counts(read, &counts, NULL) == 0);
-	CHECK(counts.oplog_bytes >= 1000 && counts.oplog_bytes <= 1100);
+	CHECK(metaquery_oplog_bytes(read, &bytes, NULL) == 0);
+	CHECK(bytes >= 1000 && bytes <= 1100);
 	metaquery_end(read);
 	shardmeta_close(meta);
 }
@@ -734,6 +765,7 @@ main(void)
 	RUN(a_reader_sees_one_moment);
 	RUN(what_is_rolled_back_never_was);
 	RUN(queues_outlive_the_process);
+	RUN(counts_follow_the_rows_and_no_transaction_that_failed);
 	RUN(the_oplog_is_trimmed_by_size);
 	RUN(the_last_record_of_a_quiet_partition_is_not_trimmed);
 	RUN(a_snapshot_is_staged_and_switched_to_never_backwards);
