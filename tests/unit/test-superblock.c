@@ -97,8 +97,10 @@ init_makes_the_directory_that_open_then_takes(void)
 	close_it(&again, fds);
 }
 
+/* What was synced, and what was renamed, in order. */
 static struct stat synced[64];
 static size_t synced_count;
+static size_t renamed_at; /* so many syncs came before */
 
 static int
 noting_fsync(int fd)
@@ -108,28 +110,50 @@ noting_fsync(int fd)
 	return fsync(fd);
 }
 
+static int
+noting_rename(int from, const char *old, int to, const char *name)
+{
+	renamed_at = synced_count;
+	return renameat(from, old, to, name);
+}
+
+static size_t
+when_synced(const char *path)
+{
+	struct stat st;
+
+	CHECK(stat(path, &st) == 0);
+	for (size_t i = 0; i < synced_count; i++)
+		if (synced[i].st_ino == st.st_ino &&
+		    synced[i].st_dev == st.st_dev)
+			return i;
+	return SIZE_MAX;
+}
+
 /* Or a power loss takes the directory, and with it every shard of the disk. */
 static void
-the_name_of_the_directory_is_durable_before_its_superblock(void)
+folders_and_names_are_durable_before_the_superblock_says_so(void)
 {
 	struct file_ops noting = file_system;
 	struct superblock_want w = want;
 	struct superblock block;
-	struct stat parent;
-	bool seen = false;
+	char shards[160];
 	int fds[2];
 
 	fresh();
 	noting.fsync = noting_fsync;
+	noting.renameat = noting_rename;
 	w.mode = SUPERBLOCK_INIT;
 	synced_count = 0;
+	renamed_at = 0;
 	CHECK(superblock_open(&block, &fds[0], &fds[1], dir, &w, &noting,
 		  &err) == 0);
-	CHECK(stat(root, &parent) == 0);
-	for (size_t i = 0; i < synced_count; i++)
-		seen |= synced[i].st_ino == parent.st_ino &&
-		    synced[i].st_dev == parent.st_dev;
-	CHECK(seen);
+	(void)snprintf(shards, sizeof(shards), "%s/shards", dir);
+	CHECK(renamed_at > 0);
+	CHECK(when_synced(shards) < renamed_at);
+	CHECK(when_synced(root) < renamed_at);
+	/* Its own name comes last. */
+	CHECK(when_synced(dir) >= renamed_at && when_synced(dir) != SIZE_MAX);
 	close_it(&block, fds);
 }
 
@@ -269,7 +293,7 @@ main(void)
 
 	tempdir_make(root);
 	RUN(init_makes_the_directory_that_open_then_takes);
-	RUN(the_name_of_the_directory_is_durable_before_its_superblock);
+	RUN(folders_and_names_are_durable_before_the_superblock_says_so);
 	RUN(what_is_missing_or_foreign_is_refused_with_the_way_out);
 	RUN(two_never_open_one_directory);
 	RUN(a_full_directory_is_not_made_into_a_node);
