@@ -29,6 +29,7 @@
 #include "store/shardmeta.h"
 #include "store/shardpath.h"
 #include "store/shardstore.h"
+#include "wire/peers.h"
 
 static struct nodeworld *the_world; /* file_ops has no argument */
 static unsigned number;
@@ -266,6 +267,10 @@ nodeworld_open(struct nodeworld *w)
 		.max_open = 64,
 		.clock = &clock_system,
 	};
+	struct peers_options peers = {
+		.cluster = core->cluster,
+		.clock = &clock_system,
+	};
 	struct error err = { 0 };
 
 	*w = (struct nodeworld){ 0 };
@@ -288,6 +293,8 @@ nodeworld_open(struct nodeworld *w)
 	must(pending_new(&core->pending, &err), "pending", &err);
 	must(checks_new(&core->checks, &err), "checks", &err);
 	must(httpc_pool_new(&core->pool, &pool, &err), "pool", &err);
+	peers.pool = core->pool;
+	must(peers_new(&core->peers, &peers, &err), "peers", &err);
 	make_partitions(w);
 	/* So that what a test did not read counts as read long ago. */
 	w->clock.now_ms += 1000;
@@ -307,6 +314,7 @@ nodeworld_close(struct nodeworld *w)
 {
 	struct nodecore *core = &w->core;
 
+	peers_free(core->peers);
 	httpc_pool_free(core->pool);
 	for (uint32_t i = 0; i < WORLD_MACHINES; i++)
 		httpd_stop(w->peer[i].httpd);

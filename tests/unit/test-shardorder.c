@@ -24,10 +24,11 @@
 #include "store/shardfile_in.h"
 #include "store/shardpath.h"
 #include "tap.h"
+#include "tempdir.h"
 
 #define EVENTS 256
 
-static char root[] = "/tmp/koop-shardorder.XXXXXX";
+static char root[TEMPDIR_BYTES];
 static int dirfd_;
 static struct shardfiles *files;
 static struct file_ops twin;
@@ -318,10 +319,8 @@ main(void)
 		.ops = &twin,
 		.clock = &clock_system,
 	};
-	char command[160];
 
-	if (mkdtemp(root) == NULL)
-		return 1;
+	tempdir_make(root);
 	dirfd_ = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	make_folders();
 	twin = file_system;
@@ -343,6 +342,5 @@ main(void)
 	shardfiles_close(files);
 	shardtest_free(&blob);
 	close(dirfd_);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", root);
-	return system(command) != 0 || tap_done();
+	return tap_done();
 }
