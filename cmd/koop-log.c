@@ -19,10 +19,12 @@
 #include "cluster/jsontext.h"
 #include "cluster/topology_source.h"
 #include "commit/commitlog.h"
+#include "commit/commitlog_reader.h"
 
 #define BATCH_RECORDS 256
 #define BATCH_BYTES (4u << 20)
 #define NONE UINT64_MAX
+#define LOG_MS 5000 /* for one answer of the log */
 
 static const char *cluster;
 static const char *commit_log_url;
@@ -76,6 +78,12 @@ interrupt(int signal)
 	interrupted = 1;
 }
 
+static uint64_t
+soon(void)
+{
+	return clock_mono_ms(&clock_system) + LOG_MS;
+}
+
 struct output {
 	struct buf line;
 	uint64_t left; /* of --limit */
@@ -90,6 +98,12 @@ format(struct buf *out, const struct commitlog_entry *entry)
 	char time[32];
 	char *room;
 
+	if (entry->kind == COMMITLOG_EMPTY) {
+		buf_printf(out,
+		    "{\"partition\":%u,\"seq\":%llu,\"record\":null}\n",
+		    entry->partition, (unsigned long long)entry->seq);
+		return;
+	}
 	clock_iso8601(time, entry->time_ms);
 	buf_printf(out, "{\"partition\":%u,\"seq\":%llu,\"time\":\"%s\",",
 	    entry->partition, (unsigned long long)entry->seq, time);
@@ -118,6 +132,9 @@ print_entry(void *arg, const struct commitlog_entry *entry)
 
 	if (output->left == 0 || interrupted)
 		return 1;
+	if (entry->kind == COMMITLOG_TROUBLE)
+		return error_set(output->err, entry->trouble->code, "%s",
+		    entry->trouble->text);
 	buf_clear(&output->line);
 	format(&output->line, entry);
 	if (buf_failed(&output->line))
@@ -153,16 +170,16 @@ print_all(struct commitlog *log, struct commitlog_reader *reader,
 	int rc = 0;
 
 	while (!interrupted && output.left > 0 && !nobody_reads()) {
-		uint32_t bell = commitlog_record_bell(log);
+		uint32_t bell = commitlog_bell(log);
 
 		rc = commitlog_reader_next(reader, BATCH_RECORDS, BATCH_BYTES,
-		    print_entry, &output, err);
+		    print_entry, &output, soon(), err);
 		if (rc < 0)
 			break;
 		if (rc == 0 && !follow)
 			break;
 		if (rc == 0)
-			commitlog_record_wait(log, bell, 1000);
+			commitlog_wait(log, bell, 1000);
 	}
 	/* cli_finish() tells of a failed write, with its reason. */
 	if (rc == -ERRC_IO && ferror(stdout))
@@ -176,32 +193,29 @@ static int
 find_positions(struct commitlog *log, struct commitlog_position *positions,
     size_t *count, struct error *err)
 {
+	static struct commitlog_span spans[COMMITLOG_PARTITIONS_MAX];
 	const uint32_t *numbers;
 	size_t have;
+	int rc = 0;
 
 	numbers = commitlog_partitions(log, &have);
 	*count = 0;
 	for (size_t i = 0; i < have; i++) {
-		struct commitlog_position *position = &positions[*count];
-		int rc;
-
-		if (partition != NONE && numbers[i] != partition)
-			continue;
-		position->partition = numbers[i];
-		position->next_seq = from;
-		(*count)++;
-		if (from != NONE)
-			continue;
-		rc = commitlog_stored(log, numbers[i], &position->next_seq,
-		    NULL, err);
-		if (rc < 0)
-			return rc;
+		if (partition == NONE || numbers[i] == partition)
+			spans[(*count)++].partition = numbers[i];
 	}
 	if (*count == 0)
 		return error_set(err, ERRC_USAGE,
 		    "partition %llu: the commit log has no such one",
 		    (unsigned long long)partition);
-	return 0;
+	if (from == NONE)
+		rc = commitlog_stored(log, spans, *count, soon(), err);
+	for (size_t i = 0; i < *count; i++)
+		positions[i] = (struct commitlog_position){
+			.partition = spans[i].partition,
+			.next_seq = from == NONE ? spans[i].first : from,
+		};
+	return rc;
 }
 
 static int
@@ -222,7 +236,7 @@ print_log(void)
 		rc = find_positions(log, positions, &count, &err);
 	if (rc == 0)
 		rc = commitlog_reader_open(&reader, log, positions, count,
-		    &err);
+		    soon(), &err);
 	if (rc == 0)
 		rc = print_all(log, reader, &err);
 	commitlog_reader_close(reader);
@@ -266,6 +280,7 @@ create(void)
 {
 	static uint32_t numbers[COMMITLOG_PARTITIONS_MAX];
 	struct commitlog_genesis genesis = { .partitions = numbers };
+	struct commitlog *log = NULL;
 	struct error err;
 	uint8_t id[16];
 
@@ -281,10 +296,13 @@ create(void)
 		    cluster);
 	}
 	if (choose_partitions(numbers, &genesis.count, &err) < 0 ||
-	    commitlog_create(commit_log_url, &genesis, NULL, &err) < 0)
+	    commitlog_create(commit_log_url, &genesis, NULL, &err) < 0 ||
+	    commitlog_open(&log, commit_log_url, NULL, &err) < 0)
 		return cli_fail(&cli, &err);
+	/* One that finished what another began has that one's id. */
 	printf("log v=1 cluster=%s partitions=%zu generation=1\n",
-	    genesis.cluster, genesis.count);
+	    commitlog_cluster(log), genesis.count);
+	commitlog_close(log);
 	return cli_finish(&cli);
 }
 

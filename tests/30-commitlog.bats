@@ -15,7 +15,7 @@ suite() {
 	[ -z "$(ls "$BATS_TEST_TMPDIR")" ]
 }
 
-@test "commitlog: mem: keeps every promise of the port" {
+@test "commitlog: mem: keeps every promise of the port, and a hostile one no more than that" {
 	suite "$UNIT/test-commitlog" mem:
 }
 

@@ -94,7 +94,9 @@ add() {
 	[ "$(koop-log --partition 1 --from 3 --limit 2 | jq -c .seq | tr '\n' ' ')" = "3 4 " ]
 	[ "$(koop-log --limit 3 | wc -l)" -eq 3 ]
 	[ "$(koop-log | wc -l)" -eq 12 ]
-	[ "$(koop-log --partition 1 --from 100 | wc -l)" -eq 0 ]
+	[ "$(koop-log --partition 1 --from 6 | wc -l)" -eq 0 ]
+	run -1 --separate-stderr koop-log --partition 1 --from 7
+	[[ "$stderr" == *"partition 1: ends at 5, before the 7 wanted" ]]
 	run -64 --separate-stderr koop-log --from 3
 	[[ "$stderr" == "koop-log: --from needs --partition"* ]]
 	run -64 --separate-stderr koop-log --partition 2

@@ -58,7 +58,9 @@ build_lines(struct nodeclient *nc, struct committer_item *items, size_t n,
 
 /*
  * The append was ambiguous: it is in the log, or may still come to be there,
- * or never will.  Only the log can say, and only "yes" is certain.
+ * or never will.  Only the log can say, and only "yes" is certain.  An earlier
+ * record of the id decided nothing: the log is asked for one after it
+ * (protocol.md 2), or the first would hide the second for ever.
  */
 static int
 find_appended(struct nodeclient *nc, struct committer_item *item,
@@ -68,15 +70,12 @@ find_appended(struct nodeclient *nc, struct committer_item *item,
 
 	for (;;) {
 		uint32_t bell = commitlog_bell(log);
-		uint64_t seq = 0;
-		uint64_t time_ms = 0;
-		int left, rc;
+		int left;
 
-		rc = commitlog_find(log, item->partition,
-		    item->record->request_id, &seq, &time_ms, err);
-		if (rc == 0 && seq > item->after_seq) {
-			item->seq = seq;
-			item->time_ms = time_ms;
+		if (commitlog_find(log, item->partition,
+			item->record->request_id, item->after_seq, &item->seq,
+			&item->time_ms, deadline, NULL) == 0) {
+			assert(item->seq > item->after_seq);
 			return 0;
 		}
 		left = clock_left_ms(nodeclient_clock(nc), deadline);
@@ -88,11 +87,50 @@ find_appended(struct nodeclient *nc, struct committer_item *item,
 	}
 }
 
+/* Note why an item failed; in err, the first reason of all. */
+static void
+fail_item(struct committer_item *item, int rc, const struct error *why,
+    int *first, struct error *err)
+{
+	assert(rc < 0);
+	item->code = (enum errc) - rc;
+	if (*first == 0 && err != NULL)
+		*err = *why;
+	if (*first == 0)
+		*first = rc;
+}
+
+/* What became of one item's append. */
+static int
+take_fate(struct nodeclient *nc, struct committer_item *item,
+    const struct commitlog_item *appended, const struct error *why,
+    uint64_t deadline, struct error *err)
+{
+	switch (appended->fate) {
+	case COMMITLOG_IN:
+		item->seq = appended->seq;
+		item->time_ms = appended->time_ms;
+		return 0;
+	case COMMITLOG_UNKNOWN:
+		return find_appended(nc, item, deadline, err);
+	case COMMITLOG_NOT_IN:
+		break;
+	}
+	/* Whatever keeps the log from taking it, the client may try again:
+	 * but for a record that makes no sense, our own mistake. */
+	return error_set(err,
+	    appended->code == ERRC_USAGE ? ERRC_USAGE : ERRC_UNAVAILABLE,
+	    "partition %u: nothing was written: %.300s", item->partition,
+	    why->text);
+}
+
 static int
 append_lines(struct nodeclient *nc, struct committer_item *items, size_t n,
     const struct buf *lines, uint64_t deadline, struct error *err)
 {
 	struct commitlog_item *appended = calloc(n, sizeof(*appended));
+	struct error why = { 0 };
+	int first = 0;
 	int rc;
 
 	if (appended == NULL)
@@ -102,21 +140,21 @@ append_lines(struct nodeclient *nc, struct committer_item *items, size_t n,
 		appended[i].request_id = items[i].record->request_id;
 		appended[i].line = buf_bytes(&lines[i]);
 	}
-	rc = commitlog_append(nodeclient_log(nc), appended, n, deadline, err);
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		items[i].seq = appended[i].seq;
-		items[i].time_ms = appended[i].time_ms;
+	rc = commitlog_append(nodeclient_log(nc), appended, n, deadline, &why);
+	for (size_t i = 0; i < n; i++) {
+		struct error one = { 0 };
+		int fate = take_fate(nc, &items[i], &appended[i], &why,
+		    deadline, &one);
+
+		if (fate < 0)
+			fail_item(&items[i], fate, &one, &first, err);
 	}
+	assert(rc < 0 || first == 0);
 	free(appended);
-	if (rc == -ERRC_RETRY) {
-		rc = 0;
-		for (size_t i = 0; i < n && rc == 0; i++)
-			rc = find_appended(nc, &items[i], deadline, err);
-	}
-	if (rc == 0 && FAULT(WRITE_APPENDED))
-		rc = error_set(err, ERRC_UNAVAILABLE,
+	if (first == 0 && FAULT(WRITE_APPENDED))
+		first = error_set(err, ERRC_UNAVAILABLE,
 		    "injected: appended, outcome not known");
-	return rc;
+	return first;
 }
 
 static int
@@ -344,23 +382,43 @@ committer_commit_all(struct nodeclient *nc, struct committer_item *items,
     size_t n, uint64_t deadline, struct error *err)
 {
 	struct ackwait **waits = calloc(n, sizeof(*waits));
+	bool appended = false;
 	int rc;
 
 	assert(n > 0 && n <= COMMITLOG_ITEMS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		items[i].code = ERRC_OK;
+		items[i].seq = 0;
+	}
 	if (waits == NULL)
 		return error_set(err, ERRC_NOMEM, "commit: out of memory");
 	rc = expect_all(nc, items, n, waits, err);
 	if (rc == 0)
 		rc = check_reachable(nc, items, n, waits, deadline, err);
-	if (rc == 0)
+	if (rc == 0) {
+		appended = true;
 		rc = append_items(nc, items, n, deadline, err);
-	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = wait_outcome(nc, &items[i], waits[i], deadline, err);
+	}
+	/* Those that are in take effect, whatever became of the others. */
+	for (size_t i = 0; i < n && appended; i++) {
+		struct error why = { 0 };
+		int one;
+
+		if (items[i].code != ERRC_OK || items[i].seq == 0)
+			continue;
+		one = wait_outcome(nc, &items[i], waits[i], deadline, &why);
+		if (one < 0)
+			fail_item(&items[i], one, &why, &rc, err);
+	}
 	if (rc == 0 && FAULT(WRITE_APPLIED))
 		rc = error_set(err, ERRC_UNAVAILABLE,
 		    "injected: applied, not acknowledged");
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		acks_forget(nodeclient_acks(nc), waits[i]);
+		/* What failed before the append failed for all. */
+		if (rc < 0 && items[i].code == ERRC_OK && items[i].seq == 0)
+			items[i].code = (enum errc) - rc;
+	}
 	free(waits);
 	return rc;
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "base/error.h"
 #include "commit/outcome.h"
 
 /*
@@ -20,7 +21,6 @@
  * number; their appends are grouped by the log.
  */
 
-struct error;
 struct nodeclient;
 struct record;
 
@@ -30,6 +30,7 @@ struct committer_item {
 	uint64_t after_seq; /* an earlier record of this id with an outcome that
 	                       decides nothing; else 0 */
 	/* out */
+	enum errc code; /* why the outcome is not known; 0: it is */
 	enum outcome outcome;
 	uint64_t seq;
 	uint64_t time_ms;  /* append time, given by the log */
@@ -46,7 +47,9 @@ KOOP_MUST int committer_commit(struct nodeclient *nc, uint32_t partition,
     struct record *record, enum outcome *out, uint64_t *seq, uint64_t deadline,
     struct error *err);
 
-/* Several records in one append: all or none is in the log; waits for all. */
+/* Several records in one append; each has a result of its own (code, outcome),
+ * as the log promises nothing across them.  Returns 0 when all outcomes are
+ * known, else the first code that is not, with its reason. */
 KOOP_MUST int committer_commit_all(struct nodeclient *nc,
     struct committer_item *items, size_t n, uint64_t deadline,
     struct error *err);

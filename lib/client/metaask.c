@@ -13,6 +13,7 @@
 #include "cluster/placement.h"
 #include "cluster/quorum.h"
 #include "commit/commitlog.h"
+#include "commit/positions.h"
 #include "wire/nodecall.h"
 
 #define PIECE_BYTES (16u << 10)
@@ -243,8 +244,9 @@ known_positions(struct nodeclient *nc, const struct placement *place,
 	uint32_t n = place->set->n;
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint64_t applied = commitlog_applied(nodeclient_log(nc),
-		    place->set->number, i, place->partition);
+		struct positions_member member = { place->set->number, i };
+		uint64_t applied = positions_applied(nodeclient_positions(nc),
+		    member, place->partition);
 
 		known[i] = KOOP_MAX(known[i], applied);
 	}
@@ -257,28 +259,28 @@ stable_count(const struct erasure_set *set)
 	return quorum_stable_read(set->n, set->data_shards, set->write_quorum);
 }
 
-/* known has what the answers told; more comes from the shared page. */
+/* known has what the answers told; more comes from the positions. */
 static int
 hold(struct nodeclient *nc, const struct placement *place, uint64_t *known,
     uint64_t seq, uint64_t deadline, struct error *err)
 {
-	struct commitlog *log = nodeclient_log(nc);
+	struct positions_hold hold = {
+		.set = place->set->number,
+		.n = place->set->n,
+		.partition = place->partition,
+		.seq = seq,
+		.count = stable_count(place->set),
+		.known = known,
+	};
 
-	for (;;) {
-		uint32_t bell = commitlog_bell(log);
-		uint32_t n = known_positions(nc, place, known);
-		int left;
-
-		if (quorum_reached(known, n, seq, stable_count(place->set)))
-			return 0;
-		left = clock_left_ms(nodeclient_clock(nc), deadline);
-		if (left == 0)
-			return error_set(err, ERRC_UNAVAILABLE,
-			    "partition %u: too few nodes have applied record "
-			    "%llu in time",
-			    place->partition, (unsigned long long)seq);
-		commitlog_wait(log, bell, left);
-	}
+	/* protocol.md 7.2: it is in the log, so that it will come; to give it
+	 * earlier would let a later read see less. */
+	if (positions_hold(nodeclient_positions(nc), &hold,
+		nodeclient_clock(nc), deadline))
+		return 0;
+	return error_set(err, ERRC_UNAVAILABLE,
+	    "partition %u: too few nodes have applied record %llu in time",
+	    place->partition, (unsigned long long)seq);
 }
 
 int
@@ -377,14 +379,14 @@ read_single(struct reading *r, uint64_t end, uint64_t deadline,
     struct error *err)
 {
 	const struct metaone *one = r->one;
-	struct commitlog *log = nodeclient_log(one->nc);
+	struct positions *positions = nodeclient_positions(one->nc);
 	struct metaask ask = { .width = 1 };
-	uint32_t bell = commitlog_bell(log);
+	uint32_t bell = positions_bell(positions);
 	uint32_t at_end = machines_at(one->nc, one->place, end);
 	uint32_t preferred;
 
 	if (at_end == 0) {
-		commitlog_wait(log, bell, AGAIN_MS);
+		positions_wait(positions, bell, AGAIN_MS);
 		at_end = machines_at(one->nc, one->place, end);
 	}
 	if (at_end == 0)
@@ -432,21 +434,22 @@ check_epoch(const struct reading *r, struct error *err)
 int
 metaask_one(const struct metaone *one, uint64_t deadline, struct error *err)
 {
-	struct commitlog *log = nodeclient_log(one->nc);
-	uint64_t end = 0;
-	bool shared = commitlog_shared(log) &&
-	    commitlog_end(log, one->place->partition, &end, NULL) == 0;
+	struct positions *positions = nodeclient_positions(one->nc);
+	struct commitlog_end end = { .partition = one->place->partition };
+	bool shared = positions_shared(positions) &&
+	    commitlog_ends(nodeclient_log(one->nc), &end, 1, deadline, NULL) ==
+		0;
 	uint64_t half;
 
 	half = nodeclient_now(one->nc);
 	half += (KOOP_MAX(deadline, half) - half) / 2;
 	for (;;) {
 		struct reading r = { .one = one };
-		uint32_t bell = commitlog_bell(log);
+		uint32_t bell = positions_bell(positions);
 		int rc = 0;
 
 		if (shared)
-			rc = read_single(&r, end, half, err);
+			rc = read_single(&r, end.seq, half, err);
 		if (rc <= 0)
 			rc = read_quorum(&r, deadline, err);
 		if (rc > 0) {
@@ -460,6 +463,6 @@ metaask_one(const struct metaone *one, uint64_t deadline, struct error *err)
 			return error_set(err, ERRC_UNAVAILABLE,
 			    "partition %u: too few nodes with a vote answered",
 			    one->place->partition);
-		commitlog_wait(log, bell, AGAIN_MS);
+		positions_wait(positions, bell, AGAIN_MS);
 	}
 }

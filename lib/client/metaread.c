@@ -13,7 +13,7 @@
 #include "client/nodenotice.h"
 #include "cluster/placement.h"
 #include "codec/crc.h"
-#include "commit/commitlog.h"
+#include "commit/positions.h"
 #include "http/httpc.h"
 #include "http/httpreq.h"
 
@@ -144,7 +144,7 @@ static int
 read_object(struct object_read *read, const char *target, struct bytes bucket,
     struct bytes key, uint64_t deadline, struct error *err)
 {
-	struct commitlog *log = nodeclient_log(read->nc);
+	struct positions *positions = nodeclient_positions(read->nc);
 	struct metaone one = {
 		.nc = read->nc,
 		.place = &read->place,
@@ -158,7 +158,7 @@ read_object(struct object_read *read, const char *target, struct bytes bucket,
 	};
 
 	for (;;) {
-		uint32_t bell = commitlog_bell(log);
+		uint32_t bell = positions_bell(positions);
 		int rc;
 
 		rc = metaask_one(&one, deadline, err);
@@ -177,7 +177,7 @@ read_object(struct object_read *read, const char *target, struct bytes bucket,
 			    read->place.partition);
 		/* They have yet to apply the record; or they had it and
 		 * collected it, then the key has another version: look anew. */
-		commitlog_wait(log, bell, HOLDER_PAUSE_MS);
+		positions_wait(positions, bell, HOLDER_PAUSE_MS);
 	}
 }
 

@@ -13,6 +13,7 @@
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "commit/commitlog.h"
+#include "commit/positions.h"
 #include "http/httpc.h"
 #include "http/httpreq.h"
 
@@ -65,25 +66,31 @@ paging_fini(struct paging *p)
 	free(p->page);
 }
 
-/* The end of each partition's log, by set. */
+/* The end of each partition's log, by set; all in one call, as a log may have
+ * to append something to tell it. */
 static int
 read_positions(struct paging *p, struct error *err)
 {
 	const struct topology *t = p->topology;
+	struct commitlog_end *ends = calloc(t->partition_count, sizeof(*ends));
+	int rc;
 
-	for (size_t i = 0; i < t->partition_count; i++) {
+	if (ends == NULL)
+		return error_set(err, ERRC_NOMEM, "list: out of memory");
+	for (size_t i = 0; i < t->partition_count; i++)
+		ends[i].partition = t->partitions[i];
+	rc = commitlog_ends(nodeclient_log(p->nc), ends, t->partition_count,
+	    p->deadline, err);
+	for (size_t i = 0; i < t->partition_count && rc == 0; i++) {
 		struct set_page *page = &p->page[t->partition_set[i]];
-		struct nodeline_at *at = &page->at[page->at_count];
-		int rc;
 
-		at->partition = t->partitions[i];
-		rc = commitlog_end(nodeclient_log(p->nc), at->partition,
-		    &at->seq, err);
-		if (rc < 0)
-			return rc;
-		page->at_count++;
+		page->at[page->at_count++] = (struct nodeline_at){
+			.partition = ends[i].partition,
+			.seq = ends[i].seq,
+		};
 	}
-	return 0;
+	free(ends);
+	return rc;
 }
 
 static int
@@ -128,14 +135,15 @@ take_page(void *arg, const struct metaanswer *answer)
 static uint32_t
 machines_ready(struct paging *p, const struct set_page *page)
 {
-	struct commitlog *log = nodeclient_log(p->nc);
+	const struct positions *positions = nodeclient_positions(p->nc);
 	uint32_t ready = 0;
 
 	for (uint32_t m = 0; m < page->set->n; m++) {
+		struct positions_member member = { page->set->number, m };
 		size_t i = 0;
 
 		while (i < page->at_count &&
-		    commitlog_applied(log, page->set->number, m,
+		    positions_applied(positions, member,
 			page->at[i].partition) >= page->at[i].seq)
 			i++;
 		ready |= (uint32_t)(i == page->at_count) << m;
@@ -175,7 +183,7 @@ static int
 fetch_page(struct paging *p, struct set_page *page, const struct buf *common,
     struct error *err)
 {
-	struct commitlog *log = nodeclient_log(p->nc);
+	const struct positions *positions = nodeclient_positions(p->nc);
 	struct placement place = {
 		.set = page->set,
 		.set_index = (size_t)(page - p->page),
@@ -198,12 +206,12 @@ fetch_page(struct paging *p, struct set_page *page, const struct buf *common,
 	nodeline_at_print(&query, page->at, page->at_count);
 	rc = fill_request(p, &ask, &target, &query, err);
 	while (rc == 0) {
-		uint32_t bell = commitlog_bell(log);
+		uint32_t bell = positions_bell(positions);
 
 		metaask_order(&ask, machines_ready(p, page));
 		rc = metaask_run(&ask, take_page, page, p->deadline, err);
 		if (rc == 0)
-			commitlog_wait(log, bell, AGAIN_MS);
+			positions_wait(positions, bell, AGAIN_MS);
 	}
 	buf_fini(&query);
 	buf_fini(&target);
@@ -306,7 +314,7 @@ hold_page(struct paging *p, struct error *err)
 
 	/* Without a shared page positions are not told; the node that
 	 * answered was at the log's end, which is what a list promises. */
-	if (!commitlog_shared(nodeclient_log(p->nc)))
+	if (!positions_shared(nodeclient_positions(p->nc)))
 		return 0;
 	for (size_t i = 0; i < p->count && rc == 0; i++) {
 		struct set_page *page = &p->page[i];

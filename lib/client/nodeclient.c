@@ -18,6 +18,7 @@
 #include "cluster/placement.h"
 #include "cluster/topology_source.h"
 #include "commit/commitlog.h"
+#include "commit/positions.h"
 #include "http/httpc.h"
 #include "wire/peers.h"
 
@@ -39,6 +40,7 @@ struct nodeclient {
 	struct random_source *random;
 	char sender[REQID_HEX + 1];
 	struct commitlog *log;
+	struct positions *positions;
 	struct httpc_pool *pool;
 	struct peers *peers;
 	struct topology_source *source;
@@ -95,6 +97,7 @@ open_parts(struct nodeclient *nc, const struct nodeclient_options *options,
 	struct commitlog_options log = {
 		.clock = nc->clock,
 		.durability_os = options->durability_os,
+		.sender = nc->sender,
 	};
 	struct peers_options peers = { .clock = nc->clock };
 	int rc;
@@ -106,6 +109,9 @@ open_parts(struct nodeclient *nc, const struct nodeclient_options *options,
 	if (rc < 0)
 		return rc;
 	rc = commitlog_open(&nc->log, options->commit_log_url, &log, err);
+	if (rc < 0)
+		return rc;
+	rc = positions_open(&nc->positions, nc->log, err);
 	if (rc < 0)
 		return rc;
 	rc = httpc_pool_new(&nc->pool, &http, err);
@@ -169,6 +175,7 @@ nodeclient_close(struct nodeclient *nc)
 	bucketcache_free(nc->buckets);
 	peers_free(nc->peers);
 	httpc_pool_free(nc->pool);
+	positions_close(nc->positions);
 	commitlog_close(nc->log);
 	for (size_t i = 0; i < nc->snapshot_count; i++)
 		topology_snapshot_drop(nc->snapshot[i]);
@@ -207,6 +214,12 @@ struct commitlog *
 nodeclient_log(struct nodeclient *nc)
 {
 	return nc->log;
+}
+
+struct positions *
+nodeclient_positions(struct nodeclient *nc)
+{
+	return nc->positions;
 }
 
 struct peers *

@@ -38,6 +38,7 @@ struct nodeclient;
 struct peer;
 struct peers;
 struct placement;
+struct positions;
 struct random_source;
 struct topology;
 
@@ -60,6 +61,7 @@ KOOP_MUST int nodeclient_reload(struct nodeclient *nc, struct error *err);
 
 const struct topology *nodeclient_topology(struct nodeclient *nc);
 struct commitlog *nodeclient_log(struct nodeclient *nc);
+struct positions *nodeclient_positions(struct nodeclient *nc);
 struct peers *nodeclient_peers(struct nodeclient *nc);
 const struct clock *nodeclient_clock(const struct nodeclient *nc);
 struct random_source *nodeclient_random(struct nodeclient *nc);

@@ -83,6 +83,12 @@ check_genesis(const struct commitlog_genesis *genesis, struct error *err)
 	return 0;
 }
 
+static const struct clock *
+clock_of(const struct commitlog_options *options)
+{
+	return options->clock != NULL ? options->clock : &clock_system;
+}
+
 static int
 build_genesis(struct buf *out, const struct commitlog_genesis *genesis,
     size_t index, struct reqid id, struct error *err)
@@ -107,41 +113,60 @@ build_genesis(struct buf *out, const struct commitlog_genesis *genesis,
 	return record_build(out, &record, err);
 }
 
+static int
+build_lines(struct buf *text, struct commitlog_genesis_lines *lines,
+    struct error *err)
+{
+	const struct commitlog_genesis *genesis = lines->genesis;
+	int rc = 0;
+
+	for (size_t i = 0; i < genesis->count && rc == 0; i++) {
+		size_t before = text->n;
+
+		rc = build_genesis(text, genesis, i, lines->request_id, err);
+		lines->line[i].n = text->n - before;
+	}
+	/* Addresses only now: the buffer moved while it grew. */
+	for (size_t i = 0, at = 0; i < genesis->count && rc == 0; i++) {
+		assert(lines->line[i].n > 0 &&
+		    lines->line[i].n <= GENESIS_LINE_MAX);
+		lines->line[i].p = (const uint8_t *)text->p + at;
+		at += lines->line[i].n;
+	}
+	return rc;
+}
+
 int
 commitlog_create(const char *url, const struct commitlog_genesis *genesis,
     const struct commitlog_options *options, struct error *err)
 {
 	const struct commitlog_backend *backend;
-	const struct clock *clock;
-	struct commitlog_genesis_lines lines = { .genesis = genesis };
-	struct buf text = buf_make(0);
+	struct commitlog_genesis whole = *genesis;
+	struct commitlog_genesis_lines lines = { .genesis = &whole };
+	struct buf text;
 	int rc;
 
 	if (options == NULL)
 		options = &default_options;
-	clock = options->clock != NULL ? options->clock : &clock_system;
 	rc = find_backend(&backend, url, err);
 	if (rc == 0)
 		rc = check_genesis(genesis, err);
 	if (rc < 0)
 		return rc;
+	lines.request_id = reqid_new(clock_of(options), &random_system);
+	lines.time_ms = clock_real_ms(clock_of(options));
+	/* Where a crash can leave some partitions without a genesis, those
+	 * get one of the same cluster and id as the others (protocol.md 2). */
+	if (backend->begun != NULL)
+		rc = backend->begun(rest_of(backend, url), whole.cluster,
+		    &lines.request_id, err);
+	if (rc < 0)
+		return rc;
 	text = buf_make(genesis->count * GENESIS_LINE_MAX);
-	lines.request_id = reqid_new(clock, &random_system);
-	lines.time_ms = clock_real_ms(clock);
 	lines.line = calloc(genesis->count, sizeof(*lines.line));
-	if (lines.line == NULL)
-		rc = error_set(err, ERRC_NOMEM, "%s: out of memory", url);
-	for (size_t i = 0; i < genesis->count && rc == 0; i++) {
-		size_t before = text.n;
-
-		rc = build_genesis(&text, genesis, i, lines.request_id, err);
-		lines.line[i].n = text.n - before;
-	}
-	/* Addresses only now: the buffer moved while it grew. */
-	for (size_t i = 0, at = 0; i < genesis->count && rc == 0; i++) {
-		lines.line[i].p = (const uint8_t *)text.p + at;
-		at += lines.line[i].n;
-	}
+	rc = lines.line == NULL ?
+	    error_set(err, ERRC_NOMEM, "%s: out of memory", url) :
+	    build_lines(&text, &lines, err);
 	if (rc == 0)
 		rc = backend->create(rest_of(backend, url), &lines, options,
 		    err);
@@ -166,6 +191,13 @@ commitlog_open(struct commitlog **out, const char *url,
 	if (rc < 0)
 		return rc;
 	assert(log->partition_count > 0);
+	assert(log->generation != NULL && log->base_seq != NULL);
+	if (log->backend->end == NULL)
+		rc = commitlog_barrier_new(&log->barrier, log, options, err);
+	if (rc < 0) {
+		commitlog_close(log);
+		return rc;
+	}
 	*out = log;
 	return 0;
 }
@@ -174,12 +206,18 @@ void
 commitlog_close(struct commitlog *log)
 {
 	uint32_t *partitions;
+	uint64_t *generation, *base_seq;
 
 	if (log == NULL)
 		return;
+	commitlog_barrier_free(log->barrier);
 	partitions = log->partitions;
+	generation = log->generation;
+	base_seq = log->base_seq;
 	log->backend->close(log);
 	free(partitions);
+	free(generation);
+	free(base_seq);
 }
 
 const char *
@@ -195,48 +233,88 @@ commitlog_partitions(const struct commitlog *log, size_t *count)
 	return log->partitions;
 }
 
+static int
+check_item(const struct commitlog *log, const struct commitlog_item *item,
+    struct error *err)
+{
+	struct bytes line = item->line;
+
+	if (commitlog_partition_index(log, item->partition) < 0)
+		return no_partition(item->partition, err);
+	if (line.n < 1 || line.n > COMMITLOG_LINE_MAX)
+		return error_set(err, ERRC_USAGE,
+		    "a record of %zu bytes: must be 1 to %u", line.n,
+		    COMMITLOG_LINE_MAX);
+	if (memchr(line.p, '\n', line.n) != NULL)
+		return error_set(err, ERRC_USAGE, "a record is one line");
+	return 0;
+}
+
+/* A backend has told of every item, and its result is that of the first which
+ * is not in. */
+static bool
+fates_agree(const struct commitlog_item *items, size_t count, int rc)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct commitlog_item *item = &items[i];
+
+		if ((item->fate == COMMITLOG_IN) != (item->code == ERRC_OK) ||
+		    (item->fate == COMMITLOG_IN && item->seq == 0))
+			return false;
+		if (first == 0)
+			first = -(int)item->code;
+	}
+	return first == rc;
+}
+
 int
 commitlog_append(struct commitlog *log, struct commitlog_item *items,
     size_t count, uint64_t deadline_mono_ms, struct error *err)
 {
+	int rc = 0;
+
 	nowait_touch("the commit log");
-	if (count == 0)
-		return 0;
 	if (count > COMMITLOG_ITEMS_MAX)
-		return error_set(err, ERRC_USAGE,
+		rc = error_set(err, ERRC_USAGE,
 		    "%zu records at once: at most %d", count,
 		    COMMITLOG_ITEMS_MAX);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = check_item(log, &items[i], err);
 	for (size_t i = 0; i < count; i++) {
-		struct bytes line = items[i].line;
-
-		if (commitlog_partition_index(log, items[i].partition) < 0)
-			return no_partition(items[i].partition, err);
-		if (line.n < 1 || line.n > COMMITLOG_LINE_MAX)
-			return error_set(err, ERRC_USAGE,
-			    "a record of %zu bytes: must be 1 to %u", line.n,
-			    COMMITLOG_LINE_MAX);
-		if (memchr(line.p, '\n', line.n) != NULL)
-			return error_set(err, ERRC_USAGE,
-			    "a record is one line");
+		items[i].fate = COMMITLOG_NOT_IN;
+		items[i].code = rc < 0 ? (enum errc) - rc : ERRC_OK;
+		items[i].seq = 0;
 	}
-	return log->backend->append(log, items, count, deadline_mono_ms, err);
+	if (rc < 0 || count == 0)
+		return rc;
+	rc = log->backend->append(log, items, count, deadline_mono_ms, err);
+	assert(fates_agree(items, count, rc));
+	return rc;
 }
 
 int
 commitlog_find(struct commitlog *log, uint32_t partition,
-    struct reqid request_id, uint64_t *seq, uint64_t *time_ms,
-    struct error *err)
+    struct reqid request_id, uint64_t after_seq, uint64_t *seq,
+    uint64_t *time_ms, uint64_t deadline_mono_ms, struct error *err)
 {
-	uint64_t found_seq, found_time;
+	uint64_t found_seq = 0;
+	uint64_t found_time = 0;
 	int rc;
 
 	nowait_touch("the commit log");
 	if (commitlog_partition_index(log, partition) < 0)
 		return no_partition(partition, err);
-	rc = log->backend->find(log, partition, request_id, &found_seq,
-	    &found_time, err);
+	if (after_seq >= INT64_MAX)
+		return error_set(err, ERRC_USAGE, "find: no such position");
+	rc = log->backend->find(log, partition, request_id, after_seq,
+	    &found_seq, &found_time, deadline_mono_ms, err);
 	if (rc < 0)
 		return rc;
+	/* An earlier record of the id decided nothing: it must never answer
+	 * for the later one that the caller asks for. */
+	assert(found_seq > after_seq);
 	if (seq != NULL)
 		*seq = found_seq;
 	if (time_ms != NULL)
@@ -244,104 +322,65 @@ commitlog_find(struct commitlog *log, uint32_t partition,
 	return 0;
 }
 
-int
-commitlog_get(struct commitlog *log, uint32_t partition, uint64_t seq,
-    struct commitlog_entry *entry, struct buf *line, struct error *err)
-{
-	nowait_touch("the commit log");
-	if (commitlog_partition_index(log, partition) < 0)
-		return no_partition(partition, err);
-	buf_clear(line);
-	return log->backend->get(log, partition, seq, entry, line, err);
-}
-
-int
-commitlog_stored(struct commitlog *log, uint32_t partition, uint64_t *first,
-    uint64_t *last, struct error *err)
-{
-	uint64_t from, to;
-	int rc;
-
-	nowait_touch("the commit log");
-	if (commitlog_partition_index(log, partition) < 0)
-		return no_partition(partition, err);
-	rc = log->backend->stored(log, partition, &from, &to, err);
-	if (rc < 0)
-		return rc;
-	if (first != NULL)
-		*first = from;
-	if (last != NULL)
-		*last = to;
-	return 0;
-}
-
+/* Keeps the first failure of several calls, for the caller's err. */
 static int
-take_positions(const struct commitlog *log, uint64_t *next_seq,
-    const struct commitlog_position *positions, size_t count, struct error *err)
+keep_first(int first, int rc, struct error *err, const struct error *why)
 {
-	for (size_t i = 0; i < log->partition_count; i++)
-		next_seq[i] = UINT64_MAX;
-	for (size_t i = 0; i < count; i++) {
-		uint32_t partition = positions[i].partition;
-		long index = commitlog_partition_index(log, partition);
-
-		if (index < 0)
-			return no_partition(partition, err);
-		if (next_seq[index] != UINT64_MAX ||
-		    positions[i].next_seq >= INT64_MAX)
-			return error_set(err, ERRC_USAGE,
-			    "partition %u: two positions, or a bad one",
-			    partition);
-		next_seq[index] = positions[i].next_seq;
-	}
-	return 0;
+	if (first == 0 && rc < 0 && err != NULL)
+		*err = *why;
+	return first < 0 ? first : rc;
 }
 
 int
-commitlog_reader_open(struct commitlog_reader **out, struct commitlog *log,
-    const struct commitlog_position *positions, size_t count, struct error *err)
+commitlog_stored(struct commitlog *log, struct commitlog_span *spans,
+    size_t count, uint64_t deadline_mono_ms, struct error *err)
 {
-	struct commitlog_reader *reader = NULL;
-	uint64_t *next_seq;
-	int rc;
+	int first = 0;
 
-	next_seq = calloc(log->partition_count, sizeof(*next_seq));
-	if (next_seq == NULL)
-		return error_set(err, ERRC_NOMEM, "commit log: out of memory");
-	rc = take_positions(log, next_seq, positions, count, err);
-	if (rc == 0)
-		rc = log->backend->reader_open(&reader, log, positions, count,
-		    err);
-	if (rc < 0) {
-		free(next_seq);
-		return rc;
-	}
-	reader->log = log;
-	reader->next_seq = next_seq;
-	*out = reader;
-	return 0;
-}
-
-int
-commitlog_reader_next(struct commitlog_reader *reader, size_t max_records,
-    size_t max_bytes, commitlog_entry_fn *fn, void *arg, struct error *err)
-{
 	nowait_touch("the commit log");
-	assert(max_records > 0);
-	return reader->log->backend->reader_next(reader,
-	    KOOP_MIN(max_records, 65536), max_bytes, fn, arg, err);
+	for (size_t i = 0; i < count; i++) {
+		struct commitlog_span *span = &spans[i];
+		struct error why = { 0 };
+		int rc;
+
+		span->first = span->last = 0;
+		if (commitlog_partition_index(log, span->partition) < 0)
+			rc = no_partition(span->partition, &why);
+		else
+			rc = log->backend->stored(log, span, deadline_mono_ms,
+			    &why);
+		span->code = (enum errc) - rc;
+		assert(rc < 0 || span->first <= span->last);
+		first = keep_first(first, rc, err, &why);
+	}
+	return first;
 }
 
-void
-commitlog_reader_close(struct commitlog_reader *reader)
+int
+commitlog_ends(struct commitlog *log, struct commitlog_end *ends, size_t count,
+    uint64_t deadline_mono_ms, struct error *err)
 {
-	uint64_t *next_seq;
+	int first = 0;
 
-	if (reader == NULL)
-		return;
-	next_seq = reader->next_seq;
-	reader->log->backend->reader_close(reader);
-	free(next_seq);
+	nowait_touch("the commit log");
+	for (size_t i = 0; i < count; i++) {
+		ends[i].code = ERRC_OK;
+		ends[i].seq = 0;
+		if (commitlog_partition_index(log, ends[i].partition) < 0)
+			return no_partition(ends[i].partition, err);
+	}
+	if (log->backend->end == NULL)
+		return commitlog_barrier_ends(log, ends, count,
+		    deadline_mono_ms, err);
+	for (size_t i = 0; i < count; i++) {
+		struct error why = { 0 };
+		int rc = log->backend->end(log, &ends[i], deadline_mono_ms,
+		    &why);
+
+		ends[i].code = (enum errc) - rc;
+		first = keep_first(first, rc, err, &why);
+	}
+	return first;
 }
 
 static int
@@ -355,66 +394,13 @@ look_again_ms(int timeout_ms)
 uint32_t
 commitlog_bell(struct commitlog *log)
 {
-	return log->backend->bell(log, false);
+	return log->backend->bell(log);
 }
 
 void
 commitlog_wait(struct commitlog *log, uint32_t seen, int timeout_ms)
 {
-	nowait_touch("the commit log");
-	log->backend->wait(log, false, seen, look_again_ms(timeout_ms));
-}
-
-uint32_t
-commitlog_record_bell(struct commitlog *log)
-{
-	return log->backend->bell(log, true);
-}
-
-void
-commitlog_record_wait(struct commitlog *log, uint32_t seen, int timeout_ms)
-{
-	nowait_touch("the commit log");
-	log->backend->wait(log, true, seen, look_again_ms(timeout_ms));
-}
-
-int
-commitlog_end(struct commitlog *log, uint32_t partition, uint64_t *end,
-    struct error *err)
-{
-	long index = commitlog_partition_index(log, partition);
-
-	if (index < 0)
-		return no_partition(partition, err);
-	return log->backend->end(log, (size_t)index, end, err);
-}
-
-bool
-commitlog_shared(const struct commitlog *log)
-{
-	return log->backend->shared;
-}
-
-void
-commitlog_publish(struct commitlog *log, uint32_t set, uint32_t machine,
-    uint32_t partition, uint64_t applied)
-{
-	long index = commitlog_partition_index(log, partition);
-
-	if (index >= 0)
-		log->backend->publish(log, set, machine, (size_t)index,
-		    applied);
-}
-
-uint64_t
-commitlog_applied(struct commitlog *log, uint32_t set, uint32_t machine,
-    uint32_t partition)
-{
-	long index = commitlog_partition_index(log, partition);
-
-	if (index < 0)
-		return 0;
-	return log->backend->applied(log, set, machine, (size_t)index);
+	log->backend->wait(log, seen, look_again_ms(timeout_ms));
 }
 
 bool

@@ -8,35 +8,45 @@
 
 #include "base/bytes.h"
 #include "base/compiler.h"
+#include "base/error.h"
 #include "base/random.h"
 
 /*
- * The commit log: one totally ordered sequence of records a partition, which
- * begins with a genesis record at seq = base seq (0 in a new cluster).  An
- * object exists when, and only when, its record is in the log.
+ * The commit log: for each partition a sequence of records, which begins with
+ * a genesis record at seq = base seq (0 in a new cluster).  An object exists
+ * when, and only when, its record is in the log.
  *
  *      commitlog_sqlite.c   sqlite:/var/lib/koop/commit.db
  *      commitlog_mem.c      mem:NAME     (tests; shared in one process)
  *
- * Lines are bytes to it.  All functions may be called by any thread, but a
- * reader belongs to one at a time.  Not across fork(2).
+ * Partitions are independent: nothing is promised across them, neither one
+ * order, nor that what is appended together gets in together, nor that they
+ * fail together (protocol.md 2).  Lines are bytes to it.
+ *
+ * Every call has a deadline.  ERRC_UNAVAILABLE: the log, or that partition,
+ * is out of reach; try again.  ERRC_CONFIG: trying again will not help.
+ * All functions may be called by any thread, but a reader belongs to one at a
+ * time.  Not across fork(2).
  */
 
 #define COMMITLOG_LINE_MAX (512u << 10)
 #define COMMITLOG_PARTITIONS_MAX 4096
 #define COMMITLOG_ITEMS_MAX 4096 /* of one append */
+#define COMMITLOG_OPEN_MS 5000
 
-struct buf;
 struct clock;
 struct commitlog;
-struct commitlog_reader;
-struct error;
 
 struct commitlog_options {
 	const struct clock *clock; /* NULL: clock_system */
 	/* Do not sync commits: a power failure loses acknowledged writes, and
 	 * their positions are given again.  For experiments only. */
 	bool durability_os;
+	uint64_t timeout_ms; /* of open and create; 0: COMMITLOG_OPEN_MS */
+	/* Of the no-op records that a log needs which cannot tell its end
+	 * (commitlog_ends); NULL, 0: "koop-log", 1. */
+	const char *sender;
+	uint64_t epoch;
 };
 
 struct commitlog_genesis {
@@ -48,32 +58,42 @@ struct commitlog_genesis {
 	const uint8_t (*chain)[32]; /* NULL: all zero */
 };
 
+enum commitlog_fate {
+	COMMITLOG_NOT_IN,  /* surely not, and never will be */
+	COMMITLOG_IN,      /* durable */
+	COMMITLOG_UNKNOWN, /* perhaps: now, or later, or never */
+};
+
 struct commitlog_item {
 	uint32_t partition;
 	struct reqid request_id;
 	struct bytes line;
-	uint64_t seq, time_ms; /* out */
+	/* out */
+	enum commitlog_fate fate;
+	enum errc code;        /* why, unless it is in */
+	uint64_t seq, time_ms; /* when it is in */
 };
 
-struct commitlog_entry {
+/* First and last seq that the log itself holds. */
+struct commitlog_span {
 	uint32_t partition;
+	enum errc code; /* out, like the rest; 0: they are known */
+	uint64_t first, last;
+};
+
+struct commitlog_end {
+	uint32_t partition;
+	enum errc code; /* out, like the rest; 0: it is known */
 	uint64_t seq;
-	uint64_t time_ms; /* of the append; never decreases in a log */
-	struct reqid request_id;
-	struct bytes line; /* borrowed for the call */
 };
 
-struct commitlog_position {
-	uint32_t partition;
-	uint64_t next_seq; /* the first one wanted */
-};
-
-/* ERRC_MISMATCH: there is one already. */
+/* 0 also when it finished what an interrupted one had begun.  ERRC_MISMATCH:
+ * there is a whole one already. */
 KOOP_MUST int commitlog_create(const char *url,
     const struct commitlog_genesis *genesis,
     const struct commitlog_options *options, struct error *err);
 /* ERRC_CONFIG: unknown scheme, no log there, a file system of another
- * machine.  options may be NULL. */
+ * machine; ERRC_UNAVAILABLE: there may be one.  options may be NULL. */
 KOOP_MUST int commitlog_open(struct commitlog **out, const char *url,
     const struct commitlog_options *options, struct error *err);
 void commitlog_close(struct commitlog *log);
@@ -83,65 +103,34 @@ const char *commitlog_cluster(const struct commitlog *log);
 const uint32_t *commitlog_partitions(const struct commitlog *log,
     size_t *count);
 
-/* Append all items or none; return once they will survive a crash.  Callers
- * at the same time share one transaction.  ERRC_RETRY: not known to be in
- * the log (perhaps it is): ask commitlog_find() until the deadline, never
- * append the same again.  Anything else that fails is surely not in it. */
+/* Append; return once what is in will survive a crash.  Each item has a fate
+ * of its own.  0: all are in; else the code, and in err the reason, of the
+ * first that is not.  COMMITLOG_UNKNOWN: look with commitlog_find() until the
+ * deadline, never append the same again. */
 KOOP_MUST int commitlog_append(struct commitlog *log,
     struct commitlog_item *items, size_t count, uint64_t deadline_mono_ms,
     struct error *err);
-/* The first record of that id in the partition.  ERRC_NOTFOUND: not there. */
+/* The first record of that id after after_seq.  seq and time_ms may be NULL.
+ * ERRC_NOTFOUND: not there, so far. */
 KOOP_MUST int commitlog_find(struct commitlog *log, uint32_t partition,
-    struct reqid request_id, uint64_t *seq, uint64_t *time_ms,
+    struct reqid request_id, uint64_t after_seq, uint64_t *seq,
+    uint64_t *time_ms, uint64_t deadline_mono_ms, struct error *err);
+/* What the log holds: for a node to compare itself with, and for reports; it
+ * may lag.  0: all are known; else the first one's code. */
+KOOP_MUST int commitlog_stored(struct commitlog *log,
+    struct commitlog_span *spans, size_t count, uint64_t deadline_mono_ms,
     struct error *err);
-/* One record, its line in line (cleared first).  ERRC_NOTFOUND. */
-KOOP_MUST int commitlog_get(struct commitlog *log, uint32_t partition,
-    uint64_t seq, struct commitlog_entry *entry, struct buf *line,
-    struct error *err);
-/* First and last seq that the log itself holds (pointers may be NULL): what a
- * node compares itself with before it votes. */
-KOOP_MUST int commitlog_stored(struct commitlog *log, uint32_t partition,
-    uint64_t *first, uint64_t *last, struct error *err);
+/* The end, not below what any node has applied when the call begins.  A log
+ * may have to append a no-op record to each partition for that: who only
+ * reports asks commitlog_stored().  0: all are known; else the first's code. */
+KOOP_MUST int commitlog_ends(struct commitlog *log, struct commitlog_end *ends,
+    size_t count, uint64_t deadline_mono_ms, struct error *err);
 
-/* A nonzero return stops, and that record will be delivered again; a negative
- * one is returned to the caller. */
-typedef int commitlog_entry_fn(void *arg, const struct commitlog_entry *entry);
-
-/* A reader of some partitions, each from its own position, in the order of
- * the whole log.  ERRC_NOTFOUND: the log begins after a position.  A position
- * past the end is fine; what comes before it is skipped. */
-KOOP_MUST int commitlog_reader_open(struct commitlog_reader **out,
-    struct commitlog *log, const struct commitlog_position *positions,
-    size_t count, struct error *err);
-/* Deliver at most max_records, and about max_bytes of lines.  Returns how
- * many (0: nothing new), or what fn returned, or -ERRC_x; ERRC_CORRUPT when
- * the log has a gap or damage there. */
-KOOP_MUST int commitlog_reader_next(struct commitlog_reader *reader,
-    size_t max_records, size_t max_bytes, commitlog_entry_fn *fn, void *arg,
-    struct error *err);
-void commitlog_reader_close(struct commitlog_reader *reader);
-
-/* Sleep until something happened since the bell was read: a record, or a node
- * that applied one.  Wakes at least every second (a writer may have died before
- * it rang), so look again whatever woke you.  The second pair is for who
- * applies records: it does not wake for other nodes' applied. */
+/* Sleep until a record came since the bell was read.  Wakes at least every
+ * second (a writer may have died before it rang), so look again whatever woke
+ * you. */
 uint32_t commitlog_bell(struct commitlog *log);
 void commitlog_wait(struct commitlog *log, uint32_t seen, int timeout_ms);
-uint32_t commitlog_record_bell(struct commitlog *log);
-void commitlog_record_wait(struct commitlog *log, uint32_t seen,
-    int timeout_ms);
-
-/* The end for readers: never below any node's applied. */
-KOOP_MUST int commitlog_end(struct commitlog *log, uint32_t partition,
-    uint64_t *end, struct error *err);
-
-/* Do nodes see each other's applied through the log (embedded backends)? */
-bool commitlog_shared(const struct commitlog *log);
-/* Tell, and ask, how far a member has durably applied; 0 when not known. */
-void commitlog_publish(struct commitlog *log, uint32_t set, uint32_t machine,
-    uint32_t partition, uint64_t applied);
-uint64_t commitlog_applied(struct commitlog *log, uint32_t set,
-    uint32_t machine, uint32_t partition);
 
 /* Who holds the log's lock, and how long; false: nobody, or not known. */
 bool commitlog_holder(const char *url, int *pid, uint64_t *held_ms);

@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "commit/commitlog.h"
 
 void
 commitlog_group_init(struct commitlog_group *group, const struct clock *clock,
@@ -64,6 +63,7 @@ take_locked(struct commitlog_group *group)
 	size_t records = 0;
 	size_t bytes = 0;
 
+	assert(taken != NULL && taken->state == BATCH_LEADS);
 	while (group->first != NULL) {
 		struct commitlog_batch *batch = group->first;
 
@@ -149,7 +149,8 @@ commitlog_group_append(struct commitlog_group *group,
 {
 	struct commitlog_batch batch = { .items = items, .count = count };
 	pthread_condattr_t attr;
-	int rc = 0;
+
+	assert(count > 0 && count <= COMMITLOG_ITEMS_MAX);
 
 	for (size_t i = 0; i < count; i++)
 		batch.bytes += items[i].line.n;
@@ -170,18 +171,21 @@ commitlog_group_append(struct commitlog_group *group,
 	}
 	if (batch.state == BATCH_WAITS) {
 		dequeue_locked(group, &batch);
-		rc = error_set(err, ERRC_RETRY,
-		    "commit log: busy until the deadline");
+		(void)error_set(&batch.err, ERRC_UNAVAILABLE,
+		    "commit log: busy until the deadline: nothing was written");
 	} else if (batch.state == BATCH_LEADS) {
 		lead_locked(group);
 	}
 	pthread_mutex_unlock(&group->lock);
 
 	pthread_cond_destroy(&batch.changed);
-	if (rc == 0 && batch.rc < 0) {
-		if (err != NULL)
-			*err = batch.err;
-		rc = batch.rc;
+	/* Whoever was never taken is not in, which is also how it began. */
+	assert((batch.fate == COMMITLOG_IN) == (batch.err.code == ERRC_OK));
+	for (size_t i = 0; i < count; i++) {
+		items[i].fate = batch.fate;
+		items[i].code = batch.err.code;
 	}
-	return rc;
+	if (batch.fate != COMMITLOG_IN && err != NULL)
+		*err = batch.err;
+	return -(int)batch.err.code;
 }

@@ -9,6 +9,7 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
+#include "commit/commitlog.h"
 
 /*
  * Group commit: the threads of a process that append at the same time are
@@ -21,7 +22,6 @@
 #define COMMITLOG_GROUP_BYTES (8u << 20)
 
 struct clock;
-struct commitlog_item;
 
 /* One caller's records; on its stack. */
 struct commitlog_batch {
@@ -29,13 +29,14 @@ struct commitlog_batch {
 	struct commitlog_item *items;
 	size_t count;
 	size_t bytes;
-	int rc; /* what the commit function says, and err */
-	struct error err;
+	/* What the commit function says: of a transaction, so of all. */
+	enum commitlog_fate fate;
+	struct error err; /* unless it is in */
 	enum { BATCH_WAITS, BATCH_LEADS, BATCH_TAKEN, BATCH_DONE } state;
 	pthread_cond_t changed;
 };
 
-/* Commit the batches of the list, and set rc (and err) of each. */
+/* Commit the batches of the list, and set fate (and err) of each. */
 typedef void commitlog_group_fn(void *arg, struct commitlog_batch *batches);
 
 struct commitlog_group {
@@ -53,8 +54,8 @@ void commitlog_group_init(struct commitlog_group *group,
     commitlog_group_fn *after, void *arg);
 void commitlog_group_fini(struct commitlog_group *group);
 
-/* What commit() said of these items; ERRC_RETRY when the deadline passed
- * before a group took them (then they are surely not in the log). */
+/* Sets fate and code of each item, as commit() said; ERRC_UNAVAILABLE and not
+ * in when the deadline passed before a group took them. */
 KOOP_MUST int commitlog_group_append(struct commitlog_group *group,
     struct commitlog_item *items, size_t count, uint64_t deadline_mono_ms,
     struct error *err);

@@ -163,10 +163,10 @@ too_long(const struct commitlog_lock *lock, uint64_t waited_ms,
 	uint32_t pid = atomic_load(&lock->words->pid);
 
 	if (pid == 0)
-		return error_set(err, ERRC_RETRY,
+		return error_set(err, ERRC_UNAVAILABLE,
 		    "commit log: locked for %llu ms (%s)",
 		    (unsigned long long)waited_ms, lock->path);
-	return error_set(err, ERRC_RETRY,
+	return error_set(err, ERRC_UNAVAILABLE,
 	    "commit log: locked by process %u for %llu ms (%s)", pid,
 	    (unsigned long long)waited_ms, lock->path);
 }

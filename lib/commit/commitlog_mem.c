@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "commit/commitlog_backend.h"
+#include "commit/commitlog_mem.h"
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,253 +11,126 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
-
-/*
- * The twin for tests: mem:NAME is one log of this process, so that a gateway
- * and nine nodes in one program can share it.  It lives until its last handle
- * is closed, or until a first one comes when it was only made.  Lines are
- * copied at most once and never moved.
- */
-
-#define MEM_LOGS_MAX 64
-#define MEM_MEMBERS 64
-
-struct mem_record {
-	struct commitlog_entry entry;
-	uint8_t *line;
-};
-
-struct mem_member {
-	uint64_t who; /* set, machine + 1; 0: free */
-	uint64_t *applied;
-};
-
-struct mem_data {
-	char *name;
-	unsigned handles;
-	char cluster[33];
-	uint32_t *partitions;
-	size_t count;
-	pthread_mutex_t lock; /* guards all below */
-	pthread_cond_t rung;
-	uint32_t bell[2]; /* any, record */
-	struct mem_record *records;
-	size_t record_count, record_room;
-	uint64_t *first, *next; /* seq, of each partition */
-	struct mem_member member[MEM_MEMBERS];
-};
-
-struct mem_log {
-	struct commitlog base;
-	struct mem_data *data;
-};
-
-struct mem_reader {
-	struct commitlog_reader base;
-	size_t at; /* index of the next record to look at */
-};
-
-static pthread_mutex_t mem_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct mem_data *mem_logs[MEM_LOGS_MAX]; /* under mem_lock */
+#include "commit/commitlog_mem_parts.h"
 
 static struct mem_data *
 mem_data(struct commitlog *log)
 {
-	assert(log->backend == &commitlog_mem);
-	return container_of(log, struct mem_log, base)->data;
-}
+	struct mem_data *data = container_of(log, struct mem_log, base)->data;
 
-static void
-free_data(struct mem_data *data)
-{
-	for (size_t i = 0; i < data->record_count; i++)
-		free(data->records[i].line);
-	for (size_t i = 0; i < MEM_MEMBERS; i++)
-		free(data->member[i].applied);
-	free(data->records);
-	free(data->first);
-	free(data->next);
-	free(data->partitions);
-	free(data->name);
-	pthread_mutex_destroy(&data->lock);
-	pthread_cond_destroy(&data->rung);
-	free(data);
-}
-
-static long
-partition_index(const struct mem_data *data, uint32_t partition)
-{
-	for (size_t i = 0; i < data->count; i++) {
-		if (data->partitions[i] == partition)
-			return (long)i;
-	}
-	return -1;
-}
-
-static bool
-room_locked(struct mem_data *data, size_t more)
-{
-	size_t room = data->record_room;
-	struct mem_record *records;
-
-	while (room < data->record_count + more)
-		room = room == 0 ? 256 : room * 2;
-	if (room == data->record_room)
-		return true;
-	records = realloc(data->records, room * sizeof(*records));
-	if (records == NULL)
-		return false;
-	data->records = records;
-	data->record_room = room;
-	return true;
-}
-
-/* There is room.  False: no memory for the line. */
-static bool
-add_locked(struct mem_data *data, size_t index, struct reqid id,
-    struct bytes line, uint64_t time_ms)
-{
-	struct mem_record *record = &data->records[data->record_count];
-	uint8_t *copy = malloc(line.n);
-
-	if (copy == NULL)
-		return false;
-	memcpy(copy, line.p, line.n);
-	record->line = copy;
-	record->entry = (struct commitlog_entry){
-		.partition = data->partitions[index],
-		.seq = data->next[index]++,
-		.time_ms = time_ms,
-		.request_id = id,
-		.line = bytes_of(copy, line.n),
-	};
-	data->record_count++;
-	return true;
-}
-
-static struct mem_data *
-new_data(const char *name, const struct commitlog_genesis_lines *lines)
-{
-	const struct commitlog_genesis *genesis = lines->genesis;
-	struct mem_data *data = calloc(1, sizeof(*data));
-	pthread_condattr_t attr;
-	bool good;
-
-	if (data == NULL)
-		return NULL;
-	pthread_mutex_init(&data->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&data->rung, &attr);
-	pthread_condattr_destroy(&attr);
-	data->name = strdup(name);
-	data->count = genesis->count;
-	data->partitions = calloc(data->count, sizeof(*data->partitions));
-	data->first = calloc(data->count, sizeof(*data->first));
-	data->next = calloc(data->count, sizeof(*data->next));
-	memcpy(data->cluster, genesis->cluster, sizeof(data->cluster));
-	good = data->name != NULL && data->partitions != NULL &&
-	    data->first != NULL && data->next != NULL &&
-	    room_locked(data, data->count);
-	for (size_t i = 0; i < data->count && good; i++) {
-		data->partitions[i] = genesis->partitions[i];
-		if (genesis->base_seq != NULL)
-			data->first[i] = genesis->base_seq[i];
-		data->next[i] = data->first[i];
-		good = add_locked(data, i, lines->request_id, lines->line[i],
-		    lines->time_ms);
-	}
-	if (!good) {
-		free_data(data);
-		return NULL;
-	}
+	assert(strcmp(log->backend->scheme, "mem:") == 0);
+	assert(data->handles > 0);
 	return data;
 }
 
-static int
-mem_create(const char *rest, const struct commitlog_genesis_lines *lines,
-    const struct commitlog_options *options, struct error *err)
-{
-	size_t place = MEM_LOGS_MAX;
-	int rc = 0;
-
-	(void)options;
-	pthread_mutex_lock(&mem_lock);
-	for (size_t i = 0; i < MEM_LOGS_MAX; i++) {
-		if (mem_logs[i] == NULL)
-			place = i;
-		else if (strcmp(mem_logs[i]->name, rest) == 0)
-			rc = error_set(err, ERRC_MISMATCH,
-			    "commit log mem:%s: exists already", rest);
-	}
-	if (rc == 0 && place < MEM_LOGS_MAX)
-		mem_logs[place] = new_data(rest, lines);
-	if (rc == 0 && (place == MEM_LOGS_MAX || mem_logs[place] == NULL))
-		rc = error_set(err, ERRC_NOMEM, "mem:%s: out of memory", rest);
-	pthread_mutex_unlock(&mem_lock);
-	return rc;
-}
-
-static struct mem_data *
-hold_data(const char *name)
-{
-	struct mem_data *found = NULL;
-
-	pthread_mutex_lock(&mem_lock);
-	for (size_t i = 0; i < MEM_LOGS_MAX; i++) {
-		if (mem_logs[i] != NULL && strcmp(mem_logs[i]->name, name) == 0)
-			found = mem_logs[i];
-	}
-	if (found != NULL)
-		found->handles++;
-	pthread_mutex_unlock(&mem_lock);
-	return found;
-}
-
 static void
-drop_data(struct mem_data *data)
+ring_locked(struct mem_data *data)
 {
-	bool last;
-
-	pthread_mutex_lock(&mem_lock);
-	last = --data->handles == 0;
-	for (size_t i = 0; i < MEM_LOGS_MAX && last; i++) {
-		if (mem_logs[i] == data)
-			mem_logs[i] = NULL;
-	}
-	pthread_mutex_unlock(&mem_lock);
-	if (last)
-		free_data(data);
+	data->bell++;
+	pthread_cond_broadcast(&data->rung);
 }
+
+/* One record as an append makes it: after a gap, at an odd time. */
+static const struct commitlog_entry *
+append_locked(struct mem_data *data, size_t index, struct reqid id,
+    struct bytes line, const struct clock *clock)
+{
+	const struct mem_hostile *hostile = &data->hostile;
+	static const struct reqid none;
+	uint64_t time_ms = clock_real_ms(clock);
+
+	data->appends++;
+	if (hostile->gaps != 0 && data->appends % hostile->gaps == 0 &&
+	    commitlog_mem_add(data, index, none, BYTES_NONE, 0) == NULL)
+		return NULL;
+	if (data->appends % 2 == 0)
+		time_ms -= KOOP_MIN(time_ms, hostile->back);
+	ring_locked(data);
+	return commitlog_mem_add(data, index, id, line, time_ms);
+}
+
+/* Each call is a while for what is late.  No memory: it never lands, which
+ * is a fate that its writer has to live with. */
+static void
+call_locked(struct mem_data *data, const struct clock *clock, bool all)
+{
+	struct mem_late **at = &data->late;
+
+	data->calls++;
+	while (*at != NULL) {
+		struct mem_late *late = *at;
+
+		if (!all && late->due > data->calls) {
+			at = &late->next;
+			continue;
+		}
+		*at = late->next;
+		(void)append_locked(data, late->index, late->id,
+		    bytes_of(late->line, late->bytes), clock);
+		free(late);
+	}
+}
+
+static bool
+keep_late_locked(struct mem_data *data, size_t index,
+    const struct commitlog_item *item)
+{
+	struct mem_late *late = malloc(sizeof(*late) + item->line.n);
+	struct mem_late **end = &data->late;
+
+	if (late == NULL)
+		return false;
+	late->next = NULL;
+	late->index = index;
+	late->id = item->request_id;
+	late->due = data->hold ? UINT64_MAX : data->calls + MEM_LATE_OPS;
+	late->bytes = item->line.n;
+	memcpy(late->line, item->line.p, item->line.n);
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = late;
+	return true;
+}
+
+static bool
+out_of_reach_locked(struct mem_data *data, size_t index)
+{
+	uint64_t every = data->hostile.outage;
+
+	assert(index < data->count);
+	return data->out[index] ||
+	    (every != 0 && ++data->visits[index] % every == 0);
+}
+
+static const struct commitlog_backend mem_unshared;
 
 static int
 mem_open(struct commitlog **out, const char *rest,
     const struct commitlog_options *options, struct error *err)
 {
-	struct mem_data *data = hold_data(rest);
+	struct mem_data *data = commitlog_mem_take(rest);
 	struct mem_log *log;
 
 	if (data == NULL)
 		return error_set(err, ERRC_CONFIG,
 		    "commit log mem:%s: there is none", rest);
 	log = calloc(1, sizeof(*log));
-	if (log != NULL)
-		log->base.partitions = calloc(data->count,
-		    sizeof(*log->base.partitions));
-	if (log == NULL || log->base.partitions == NULL) {
-		free(log);
-		drop_data(data);
+	if (log == NULL) {
+		commitlog_mem_drop(data);
 		return error_set(err, ERRC_NOMEM, "mem:%s: out of memory",
 		    rest);
 	}
 	log->data = data;
-	log->base.backend = &commitlog_mem;
+	log->base.backend = data->hostile.unshared ? &mem_unshared :
+						     &commitlog_mem;
 	log->base.clock = options->clock != NULL ? options->clock :
 						   &clock_system;
 	memcpy(log->base.cluster, data->cluster, sizeof(log->base.cluster));
-	memcpy(log->base.partitions, data->partitions,
-	    data->count * sizeof(*data->partitions));
-	log->base.partition_count = data->count;
+	if (!commitlog_mem_fill(&log->base, data)) {
+		commitlog_close(&log->base);
+		return error_set(err, ERRC_NOMEM, "mem:%s: out of memory",
+		    rest);
+	}
 	*out = &log->base;
 	return 0;
 }
@@ -266,16 +140,39 @@ mem_close(struct commitlog *base)
 {
 	struct mem_log *log = container_of(base, struct mem_log, base);
 
-	drop_data(log->data);
+	commitlog_mem_drop(log->data);
 	free(log);
 }
 
-static void
-ring_locked(struct mem_data *data, bool record)
+/* Appending and looking. */
+
+static int
+append_item_locked(struct mem_data *data, struct commitlog_item *item,
+    const struct clock *clock, struct error *err)
 {
-	for (int i = 0; i <= record; i++)
-		data->bell[i]++;
-	pthread_cond_broadcast(&data->rung);
+	size_t index = commitlog_mem_index(data, item->partition);
+	uint64_t every = data->hostile.late;
+	const struct commitlog_entry *entry;
+
+	if (out_of_reach_locked(data, index))
+		return commitlog_mem_told_out(item->partition, err);
+	if (data->hold || (every != 0 && (data->appends + 1) % every == 0)) {
+		data->appends++;
+		if (!keep_late_locked(data, index, item))
+			return error_set(err, ERRC_NOMEM,
+			    "commit log: out of memory");
+		item->fate = COMMITLOG_UNKNOWN;
+		return error_set(err, ERRC_UNAVAILABLE,
+		    "commit log: partition %u: no answer to an append",
+		    item->partition);
+	}
+	entry = append_locked(data, index, item->request_id, item->line, clock);
+	if (entry == NULL)
+		return error_set(err, ERRC_NOMEM, "commit log: out of memory");
+	item->fate = COMMITLOG_IN;
+	item->seq = entry->seq;
+	item->time_ms = entry->time_ms;
+	return 0;
 }
 
 static int
@@ -283,154 +180,226 @@ mem_append(struct commitlog *log, struct commitlog_item *items, size_t count,
     uint64_t deadline_mono_ms, struct error *err)
 {
 	struct mem_data *data = mem_data(log);
-	uint64_t now = clock_real_ms(log->clock);
-	size_t before;
+	int first = 0;
+
+	(void)deadline_mono_ms; /* memory answers at once */
+	pthread_mutex_lock(&data->lock);
+	call_locked(data, log->clock, false);
+	for (size_t i = 0; i < count; i++) {
+		struct error why = { 0 };
+		int rc = append_item_locked(data, &items[i], log->clock, &why);
+
+		items[i].code = (enum errc) - rc;
+		if (first == 0 && rc < 0 && err != NULL)
+			*err = why;
+		if (first == 0)
+			first = rc;
+	}
+	data->hold = false;
+	pthread_mutex_unlock(&data->lock);
+	return first;
+}
+
+/* The first that matches; NULL: none.  With an id: after seq; else at seq. */
+static const struct mem_record *
+look_locked(const struct mem_data *data, uint32_t partition,
+    const struct reqid *id, uint64_t seq)
+{
+	for (size_t i = 0; i < data->record_count; i++) {
+		const struct mem_record *record = &data->records[i];
+		const struct commitlog_entry *entry = &record->entry;
+
+		if (record->gone || entry->partition != partition)
+			continue;
+		if (id == NULL ?
+			entry->seq == seq :
+			entry->seq > seq && reqid_equal(entry->request_id, *id))
+			return record;
+	}
+	return NULL;
+}
+
+static int
+mem_find(struct commitlog *log, uint32_t partition, struct reqid id,
+    uint64_t after_seq, uint64_t *seq, uint64_t *time_ms,
+    uint64_t deadline_mono_ms, struct error *err)
+{
+	struct mem_data *data = mem_data(log);
+	const struct mem_record *record = NULL;
 	int rc = 0;
 
 	(void)deadline_mono_ms;
 	pthread_mutex_lock(&data->lock);
-	before = data->record_count;
-	if (!room_locked(data, count))
-		rc = error_set(err, ERRC_NOMEM, "commit log: out of memory");
+	call_locked(data, log->clock, false);
+	if (data->out[commitlog_mem_index(data, partition)])
+		rc = commitlog_mem_told_out(partition, err);
 	else
-		now = KOOP_MAX(now, data->records[before - 1].entry.time_ms);
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		size_t index = (size_t)partition_index(data,
-		    items[i].partition);
-
-		items[i].seq = data->next[index];
-		items[i].time_ms = now;
-		if (!add_locked(data, index, items[i].request_id, items[i].line,
-			now))
-			rc = error_set(err, ERRC_NOMEM,
-			    "commit log: out of memory");
+		record = look_locked(data, partition, &id, after_seq);
+	if (record != NULL) {
+		*seq = record->entry.seq;
+		*time_ms = record->entry.time_ms;
+	} else if (rc == 0) {
+		rc = error_set(err, ERRC_NOTFOUND,
+		    "commit log: partition %u: no record of that request id",
+		    partition);
 	}
-	while (rc < 0 && data->record_count > before) {
-		struct mem_record
-		    *record = &data->records[--data->record_count];
-
-		data->next[partition_index(data, record->entry.partition)]--;
-		free(record->line);
-	}
-	if (rc == 0)
-		ring_locked(data, true);
 	pthread_mutex_unlock(&data->lock);
 	return rc;
 }
 
 static int
-mem_find(struct commitlog *log, uint32_t partition, struct reqid id,
-    uint64_t *seq, uint64_t *time_ms, struct error *err)
-{
-	struct mem_data *data = mem_data(log);
-	bool found = false;
-
-	pthread_mutex_lock(&data->lock);
-	for (size_t i = 0; i < data->record_count && !found; i++) {
-		const struct commitlog_entry *entry = &data->records[i].entry;
-
-		if (entry->partition == partition &&
-		    reqid_equal(entry->request_id, id)) {
-			*seq = entry->seq;
-			*time_ms = entry->time_ms;
-			found = true;
-		}
-	}
-	pthread_mutex_unlock(&data->lock);
-	return found ?
-	    0 :
-	    error_set(err, ERRC_NOTFOUND,
-		"commit log: partition %u: no record of that request id",
-		partition);
-}
-
-static int
 mem_get(struct commitlog *log, uint32_t partition, uint64_t seq,
-    struct commitlog_entry *entry, struct buf *line, struct error *err)
+    struct commitlog_entry *entry, struct buf *line, uint64_t deadline_mono_ms,
+    struct error *err)
 {
 	struct mem_data *data = mem_data(log);
-	bool found = false;
+	const struct mem_record *record = NULL;
+	int rc = 0;
 
+	(void)deadline_mono_ms;
 	pthread_mutex_lock(&data->lock);
-	for (size_t i = 0; i < data->record_count && !found; i++) {
-		const struct commitlog_entry *at = &data->records[i].entry;
-
-		if (at->partition == partition && at->seq == seq) {
-			*entry = *at;
-			buf_add(line, at->line.p, at->line.n);
-			found = true;
-		}
-	}
-	pthread_mutex_unlock(&data->lock);
-	if (!found)
-		return error_set(err, ERRC_NOTFOUND,
+	if (data->out[commitlog_mem_index(data, partition)])
+		rc = commitlog_mem_told_out(partition, err);
+	else
+		record = look_locked(data, partition, NULL, seq);
+	if (record != NULL) {
+		*entry = record->entry;
+		buf_add(line, record->entry.line.p, record->entry.line.n);
+	} else if (rc == 0) {
+		rc = error_set(err, ERRC_NOTFOUND,
 		    "commit log: partition %u: no record %llu", partition,
 		    (unsigned long long)seq);
-	if (buf_failed(line))
-		return error_set(err, ERRC_NOMEM,
-		    "commit log: no room for a record");
-	entry->line = buf_bytes(line);
-	return 0;
-}
-
-static int
-mem_stored(struct commitlog *log, uint32_t partition, uint64_t *first,
-    uint64_t *last, struct error *err)
-{
-	struct mem_data *data = mem_data(log);
-	long index = partition_index(data, partition);
-
-	(void)err;
-	pthread_mutex_lock(&data->lock);
-	*first = data->first[index];
-	*last = data->next[index] - 1;
-	pthread_mutex_unlock(&data->lock);
-	return 0;
-}
-
-static int
-mem_reader_open(struct commitlog_reader **out, struct commitlog *log,
-    const struct commitlog_position *positions, size_t count, struct error *err)
-{
-	struct mem_data *data = mem_data(log);
-	struct mem_reader *reader;
-
-	for (size_t i = 0; i < count; i++) {
-		long index = partition_index(data, positions[i].partition);
-
-		if (positions[i].next_seq < data->first[index])
-			return error_set(err, ERRC_NOTFOUND,
-			    "commit log mem:%s: partition %u: begins at %llu, "
-			    "after the %llu wanted",
-			    data->name, positions[i].partition,
-			    (unsigned long long)data->first[index],
-			    (unsigned long long)positions[i].next_seq);
 	}
-	reader = calloc(1, sizeof(*reader));
+	pthread_mutex_unlock(&data->lock);
+	if (rc == 0 && buf_failed(line))
+		rc = error_set(err, ERRC_NOMEM,
+		    "commit log: no room for a record");
+	if (rc == 0)
+		entry->line = buf_bytes(line);
+	return rc;
+}
+
+static int
+mem_stored(struct commitlog *log, struct commitlog_span *span,
+    uint64_t deadline_mono_ms, struct error *err)
+{
+	struct mem_data *data = mem_data(log);
+	size_t index = commitlog_mem_index(data, span->partition);
+	int rc = 0;
+
+	(void)deadline_mono_ms;
+	pthread_mutex_lock(&data->lock);
+	if (data->out[index])
+		rc = commitlog_mem_told_out(span->partition, err);
+	span->first = data->first[index];
+	span->last = data->next[index] - 1;
+	pthread_mutex_unlock(&data->lock);
+	return rc;
+}
+
+static int
+mem_end(struct commitlog *log, struct commitlog_end *end,
+    uint64_t deadline_mono_ms, struct error *err)
+{
+	struct commitlog_span span = { .partition = end->partition };
+	int rc = mem_stored(log, &span, deadline_mono_ms, err);
+
+	end->seq = span.last;
+	return rc;
+}
+
+/* Reading. */
+
+static int
+mem_reader_new(struct commitlog_reader **out, struct commitlog *log,
+    struct error *err)
+{
+	struct mem_reader *reader = calloc(1, sizeof(*reader));
+
+	(void)log;
 	if (reader == NULL)
 		return error_set(err, ERRC_NOMEM, "commit log: out of memory");
 	*out = &reader->base;
 	return 0;
 }
 
-/* Entries are never removed and their lines never move, so that one is good
- * without the lock. */
+static int
+mem_reader_seek(struct commitlog_reader *base,
+    const struct commitlog_position *positions, size_t count,
+    uint64_t deadline_mono_ms, struct error *err)
+{
+	struct mem_reader *reader = container_of(base, struct mem_reader, base);
+	struct mem_data *data = mem_data(base->log);
+	int rc = 0;
+
+	(void)deadline_mono_ms;
+	reader->at = 0;
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		size_t index = commitlog_mem_index(data,
+		    positions[i].partition);
+		uint64_t wanted = positions[i].next_seq;
+		uint64_t first, next;
+		char text[128];
+
+		pthread_mutex_lock(&data->lock);
+		first = data->first[index];
+		next = data->next[index];
+		pthread_mutex_unlock(&data->lock);
+		if (wanted >= first && wanted <= next)
+			continue;
+		snprintf(text, sizeof(text),
+		    "commit log: partition %u: %s at %llu, %s the %llu wanted",
+		    positions[i].partition, wanted < first ? "begins" : "ends",
+		    (unsigned long long)(wanted < first ? first : next - 1),
+		    wanted < first ? "after" : "before",
+		    (unsigned long long)wanted);
+		rc = commitlog_reader_trouble(base, index,
+		    wanted < first ? ERRC_NOTFOUND : ERRC_MISMATCH, text, err);
+	}
+	return rc;
+}
+
+/* Those out of reach are told, and are left out. */
+static int
+find_outages(struct mem_data *data, struct mem_reader *reader,
+    struct error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < data->count && rc == 0; i++) {
+		bool out;
+
+		pthread_mutex_lock(&data->lock);
+		out = data->out[i];
+		pthread_mutex_unlock(&data->lock);
+		if (out && reader->base.next_seq[i] != UINT64_MAX)
+			rc = commitlog_reader_trouble(&reader->base, i,
+			    ERRC_UNAVAILABLE, "commit log: out of reach", err);
+	}
+	return rc;
+}
+
+/* Lines never move, so that an entry is good without the lock.  *out_index:
+ * one that is out of reach just now, or SIZE_MAX. */
 static bool
-next_entry(struct mem_data *data, struct mem_reader *reader, size_t *index,
-    struct commitlog_entry *out)
+next_entry(struct mem_data *data, struct mem_reader *reader,
+    struct commitlog_entry *entry, size_t *index, bool *out)
 {
 	bool found = false;
 
 	pthread_mutex_lock(&data->lock);
 	for (; reader->at < data->record_count && !found; reader->at++) {
-		const struct commitlog_entry *entry = &data->records[reader->at]
-							   .entry;
+		const struct mem_record *record = &data->records[reader->at];
+		uint64_t next;
 
-		*index = (size_t)partition_index(data, entry->partition);
-		if (entry->seq < reader->base.next_seq[*index] ||
-		    reader->base.next_seq[*index] == UINT64_MAX)
+		*index = commitlog_mem_index(data, record->entry.partition);
+		next = reader->base.next_seq[*index];
+		if (record->gone || next == UINT64_MAX ||
+		    record->entry.seq < next)
 			continue;
-		*out = *entry;
+		assert(record->entry.seq == next);
+		*entry = record->entry;
+		*out = out_of_reach_locked(data, *index);
 		found = true;
 	}
 	pthread_mutex_unlock(&data->lock);
@@ -439,7 +408,8 @@ next_entry(struct mem_data *data, struct mem_reader *reader, size_t *index,
 
 static int
 mem_reader_next(struct commitlog_reader *base, size_t max_records,
-    size_t max_bytes, commitlog_entry_fn *fn, void *arg, struct error *err)
+    size_t max_bytes, commitlog_entry_fn *fn, void *arg,
+    uint64_t deadline_mono_ms, struct error *err)
 {
 	struct mem_reader *reader = container_of(base, struct mem_reader, base);
 	struct mem_data *data = mem_data(base->log);
@@ -447,13 +417,23 @@ mem_reader_next(struct commitlog_reader *base, size_t max_records,
 	size_t delivered = 0;
 	size_t bytes = 0;
 	size_t index;
+	bool out;
+	int rc;
 
-	(void)err;
-	while (delivered < max_records &&
+	(void)deadline_mono_ms;
+	pthread_mutex_lock(&data->lock);
+	call_locked(data, base->log->clock, false);
+	pthread_mutex_unlock(&data->lock);
+	rc = find_outages(data, reader, err);
+	while (rc == 0 && delivered < max_records &&
 	    (delivered == 0 || bytes < max_bytes) &&
-	    next_entry(data, reader, &index, &entry)) {
-		int rc = fn(arg, &entry);
-
+	    next_entry(data, reader, &entry, &index, &out)) {
+		if (out) {
+			rc = commitlog_reader_trouble(base, index,
+			    ERRC_UNAVAILABLE, "commit log: out of reach", err);
+			continue;
+		}
+		rc = fn(arg, &entry);
 		if (rc != 0) {
 			reader->at--;
 			return rc < 0 ? rc : (int)delivered;
@@ -462,29 +442,80 @@ mem_reader_next(struct commitlog_reader *base, size_t max_records,
 		bytes += entry.line.n;
 		delivered++;
 	}
-	return (int)delivered;
+	return rc < 0 ? rc : (int)delivered;
 }
 
 static void
-mem_reader_close(struct commitlog_reader *base)
+mem_reader_free(struct commitlog_reader *base)
 {
 	free(container_of(base, struct mem_reader, base));
 }
 
+/* For tests. */
+
+void
+commitlog_mem_outage(struct commitlog *log, uint32_t partition, bool out)
+{
+	struct mem_data *data = mem_data(log);
+
+	pthread_mutex_lock(&data->lock);
+	data->out[commitlog_mem_index(data, partition)] = out;
+	ring_locked(data);
+	pthread_mutex_unlock(&data->lock);
+}
+
+void
+commitlog_mem_hold(struct commitlog *log)
+{
+	struct mem_data *data = mem_data(log);
+
+	pthread_mutex_lock(&data->lock);
+	data->hold = true;
+	pthread_mutex_unlock(&data->lock);
+}
+
+void
+commitlog_mem_land(struct commitlog *log)
+{
+	struct mem_data *data = mem_data(log);
+
+	pthread_mutex_lock(&data->lock);
+	call_locked(data, log->clock, true);
+	pthread_mutex_unlock(&data->lock);
+}
+
+void
+commitlog_mem_cut(struct commitlog *log, uint32_t partition, uint64_t seq)
+{
+	struct mem_data *data = mem_data(log);
+	size_t index = commitlog_mem_index(data, partition);
+
+	pthread_mutex_lock(&data->lock);
+	assert(seq >= data->first[index] && seq < data->next[index]);
+	for (size_t i = 0; i < data->record_count; i++) {
+		const struct commitlog_entry *entry = &data->records[i].entry;
+
+		if (entry->partition == partition && entry->seq > seq)
+			data->records[i].gone = true;
+	}
+	data->next[index] = seq + 1;
+	pthread_mutex_unlock(&data->lock);
+}
+
 static uint32_t
-mem_bell(struct commitlog *log, bool records)
+mem_bell(struct commitlog *log)
 {
 	struct mem_data *data = mem_data(log);
 	uint32_t bell;
 
 	pthread_mutex_lock(&data->lock);
-	bell = data->bell[records];
+	bell = data->bell;
 	pthread_mutex_unlock(&data->lock);
 	return bell;
 }
 
 static void
-mem_wait(struct commitlog *log, bool records, uint32_t seen, int timeout_ms)
+mem_wait(struct commitlog *log, uint32_t seen, int timeout_ms)
 {
 	struct mem_data *data = mem_data(log);
 	struct timespec until;
@@ -497,95 +528,80 @@ mem_wait(struct commitlog *log, bool records, uint32_t seen, int timeout_ms)
 		until.tv_nsec -= 1000000000;
 	}
 	pthread_mutex_lock(&data->lock);
-	while (data->bell[records] == seen) {
-		if (pthread_cond_timedwait(&data->rung, &data->lock, &until) !=
-		    0)
-			break;
-	}
+	while (data->bell == seen &&
+	    pthread_cond_timedwait(&data->rung, &data->lock, &until) == 0)
+		;
 	pthread_mutex_unlock(&data->lock);
 }
 
-static int
-mem_end(struct commitlog *log, size_t index, uint64_t *end, struct error *err)
-{
-	struct mem_data *data = mem_data(log);
-
-	(void)err;
-	pthread_mutex_lock(&data->lock);
-	*end = data->next[index] - 1;
-	pthread_mutex_unlock(&data->lock);
-	return 0;
-}
-
-static struct mem_member *
-member_locked(struct mem_data *data, uint32_t set, uint32_t machine, bool claim)
-{
-	uint64_t who = ((uint64_t)set << 32 | machine) + 1;
-
-	for (size_t i = 0; i < MEM_MEMBERS; i++) {
-		struct mem_member *member = &data->member[i];
-
-		if (member->who == who)
-			return member;
-		if (member->who != 0)
-			continue;
-		if (!claim)
-			return NULL;
-		member->applied = calloc(data->count, sizeof(uint64_t));
-		if (member->applied == NULL)
-			return NULL;
-		member->who = who;
-		return member;
-	}
-	return NULL;
-}
+/* Positions, which all handles of a shared one have in common. */
 
 static void
-mem_publish(struct commitlog *log, uint32_t set, uint32_t machine, size_t index,
+mem_publish(struct commitlog *log, struct positions_member member, size_t index,
     uint64_t applied)
 {
-	struct mem_data *data = mem_data(log);
-	struct mem_member *member;
-
-	pthread_mutex_lock(&data->lock);
-	member = member_locked(data, set, machine, true);
-	if (member != NULL)
-		member->applied[index] = applied;
-	ring_locked(data, false);
-	pthread_mutex_unlock(&data->lock);
+	positiontable_set(mem_data(log)->positions, member, index, applied);
 }
 
 static uint64_t
-mem_applied(struct commitlog *log, uint32_t set, uint32_t machine, size_t index)
+mem_applied(struct commitlog *log, struct positions_member member, size_t index)
 {
-	struct mem_data *data = mem_data(log);
-	struct mem_member *member;
-	uint64_t applied = 0;
-
-	pthread_mutex_lock(&data->lock);
-	member = member_locked(data, set, machine, false);
-	if (member != NULL)
-		applied = member->applied[index];
-	pthread_mutex_unlock(&data->lock);
-	return applied;
+	return positiontable_get(mem_data(log)->positions, member, index);
 }
+
+static uint32_t
+mem_positions_bell(struct commitlog *log)
+{
+	return positiontable_bell(mem_data(log)->positions);
+}
+
+static void
+mem_positions_wait(struct commitlog *log, uint32_t seen, int timeout_ms)
+{
+	positiontable_wait(mem_data(log)->positions, seen, timeout_ms);
+}
+
+static const struct positions_backend mem_positions = {
+	.publish = mem_publish,
+	.applied = mem_applied,
+	.bell = mem_positions_bell,
+	.wait = mem_positions_wait,
+};
 
 const struct commitlog_backend commitlog_mem = {
 	.scheme = "mem:",
-	.shared = true,
-	.create = mem_create,
+	.positions = &mem_positions,
+	.begun = commitlog_mem_begun,
+	.create = commitlog_mem_create,
 	.open = mem_open,
 	.close = mem_close,
 	.append = mem_append,
 	.find = mem_find,
 	.get = mem_get,
 	.stored = mem_stored,
-	.reader_open = mem_reader_open,
+	.end = mem_end,
+	.reader_new = mem_reader_new,
+	.reader_seek = mem_reader_seek,
 	.reader_next = mem_reader_next,
-	.reader_close = mem_reader_close,
+	.reader_free = mem_reader_free,
 	.bell = mem_bell,
 	.wait = mem_wait,
-	.end = mem_end,
-	.publish = mem_publish,
-	.applied = mem_applied,
+};
+
+static const struct commitlog_backend mem_unshared = {
+	.scheme = "mem:",
+	.begun = commitlog_mem_begun,
+	.create = commitlog_mem_create,
+	.open = mem_open,
+	.close = mem_close,
+	.append = mem_append,
+	.find = mem_find,
+	.get = mem_get,
+	.stored = mem_stored,
+	.reader_new = mem_reader_new,
+	.reader_seek = mem_reader_seek,
+	.reader_next = mem_reader_next,
+	.reader_free = mem_reader_free,
+	.bell = mem_bell,
+	.wait = mem_wait,
 };

@@ -18,7 +18,7 @@
 #include "commit/commitlog_lock.h"
 
 #define PAGE_MAGIC "KOOPPAGE"
-#define PAGE_VERSION 1
+#define PAGE_VERSION 2
 #define PAGE_ALIGN 64
 #define PAGE_MEMBERS 64 /* of one partition: two sets of 32 */
 #define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
@@ -31,7 +31,7 @@ struct page_header {
 	uint64_t bytes; /* of the file */
 	char boot_id[BOOT_ID_BYTES];
 	uint8_t database_id[16];
-	_Atomic uint32_t bell[2]; /* any, record */
+	_Atomic uint32_t bell[2]; /* by enum page_bell */
 };
 
 struct page_member {
@@ -179,12 +179,10 @@ means_something(const struct commitlog_page *page,
 }
 
 static void
-ring(const struct mapping *mapping, bool record)
+ring(const struct mapping *mapping, enum page_bell bell)
 {
-	for (int i = 0; i <= record; i++) {
-		atomic_fetch_add(&mapping->header->bell[i], 1);
-		commitlog_lock_wake(&mapping->header->bell[i]);
-	}
+	atomic_fetch_add(&mapping->header->bell[bell], 1);
+	commitlog_lock_wake(&mapping->header->bell[bell]);
 }
 
 /* Put a mapping in front.  Sleepers on the old one get up and look. */
@@ -195,8 +193,10 @@ push_locked(struct commitlog_page *page, struct mapping *mapping)
 
 	mapping->older = old;
 	atomic_store(&page->newest, mapping);
-	if (old != NULL)
-		ring(old, true);
+	if (old != NULL) {
+		ring(old, PAGE_BELL_POSITIONS);
+		ring(old, PAGE_BELL_RECORDS);
+	}
 }
 
 static struct mapping *
@@ -401,38 +401,40 @@ commitlog_page_publish(struct commitlog_page *page, size_t index, uint32_t set,
 	assert(index < page->count);
 	if (mapping == NULL)
 		return;
+	/* The end first: whoever sees this member there must not find the end
+	 * below it (protocol-why.md S7). */
 	raise_to(&mapping->end[index], applied);
+	assert(atomic_load(&mapping->end[index]) >= applied);
 	member = find_member(mapping, index, set, machine, true);
 	if (member != NULL)
 		atomic_store(&member->applied, applied);
-	ring(mapping, false);
+	ring(mapping, PAGE_BELL_POSITIONS);
 }
 
 uint32_t
-commitlog_page_bell(struct commitlog_page *page, bool record)
+commitlog_page_bell(struct commitlog_page *page, enum page_bell bell)
 {
 	struct mapping *mapping = atomic_load(&page->newest);
 
-	return mapping == NULL ? 0 :
-				 atomic_load(&mapping->header->bell[record]);
+	return mapping == NULL ? 0 : atomic_load(&mapping->header->bell[bell]);
 }
 
 void
-commitlog_page_ring(struct commitlog_page *page, bool record)
+commitlog_page_ring(struct commitlog_page *page, enum page_bell bell)
 {
 	struct mapping *mapping = atomic_load(&page->newest);
 
 	if (mapping != NULL)
-		ring(mapping, record);
+		ring(mapping, bell);
 }
 
 void
-commitlog_page_sleep(struct commitlog_page *page, bool record, uint32_t seen,
-    int timeout_ms)
+commitlog_page_sleep(struct commitlog_page *page, enum page_bell bell,
+    uint32_t seen, int timeout_ms)
 {
 	struct mapping *mapping = atomic_load(&page->newest);
 
 	if (mapping != NULL)
-		commitlog_lock_sleep(&mapping->header->bell[record], seen,
+		commitlog_lock_sleep(&mapping->header->bell[bell], seen,
 		    timeout_ms);
 }

@@ -57,17 +57,19 @@ void commitlog_page_raise(struct commitlog_page *page, size_t index,
     uint64_t seq);
 uint64_t commitlog_page_applied(struct commitlog_page *page, size_t index,
     uint32_t set, uint32_t machine);
-/* Raises end first, if need be.  Rings for those who wait for anything. */
+/* Raises end first, if need be; rings for those who wait for positions. */
 void commitlog_page_publish(struct commitlog_page *page, size_t index,
     uint32_t set, uint32_t machine, uint64_t applied);
 
 /*
- * Two bells: record is rung for new records, any for these and for what nodes
- * applied, so that those who apply do not wake each other for nothing.
+ * Two bells, each rung for its own: those who apply records must not wake each
+ * other by what they have applied.
  */
-uint32_t commitlog_page_bell(struct commitlog_page *page, bool record);
-void commitlog_page_ring(struct commitlog_page *page, bool record);
-void commitlog_page_sleep(struct commitlog_page *page, bool record,
+enum page_bell { PAGE_BELL_POSITIONS, PAGE_BELL_RECORDS };
+
+uint32_t commitlog_page_bell(struct commitlog_page *page, enum page_bell bell);
+void commitlog_page_ring(struct commitlog_page *page, enum page_bell bell);
+void commitlog_page_sleep(struct commitlog_page *page, enum page_bell bell,
     uint32_t seen, int timeout_ms);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "commit/commitlog_sqlite.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -14,7 +16,7 @@ static const char *const scan_sql[SCAN_STATEMENTS] = {
 	[SCAN_END] = ("COMMIT"),
 	[SCAN_FIND] = ("SELECT seq, time_ms FROM record"
 		       " WHERE request_id=?1 AND +partition=?2"
-		       " ORDER BY row LIMIT 1"),
+		       " AND seq>?3 ORDER BY row LIMIT 1"),
 	[SCAN_GET] = ("SELECT row, partition, seq, time_ms, request_id, line"
 		      " FROM record WHERE partition=?1 AND seq=?2"),
 	[SCAN_ENDS] = ("SELECT"
@@ -92,18 +94,21 @@ take_row(struct commitlog_scan *scan, sqlite3_stmt *statement,
 	if (partition >= 0 && partition <= UINT32_MAX)
 		index = commitlog_partition_index(scan->log,
 		    (uint32_t)partition);
+	row->index = index < 0 ? SIZE_MAX : (size_t)index;
+	row->entry.partition = (uint32_t)partition;
 	if (index < 0 || seq < 0 || time_ms < 0 || id == NULL || line == NULL ||
 	    sqlite3_column_bytes(statement, 4) != REQID_BYTES ||
 	    line_bytes < 1 || line_bytes > (int)COMMITLOG_LINE_MAX)
 		return error_set(err, ERRC_CORRUPT,
 		    "commit log %s: row %lld is damaged", scan->path,
 		    (long long)row->row);
-	row->index = (size_t)index;
 	row->bytes = (size_t)line_bytes;
 	row->entry = (struct commitlog_entry){
 		.partition = (uint32_t)partition,
 		.seq = (uint64_t)seq,
 		.time_ms = (uint64_t)time_ms,
+		.generation = scan->log->generation[index],
+		.base_seq = scan->log->base_seq[index],
 		.line = bytes_of(line, (size_t)line_bytes),
 	};
 	memcpy(row->entry.request_id.b, id, REQID_BYTES);
@@ -112,7 +117,8 @@ take_row(struct commitlog_scan *scan, sqlite3_stmt *statement,
 
 int
 commitlog_scan_find(struct commitlog_scan *scan, uint32_t partition,
-    struct reqid id, uint64_t *seq, uint64_t *time_ms, struct error *err)
+    struct reqid id, uint64_t after_seq, uint64_t *seq, uint64_t *time_ms,
+    struct error *err)
 {
 	sqlite3_stmt *statement = scan->statement[SCAN_FIND];
 	int rc;
@@ -120,7 +126,8 @@ commitlog_scan_find(struct commitlog_scan *scan, uint32_t partition,
 	pthread_mutex_lock(&scan->lock);
 	if (sqlite3_bind_blob(statement, 1, id.b, REQID_BYTES, SQLITE_STATIC) !=
 		SQLITE_OK ||
-	    sqlite3_bind_int64(statement, 2, partition) != SQLITE_OK)
+	    sqlite3_bind_int64(statement, 2, partition) != SQLITE_OK ||
+	    sqlite3_bind_int64(statement, 3, (int64_t)after_seq) != SQLITE_OK)
 		rc = failed(scan, err);
 	else
 		rc = step(scan, SCAN_FIND, err);
@@ -217,26 +224,36 @@ commitlog_scan_stored(struct commitlog_scan *scan, uint32_t partition,
 
 /* Lower *row to just before the first record wanted, if it is there. */
 static int
-place_locked(struct commitlog_scan *scan,
-    const struct commitlog_position *position, int64_t *row, struct error *err)
+place_locked(struct commitlog_scan *scan, struct commitlog_reader *reader,
+    size_t index, int64_t *row, struct error *err)
 {
 	sqlite3_stmt *statement = scan->statement[SCAN_PLACE];
+	uint32_t partition = scan->log->partitions[index];
+	uint64_t wanted = reader->next_seq[index];
 	uint64_t first = 0, last = 0;
+	struct error why = { 0 };
+	char text[256];
 	int rc;
 
-	rc = stored_locked(scan, position->partition, &first, &last, err);
+	rc = stored_locked(scan, partition, &first, &last, &why);
+	if (rc == -ERRC_CORRUPT)
+		return commitlog_reader_trouble(reader, index, ERRC_CORRUPT,
+		    why.text, err);
 	if (rc < 0)
-		return rc;
-	if (position->next_seq < first)
-		return error_set(err, ERRC_NOTFOUND,
-		    "commit log %s: partition %u: begins at %llu, after the "
-		    "%llu wanted",
-		    scan->path, position->partition, (unsigned long long)first,
-		    (unsigned long long)position->next_seq);
-	if (sqlite3_bind_int64(statement, 1, position->partition) !=
-		SQLITE_OK ||
-	    sqlite3_bind_int64(statement, 2, (int64_t)position->next_seq) !=
-		SQLITE_OK)
+		return error_set(err, why.code, "%s", why.text);
+	if (wanted < first || wanted > last + 1) {
+		snprintf(text, sizeof(text),
+		    "commit log %.100s: partition %u: %s at %llu, %s the %llu "
+		    "wanted",
+		    scan->path, partition, wanted < first ? "begins" : "ends",
+		    (unsigned long long)(wanted < first ? first : last),
+		    wanted < first ? "after" : "before",
+		    (unsigned long long)wanted);
+		return commitlog_reader_trouble(reader, index,
+		    wanted < first ? ERRC_NOTFOUND : ERRC_MISMATCH, text, err);
+	}
+	if (sqlite3_bind_int64(statement, 1, partition) != SQLITE_OK ||
+	    sqlite3_bind_int64(statement, 2, (int64_t)wanted) != SQLITE_OK)
 		return failed(scan, err);
 	rc = step(scan, SCAN_PLACE, err);
 	if (rc == 1) {
@@ -251,8 +268,7 @@ place_locked(struct commitlog_scan *scan,
 
 int
 commitlog_scan_place(struct commitlog_scan *scan,
-    const struct commitlog_position *positions, size_t count, int64_t *row,
-    struct error *err)
+    struct commitlog_reader *reader, int64_t *row, struct error *err)
 {
 	int64_t top = 0;
 	int rc;
@@ -268,8 +284,11 @@ commitlog_scan_place(struct commitlog_scan *scan,
 			sqlite3_reset(scan->statement[SCAN_TOP]);
 			rc = 0;
 		}
-		for (size_t i = 0; i < count && rc == 0; i++)
-			rc = place_locked(scan, &positions[i], &top, err);
+		for (size_t i = 0; i < scan->log->partition_count && rc == 0;
+		     i++) {
+			if (reader->next_seq[i] != UINT64_MAX)
+				rc = place_locked(scan, reader, i, &top, err);
+		}
 		if (step(scan, SCAN_END, NULL) < 0 && rc == 0)
 			rc = failed(scan, err);
 	}
@@ -305,15 +324,18 @@ fetch_locked(struct commitlog_scan *scan, struct commitlog_fetch *fetch,
 			fetch->more = false;
 			return rc;
 		}
-		rc = take_row(scan, statement, row, err);
-		if (rc < 0) {
-			sqlite3_reset(statement);
-			/* What stands before it is good. */
-			return fetch->count > 0 ? 0 : rc;
-		}
+		row->damaged = take_row(scan, statement, row, NULL) < 0;
 		fetch->row = row->row;
-		if (fetch->next_seq[row->index] == UINT64_MAX ||
-		    row->entry.seq < fetch->next_seq[row->index])
+		/* Of no partition that can be told: the one that misses it
+		 * will find a gap there. */
+		if (row->index == SIZE_MAX ||
+		    fetch->next_seq[row->index] == UINT64_MAX)
+			continue;
+		if (row->damaged) {
+			fetch->count++;
+			continue;
+		}
+		if (row->entry.seq < fetch->next_seq[row->index])
 			continue;
 		row->at = fetch->lines->n;
 		buf_add(fetch->lines, row->entry.line.p, row->bytes);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "commit/commitlog_sqlite.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdlib.h>
@@ -14,20 +15,21 @@
 
 /* "KOOP" in the database header, so that file(1) can tell. */
 #define SCHEMA_APPLICATION_ID 0x4b4f4f50
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define SCHEMA_BUSY_MS 5000
 #define SCHEMA_LOCK_MS 5000
 
 static const char schema_sql[] =
     "CREATE TABLE meta(cluster TEXT NOT NULL, database_id BLOB NOT NULL);"
-    "CREATE TABLE partition(number INTEGER PRIMARY KEY);"
+    "CREATE TABLE partition(number INTEGER PRIMARY KEY,"
+    " generation INTEGER NOT NULL, base_seq INTEGER NOT NULL);"
     "CREATE TABLE record(row INTEGER PRIMARY KEY AUTOINCREMENT,"
     " partition INTEGER NOT NULL, seq INTEGER NOT NULL,"
     " time_ms INTEGER NOT NULL, request_id BLOB NOT NULL,"
     " line BLOB NOT NULL);"
     "CREATE UNIQUE INDEX record_seq ON record(partition, seq);"
     "CREATE INDEX record_request ON record(request_id);"
-    "PRAGMA application_id=0x4b4f4f50; PRAGMA user_version=1;";
+    "PRAGMA application_id=0x4b4f4f50; PRAGMA user_version=2;";
 
 static enum errc
 code_of(int sqlite)
@@ -36,7 +38,8 @@ code_of(int sqlite)
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 	case SQLITE_PROTOCOL:
-		return ERRC_RETRY;
+	case SQLITE_FULL: /* cured by whoever makes room, not by a new log */
+		return ERRC_UNAVAILABLE;
 	case SQLITE_NOMEM:
 		return ERRC_NOMEM;
 	case SQLITE_CORRUPT:
@@ -268,9 +271,14 @@ insert_genesis(sqlite3 *db, const char *path, sqlite3_stmt *statement[2],
 	const struct commitlog_genesis *genesis = lines->genesis;
 	uint64_t base = genesis->base_seq != NULL ? genesis->base_seq[i] : 0;
 
+	assert(lines->line[i].n > 0);
 	if (sqlite3_reset(statement[0]) != SQLITE_OK ||
 	    sqlite3_bind_int64(statement[0], 1, genesis->partitions[i]) !=
 		SQLITE_OK ||
+	    sqlite3_bind_int64(statement[0], 2,
+		genesis->generation != 0 ? (int64_t)genesis->generation : 1) !=
+		SQLITE_OK ||
+	    sqlite3_bind_int64(statement[0], 3, (int64_t)base) != SQLITE_OK ||
 	    sqlite3_step(statement[0]) != SQLITE_DONE)
 		return commitlog_schema_error(db, path, "write partition", err);
 	if (sqlite3_reset(statement[1]) != SQLITE_OK ||
@@ -297,7 +305,7 @@ insert_all(sqlite3 *db, const char *path,
 
 	rc = insert_meta(db, path, lines->genesis->cluster, err);
 	if (rc == 0 &&
-	    (sqlite3_prepare_v2(db, "INSERT INTO partition VALUES(?)", -1,
+	    (sqlite3_prepare_v2(db, "INSERT INTO partition VALUES(?,?,?)", -1,
 		 &statement[0], NULL) != SQLITE_OK ||
 		sqlite3_prepare_v2(db,
 		    "INSERT INTO record(partition, seq, time_ms, request_id,"
@@ -399,32 +407,43 @@ load_meta(sqlite3_stmt *statement, const char *path, struct commitlog *log,
 	return 0;
 }
 
+/* False: the row makes no sense. */
+static bool
+take_partition(sqlite3_stmt *statement, struct commitlog *log)
+{
+	size_t at = log->partition_count;
+	int64_t number = sqlite3_column_int64(statement, 0);
+	int64_t generation = sqlite3_column_int64(statement, 1);
+	int64_t base_seq = sqlite3_column_int64(statement, 2);
+
+	if (at == COMMITLOG_PARTITIONS_MAX || number < 0 ||
+	    number > INT32_MAX || generation < 1 || base_seq < 0)
+		return false;
+	log->partitions[at] = (uint32_t)number;
+	log->generation[at] = (uint64_t)generation;
+	log->base_seq[at] = (uint64_t)base_seq;
+	log->partition_count++;
+	return true;
+}
+
 static int
 load_partitions(sqlite3_stmt *statement, const char *path,
     struct commitlog *log, struct error *err)
 {
-	uint32_t *numbers = calloc(COMMITLOG_PARTITIONS_MAX, sizeof(*numbers));
-	size_t count = 0;
+	size_t max = COMMITLOG_PARTITIONS_MAX;
+	bool good = true;
 
-	if (numbers == NULL)
+	log->partitions = calloc(max, sizeof(*log->partitions));
+	log->generation = calloc(max, sizeof(*log->generation));
+	log->base_seq = calloc(max, sizeof(*log->base_seq));
+	if (log->partitions == NULL || log->generation == NULL ||
+	    log->base_seq == NULL)
 		return error_set(err, ERRC_NOMEM, "%s: out of memory", path);
-	while (sqlite3_step(statement) == SQLITE_ROW) {
-		int64_t number = sqlite3_column_int64(statement, 0);
-
-		if (count == COMMITLOG_PARTITIONS_MAX || number < 0 ||
-		    number > INT32_MAX) {
-			count = 0;
-			break;
-		}
-		numbers[count++] = (uint32_t)number;
-	}
-	if (count == 0) {
-		free(numbers);
+	while (good && sqlite3_step(statement) == SQLITE_ROW)
+		good = take_partition(statement, log);
+	if (!good || log->partition_count == 0)
 		return error_set(err, ERRC_CORRUPT,
 		    "commit log %s: its list of partitions is damaged", path);
-	}
-	log->partitions = numbers;
-	log->partition_count = count;
 	return 0;
 }
 
@@ -439,8 +458,9 @@ commitlog_schema_load(sqlite3 *db, const char *path, struct commitlog *log,
 	if (sqlite3_prepare_v2(db, "SELECT cluster, database_id FROM meta", -1,
 		&meta, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(db,
-		"SELECT number FROM partition ORDER BY number", -1, &partitions,
-		NULL) != SQLITE_OK) {
+		"SELECT number, generation, base_seq FROM partition"
+		" ORDER BY number",
+		-1, &partitions, NULL) != SQLITE_OK) {
 		rc = commitlog_schema_error(db, path, "read", err);
 	} else {
 		rc = load_meta(meta, path, log, database_id, err);

@@ -2,6 +2,7 @@
 #include "commit/commitlog_sqlite.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "base/file.h"
 #include "commit/commitlog_lock.h"
 #include "commit/commitlog_page.h"
+#include "commit/positiontable.h"
 
 /* How often a page may vanish under our hands before we give up. */
 #define SQLITE_PAGE_TRIES 5
@@ -154,52 +156,67 @@ sqlite_append(struct commitlog *log, struct commitlog_item *items, size_t count,
 	    count, deadline_mono_ms, err);
 }
 
+/* Reads of a WAL database wait for nobody: the deadline is not looked at. */
 static int
 sqlite_find(struct commitlog *log, uint32_t partition, struct reqid id,
-    uint64_t *seq, uint64_t *time_ms, struct error *err)
+    uint64_t after_seq, uint64_t *seq, uint64_t *time_ms,
+    uint64_t deadline_mono_ms, struct error *err)
 {
-	return commitlog_scan_find(&sqlite_log(log)->scan, partition, id, seq,
-	    time_ms, err);
+	(void)deadline_mono_ms;
+	return commitlog_scan_find(&sqlite_log(log)->scan, partition, id,
+	    after_seq, seq, time_ms, err);
 }
 
 static int
 sqlite_get(struct commitlog *log, uint32_t partition, uint64_t seq,
-    struct commitlog_entry *entry, struct buf *line, struct error *err)
+    struct commitlog_entry *entry, struct buf *line, uint64_t deadline_mono_ms,
+    struct error *err)
 {
+	(void)deadline_mono_ms;
 	return commitlog_scan_get(&sqlite_log(log)->scan, partition, seq, entry,
 	    line, err);
 }
 
 static int
-sqlite_stored(struct commitlog *log, uint32_t partition, uint64_t *first,
-    uint64_t *last, struct error *err)
+sqlite_stored(struct commitlog *log, struct commitlog_span *span,
+    uint64_t deadline_mono_ms, struct error *err)
 {
-	return commitlog_scan_stored(&sqlite_log(log)->scan, partition, first,
-	    last, err);
+	(void)deadline_mono_ms;
+	return commitlog_scan_stored(&sqlite_log(log)->scan, span->partition,
+	    &span->first, &span->last, err);
 }
 
 static int
-sqlite_reader_open(struct commitlog_reader **out, struct commitlog *log,
-    const struct commitlog_position *positions, size_t count, struct error *err)
+sqlite_reader_new(struct commitlog_reader **out, struct commitlog *log,
+    struct error *err)
 {
 	struct sqlite_reader *reader = calloc(1, sizeof(*reader));
-	int rc;
 
+	(void)log;
 	if (reader == NULL)
 		return error_set(err, ERRC_NOMEM, "commit log: out of memory");
 	reader->lines = buf_make(SQLITE_LINES_MAX);
-	rc = commitlog_scan_place(&sqlite_log(log)->scan, positions, count,
-	    &reader->row, err);
-	if (rc < 0) {
-		free(reader);
-		return rc;
-	}
 	*out = &reader->base;
 	return 0;
 }
 
+static int
+sqlite_reader_seek(struct commitlog_reader *base,
+    const struct commitlog_position *positions, size_t count,
+    uint64_t deadline_mono_ms, struct error *err)
+{
+	struct sqlite_reader *reader = container_of(base, struct sqlite_reader,
+	    base);
+
+	(void)positions;
+	(void)count;
+	(void)deadline_mono_ms;
+	return commitlog_scan_place(&sqlite_log(base->log)->scan, base,
+	    &reader->row, err);
+}
+
 static void
-sqlite_reader_close(struct commitlog_reader *base)
+sqlite_reader_free(struct commitlog_reader *base)
 {
 	struct sqlite_reader *reader = container_of(base, struct sqlite_reader,
 	    base);
@@ -220,9 +237,11 @@ raise_ends(struct sqlite_log *log, const struct commitlog_row *rows,
 	for (int tries = 0; tries < SQLITE_PAGE_TRIES; tries++) {
 		int rc;
 
-		for (size_t i = 0; i < count; i++)
-			commitlog_page_raise(log->page, rows[i].index,
-			    rows[i].entry.seq);
+		for (size_t i = 0; i < count; i++) {
+			if (!rows[i].damaged)
+				commitlog_page_raise(log->page, rows[i].index,
+				    rows[i].entry.seq);
+		}
 		if (commitlog_page_current(log->page))
 			return 0;
 		rc = commitlog_writer_page(&log->writer, err);
@@ -233,30 +252,50 @@ raise_ends(struct sqlite_log *log, const struct commitlog_row *rows,
 	    log->path);
 }
 
-/* Returns how many, or what fn or the check says. */
+/* A gap, or a row that cannot be read: that partition goes no further. */
 static int
-deliver(struct sqlite_reader *reader, size_t count, commitlog_entry_fn *fn,
-    void *arg, struct error *err)
+stop_at_damage(struct sqlite_reader *reader, const struct commitlog_row *row,
+    struct error *err)
+{
+	char text[256];
+
+	if (row->damaged)
+		snprintf(text, sizeof(text),
+		    "commit log: partition %u: row %lld is damaged",
+		    row->entry.partition, (long long)row->row);
+	else
+		snprintf(text, sizeof(text),
+		    "commit log: partition %u: %llu comes where %llu should: "
+		    "records are missing",
+		    row->entry.partition, (unsigned long long)row->entry.seq,
+		    (unsigned long long)reader->base.next_seq[row->index]);
+	return commitlog_reader_trouble(&reader->base, row->index, ERRC_CORRUPT,
+	    text, err);
+}
+
+/* Returns how many, or what fn said.  *whole: all rows were looked at. */
+static int
+deliver(struct sqlite_reader *reader, size_t count, bool *whole,
+    commitlog_entry_fn *fn, void *arg, struct error *err)
 {
 	int delivered = 0;
 
+	*whole = false;
 	for (size_t i = 0; i < count; i++) {
 		struct commitlog_row *row = &reader->rows[i];
 		uint64_t *next = &reader->base.next_seq[row->index];
 		int rc;
 
-		if (row->entry.seq < *next)
-			continue;
 		reader->row = row->row - 1;
-		if (row->entry.seq > *next && delivered > 0)
-			return delivered;
-		if (row->entry.seq > *next)
-			return error_set(err, ERRC_CORRUPT,
-			    "commit log: partition %u: %llu comes where %llu "
-			    "should: records are missing",
-			    row->entry.partition,
-			    (unsigned long long)row->entry.seq,
-			    (unsigned long long)*next);
+		if (*next == UINT64_MAX ||
+		    (!row->damaged && row->entry.seq < *next))
+			continue;
+		if (row->damaged || row->entry.seq > *next) {
+			rc = stop_at_damage(reader, row, err);
+			if (rc < 0)
+				return rc;
+			continue;
+		}
 		row->entry.line = bytes_of(reader->lines.p + row->at,
 		    row->bytes);
 		rc = fn(arg, &row->entry);
@@ -264,8 +303,8 @@ deliver(struct sqlite_reader *reader, size_t count, commitlog_entry_fn *fn,
 			return rc < 0 ? rc : delivered;
 		(*next)++;
 		delivered++;
-		reader->row = row->row;
 	}
+	*whole = true;
 	return delivered;
 }
 
@@ -286,7 +325,8 @@ room_for(struct sqlite_reader *reader, size_t count, struct error *err)
 
 static int
 sqlite_reader_next(struct commitlog_reader *base, size_t max_records,
-    size_t max_bytes, commitlog_entry_fn *fn, void *arg, struct error *err)
+    size_t max_bytes, commitlog_entry_fn *fn, void *arg,
+    uint64_t deadline_mono_ms, struct error *err)
 {
 	struct sqlite_reader *reader = container_of(base, struct sqlite_reader,
 	    base);
@@ -298,8 +338,10 @@ sqlite_reader_next(struct commitlog_reader *base, size_t max_records,
 		    SQLITE_LINES_MAX - COMMITLOG_LINE_MAX),
 		.lines = &reader->lines,
 	};
+	bool whole = false;
 	int rc;
 
+	(void)deadline_mono_ms;
 	rc = room_for(reader, max_records + 1, err);
 	if (rc < 0)
 		return rc;
@@ -310,25 +352,27 @@ sqlite_reader_next(struct commitlog_reader *base, size_t max_records,
 		if (rc == 0 && fetch.count > 0)
 			rc = raise_ends(log, reader->rows, fetch.count, err);
 		if (rc == 0)
-			rc = deliver(reader, fetch.count, fn, arg, err);
-		if (rc < 0 || (size_t)rc < fetch.count)
+			rc = deliver(reader, fetch.count, &whole, fn, arg, err);
+		if (rc < 0 || !whole)
 			return rc;
 		/* What came after the last delivered one was not for us. */
+		assert(fetch.row >= reader->row);
 		reader->row = fetch.row;
 	} while (rc == 0 && fetch.more);
 	return rc;
 }
 
 static uint32_t
-sqlite_bell(struct commitlog *log, bool records)
+sqlite_bell(struct commitlog *log)
 {
-	return commitlog_page_bell(sqlite_log(log)->page, records);
+	return commitlog_page_bell(sqlite_log(log)->page, PAGE_BELL_RECORDS);
 }
 
 static void
-sqlite_wait(struct commitlog *log, bool records, uint32_t seen, int timeout_ms)
+sqlite_wait(struct commitlog *log, uint32_t seen, int timeout_ms)
 {
-	commitlog_page_sleep(sqlite_log(log)->page, records, seen, timeout_ms);
+	commitlog_page_sleep(sqlite_log(log)->page, PAGE_BELL_RECORDS, seen,
+	    timeout_ms);
 }
 
 /*
@@ -336,17 +380,20 @@ sqlite_wait(struct commitlog *log, bool records, uint32_t seen, int timeout_ms)
  * applied something before the look raised the end in this very page.
  */
 static int
-sqlite_end(struct commitlog *base, size_t index, uint64_t *end,
-    struct error *err)
+sqlite_end(struct commitlog *base, struct commitlog_end *end,
+    uint64_t deadline_mono_ms, struct error *err)
 {
 	struct sqlite_log *log = sqlite_log(base);
+	long index = commitlog_partition_index(base, end->partition);
 
+	(void)deadline_mono_ms; /* of a lock that is waited for 5 s at most */
+	assert(index >= 0);
 	for (int tries = 0; tries < SQLITE_PAGE_TRIES; tries++) {
-		uint64_t seen = commitlog_page_end(log->page, index);
+		uint64_t seen = commitlog_page_end(log->page, (size_t)index);
 		int rc;
 
 		if (commitlog_page_current(log->page)) {
-			*end = seen;
+			end->seq = seen;
 			return 0;
 		}
 		rc = commitlog_writer_page(&log->writer, err);
@@ -357,15 +404,17 @@ sqlite_end(struct commitlog *base, size_t index, uint64_t *end,
 	    log->path);
 }
 
-/* Cannot fail for its caller: what is not told is only not known. */
+/* Positions.  Cannot fail for its caller: what is not told is only not known.
+ */
 static void
-sqlite_publish(struct commitlog *base, uint32_t set, uint32_t machine,
+sqlite_publish(struct commitlog *base, struct positions_member member,
     size_t index, uint64_t applied)
 {
 	struct sqlite_log *log = sqlite_log(base);
 
 	for (int tries = 0; tries < SQLITE_PAGE_TRIES; tries++) {
-		commitlog_page_publish(log->page, index, set, machine, applied);
+		commitlog_page_publish(log->page, index, member.set,
+		    member.machine, applied);
 		if (commitlog_page_current(log->page) ||
 		    commitlog_writer_page(&log->writer, NULL) < 0)
 			return;
@@ -373,12 +422,32 @@ sqlite_publish(struct commitlog *base, uint32_t set, uint32_t machine,
 }
 
 static uint64_t
-sqlite_applied(struct commitlog *log, uint32_t set, uint32_t machine,
+sqlite_applied(struct commitlog *log, struct positions_member member,
     size_t index)
 {
-	return commitlog_page_applied(sqlite_log(log)->page, index, set,
-	    machine);
+	return commitlog_page_applied(sqlite_log(log)->page, index, member.set,
+	    member.machine);
 }
+
+static uint32_t
+sqlite_positions_bell(struct commitlog *log)
+{
+	return commitlog_page_bell(sqlite_log(log)->page, PAGE_BELL_POSITIONS);
+}
+
+static void
+sqlite_positions_wait(struct commitlog *log, uint32_t seen, int timeout_ms)
+{
+	commitlog_page_sleep(sqlite_log(log)->page, PAGE_BELL_POSITIONS, seen,
+	    timeout_ms);
+}
+
+static const struct positions_backend positions_page = {
+	.publish = sqlite_publish,
+	.applied = sqlite_applied,
+	.bell = sqlite_positions_bell,
+	.wait = sqlite_positions_wait,
+};
 
 static bool
 sqlite_holder(const char *rest, int *pid, uint64_t *held_ms)
@@ -395,7 +464,7 @@ sqlite_holder(const char *rest, int *pid, uint64_t *held_ms)
 
 const struct commitlog_backend commitlog_sqlite = {
 	.scheme = "sqlite:",
-	.shared = true,
+	.positions = &positions_page,
 	.create = sqlite_create,
 	.open = sqlite_open,
 	.close = sqlite_close,
@@ -403,13 +472,12 @@ const struct commitlog_backend commitlog_sqlite = {
 	.find = sqlite_find,
 	.get = sqlite_get,
 	.stored = sqlite_stored,
-	.reader_open = sqlite_reader_open,
+	.reader_new = sqlite_reader_new,
+	.reader_seek = sqlite_reader_seek,
 	.reader_next = sqlite_reader_next,
-	.reader_close = sqlite_reader_close,
+	.reader_free = sqlite_reader_free,
 	.bell = sqlite_bell,
 	.wait = sqlite_wait,
 	.end = sqlite_end,
-	.publish = sqlite_publish,
-	.applied = sqlite_applied,
 	.holder = sqlite_holder,
 };

@@ -108,8 +108,8 @@ KOOP_MUST int commitlog_scan_open(struct commitlog_scan *scan,
     struct error *err);
 void commitlog_scan_close(struct commitlog_scan *scan);
 KOOP_MUST int commitlog_scan_find(struct commitlog_scan *scan,
-    uint32_t partition, struct reqid id, uint64_t *seq, uint64_t *time_ms,
-    struct error *err);
+    uint32_t partition, struct reqid id, uint64_t after_seq, uint64_t *seq,
+    uint64_t *time_ms, struct error *err);
 KOOP_MUST int commitlog_scan_get(struct commitlog_scan *scan,
     uint32_t partition, uint64_t seq, struct commitlog_entry *entry,
     struct buf *line, struct error *err);
@@ -122,12 +122,13 @@ struct commitlog_row {
 	struct commitlog_entry entry;
 	size_t index; /* of its partition */
 	size_t at, bytes;
+	bool damaged;
 };
 
-/* The row after which a reader of these positions begins. */
+/* The row after which a reader with these next_seq begins; trouble of those
+ * whose position is not there. */
 KOOP_MUST int commitlog_scan_place(struct commitlog_scan *scan,
-    const struct commitlog_position *positions, size_t count, int64_t *row,
-    struct error *err);
+    struct commitlog_reader *reader, int64_t *row, struct error *err);
 
 struct commitlog_fetch {
 	int64_t row; /* in: begin after it; out: seen up to it */

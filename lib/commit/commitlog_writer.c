@@ -166,6 +166,7 @@ next_seq(struct commitlog_writer *writer, size_t index, uint64_t *out,
 		writer->touched[writer->touched_count++] = (uint32_t)index;
 	}
 	*out = writer->next_seq[index]++;
+	assert(*out > 0);
 	return 0;
 }
 
@@ -201,6 +202,7 @@ insert(struct commitlog_writer *writer, struct commitlog_item *item,
 	rc = next_seq(writer, (size_t)index, &item->seq, err);
 	if (rc < 0)
 		return rc;
+	assert(item->seq > writer->log->base_seq[index]);
 	item->time_ms = time_ms;
 	if (sqlite3_bind_int64(statement, 1, item->partition) != SQLITE_OK ||
 	    sqlite3_bind_int64(statement, 2, (int64_t)item->seq) != SQLITE_OK ||
@@ -231,29 +233,31 @@ sync_failed(struct commitlog_writer *writer)
  * kernel may say "success" next time.  Anything else: the caller looks.
  */
 static int
-commit_locked(struct commitlog_writer *writer, struct error *err)
+commit_locked(struct commitlog_writer *writer, enum commitlog_fate *fate,
+    struct error *err)
 {
 	int rc = FAULT(LOG_COMMIT) != 0 ? SQLITE_IOERR_FSYNC :
 					  run(writer, WRITER_COMMIT);
 
-	if (rc == SQLITE_DONE)
+	if (rc == SQLITE_DONE) {
+		*fate = COMMITLOG_IN;
 		return 0;
+	}
 	if ((rc & 0xff) == SQLITE_IOERR)
 		sync_failed(writer);
-	if ((rc & 0xff) == SQLITE_FULL)
-		return failed(writer, "commit", err);
-	(void)failed(writer, "commit", err);
-	if (err != NULL)
-		err->code = ERRC_RETRY;
-	return -ERRC_RETRY;
+	if ((rc & 0xff) != SQLITE_FULL)
+		*fate = COMMITLOG_UNKNOWN;
+	return failed(writer, "commit", err);
 }
 
 static int
 append_locked(struct commitlog_writer *writer, struct commitlog_batch *batches,
-    struct error *err)
+    enum commitlog_fate *fate, struct error *err)
 {
 	uint64_t time_ms = 0;
 	int rc;
+
+	assert(writer->touched_count == 0);
 
 	if (run(writer, WRITER_BEGIN) != SQLITE_DONE)
 		return failed(writer, "begin", err);
@@ -263,7 +267,7 @@ append_locked(struct commitlog_writer *writer, struct commitlog_batch *batches,
 			rc = insert(writer, &batches->items[i], time_ms, err);
 	}
 	if (rc == 0)
-		rc = commit_locked(writer, err);
+		rc = commit_locked(writer, fate, err);
 	/* Some errors have rolled back already. */
 	if (rc < 0 && sqlite3_get_autocommit(writer->db) == 0)
 		(void)run(writer, WRITER_ROLLBACK);
@@ -272,7 +276,7 @@ append_locked(struct commitlog_writer *writer, struct commitlog_batch *batches,
 
 static int
 group_locked(struct commitlog_writer *writer, struct commitlog_batch *batches,
-    struct error *err)
+    enum commitlog_fate *fate, struct error *err)
 {
 	int rc;
 
@@ -283,10 +287,13 @@ group_locked(struct commitlog_writer *writer, struct commitlog_batch *batches,
 	if (rc == 0)
 		rc = ensure_page_locked(writer, err);
 	if (rc == 0)
-		rc = append_locked(writer, batches, err);
-	if (rc == 0 && FAULT(LOG_COMMITTED) != 0)
-		rc = error_set(err, ERRC_RETRY, "commit log %s: fault",
+		rc = append_locked(writer, batches, fate, err);
+	if (rc == 0 && FAULT(LOG_COMMITTED) != 0) {
+		*fate = COMMITLOG_UNKNOWN;
+		rc = error_set(err, ERRC_UNAVAILABLE,
+		    "commit log %s: fault: committed, and not said so",
 		    writer->path);
+	}
 	for (size_t i = 0; i < writer->touched_count; i++) {
 		uint32_t index = writer->touched[i];
 
@@ -297,7 +304,7 @@ group_locked(struct commitlog_writer *writer, struct commitlog_batch *batches,
 	}
 	writer->touched_count = 0;
 	if (rc == 0)
-		commitlog_page_ring(writer->page, true);
+		commitlog_page_ring(writer->page, PAGE_BELL_RECORDS);
 	return rc;
 }
 
@@ -305,18 +312,20 @@ static void
 commit_group(void *arg, struct commitlog_batch *batches)
 {
 	struct commitlog_writer *writer = arg;
+	enum commitlog_fate fate = COMMITLOG_NOT_IN;
 	struct error err = { 0 };
 	int rc;
 
 	pthread_mutex_lock(&writer->lock);
 	rc = commitlog_lock_acquire(writer->file_lock, WRITER_LOCK_MS, &err);
 	if (rc == 0) {
-		rc = group_locked(writer, batches, &err);
+		rc = group_locked(writer, batches, &fate, &err);
 		commitlog_lock_release(writer->file_lock);
 	}
 	pthread_mutex_unlock(&writer->lock);
+	assert((rc == 0) == (fate == COMMITLOG_IN));
 	for (; batches != NULL; batches = batches->next) {
-		batches->rc = rc;
+		batches->fate = fate;
 		if (rc < 0)
 			batches->err = err;
 	}

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "cluster/quorum.h"
-#include "commit/commitlog.h"
+#include "commit/positions.h"
 #include "commit/outcome.h"
 #include "member/watermark.h"
 #include "store/metaquery.h"
@@ -47,7 +47,8 @@ nodecore_stable(const struct nodecore *core, uint32_t partition)
 	uint64_t applied[TOPOLOGY_MACHINES_MAX];
 
 	for (uint32_t i = 0; i < core->set.n; i++)
-		applied[i] = commitlog_applied(core->log, core->set.number, i,
+		applied[i] = positions_applied(core->positions,
+		    (struct positions_member){ core->set.number, i },
 		    partition);
 	return quorum_position(applied, core->set.n, core->set.write_quorum);
 }

@@ -27,6 +27,7 @@ struct error;
 struct httpc_pool;
 struct peers;
 struct pending;
+struct positions;
 struct uploadlist;
 struct shardfiles;
 struct shardmeta;
@@ -73,11 +74,15 @@ struct nodecore_counters {
 	_Atomic uint64_t unplaced; /* gauge: shards nobody can name */
 };
 
+/* How long a node waits for one answer of the commit log. */
+#define NODECORE_LOG_MS 5000
+
 struct nodecore {
 	const struct clock *clock;
 	struct random_source *random;
 	struct topology_source *topology;
 	struct commitlog *log;
+	struct positions *positions;
 	struct shardstore *store;
 	struct shardmeta *meta;
 	struct shardfiles *files;

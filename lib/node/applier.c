@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/applier.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "commit/commitlog.h"
+#include "commit/commitlog_reader.h"
+#include "commit/positions.h"
 #include "commit/record.h"
 #include "member/inventory.h"
 #include "member/nodecore.h"
@@ -34,6 +37,7 @@ struct entry {
 	struct partitionrun *run;
 	uint64_t seq, time_ms;
 	size_t at, n; /* the line, in text */
+	bool empty;   /* a seq of the log that holds no record */
 	struct watermark_event event;
 	bool has_event;
 };
@@ -45,6 +49,8 @@ struct applier {
 	struct partitionrun *run; /* in the order of the watermark's indices */
 	size_t count;
 	struct commitlog_reader *reader;
+	bool seek; /* the reader has to begin anew, behind what is applied */
+	bool told_empty;
 	struct entry entry[BATCH_RECORDS];
 	size_t entries;
 	struct buf text;
@@ -71,6 +77,26 @@ effect_garbage(void *ctx, const struct garbage_row *row, struct error *err)
 
 /* Reading the log. */
 
+/* The log does not answer for one partition, or has damage there.  The others
+ * go on, with their votes: one leader that moves must not cost the reads of
+ * the whole cluster (protocol.md 2). */
+static void
+partition_lost(struct applier *applier, struct partitionrun *run,
+    const struct error *why)
+{
+	struct nodecore *core = applier->core;
+
+	if (!run->out)
+		log_error("node",
+		    "commit log out of reach partition=%" PRIu32 ": %s",
+		    run->partition, why->text);
+	atomic_fetch_add(&core->counters.apply_failures, 1);
+	pthread_mutex_lock(&applier->lock);
+	partitionrun_log_lost(run, nodecore_deadline(core, RETRY_MS),
+	    why->text);
+	pthread_mutex_unlock(&applier->lock);
+}
+
 static int
 take_entry(void *arg, const struct commitlog_entry *e)
 {
@@ -80,6 +106,10 @@ take_entry(void *arg, const struct commitlog_entry *e)
 
 	if (index < 0)
 		return 0;
+	if (e->kind == COMMITLOG_TROUBLE) {
+		partition_lost(applier, &applier->run[index], e->trouble);
+		return 0;
+	}
 	if (applier->entries == BATCH_RECORDS ||
 	    applier->text.n + e->line.n > BATCH_MEMORY)
 		return 1;
@@ -90,6 +120,7 @@ take_entry(void *arg, const struct commitlog_entry *e)
 		.time_ms = e->time_ms,
 		.at = applier->text.n,
 		.n = e->line.n,
+		.empty = e->kind == COMMITLOG_EMPTY,
 	};
 	buf_add(&applier->text, e->line.p, e->line.n);
 	return 0;
@@ -102,7 +133,7 @@ close_reader(struct applier *applier)
 	applier->reader = NULL;
 }
 
-/* The log did not answer: until it has been read again, no vote. */
+/* Nothing of the log answered. */
 static void
 log_lost(struct applier *applier, const struct error *err)
 {
@@ -114,14 +145,17 @@ log_lost(struct applier *applier, const struct error *err)
 	close_reader(applier);
 	pthread_mutex_lock(&applier->lock);
 	for (size_t i = 0; i < applier->count; i++)
-		partitionrun_log_lost(&applier->run[i]);
+		partitionrun_log_lost(&applier->run[i],
+		    nodecore_deadline(core, RETRY_MS), err->text);
 	pthread_mutex_unlock(&applier->lock);
 }
 
+/* A reader behind what is applied, of those that go on. */
 static int
-open_reader(struct applier *applier, struct error *err)
+place_reader(struct applier *applier, struct error *err)
 {
 	struct nodecore *core = applier->core;
+	uint64_t deadline = nodecore_deadline(core, NODECORE_LOG_MS);
 	struct commitlog_position *at;
 	uint64_t now = clock_mono_ms(core->clock);
 	size_t n = 0;
@@ -136,7 +170,13 @@ open_reader(struct applier *applier, struct error *err)
 				.partition = applier->run[i].partition,
 				.next_seq = applier->run[i].applied + 1,
 			};
-	rc = commitlog_reader_open(&applier->reader, core->log, at, n, err);
+	if (applier->reader == NULL)
+		rc = commitlog_reader_open(&applier->reader, core->log, at, n,
+		    deadline, err);
+	else
+		rc = commitlog_reader_seek(applier->reader, at, n, deadline,
+		    err);
+	applier->seek = rc != 0;
 	free(at);
 	return rc;
 }
@@ -149,13 +189,14 @@ read_batch(struct applier *applier, struct error *err)
 
 	applier->entries = 0;
 	buf_clear(&applier->text);
-	if (applier->reader == NULL) {
-		rc = open_reader(applier, err);
+	if (applier->reader == NULL || applier->seek) {
+		rc = place_reader(applier, err);
 		if (rc != 0)
 			return rc;
 	}
 	rc = commitlog_reader_next(applier->reader, BATCH_RECORDS, BATCH_BYTES,
-	    take_entry, applier, err);
+	    take_entry, applier,
+	    nodecore_deadline(applier->core, NODECORE_LOG_MS), err);
 	if (rc < 0)
 		return rc;
 	if (buf_failed(&applier->text))
@@ -165,6 +206,15 @@ read_batch(struct applier *applier, struct error *err)
 
 /* Applying. */
 
+/* Never a NULL pointer: an empty line is one of 0 bytes in the oplog. */
+static struct bytes
+entry_line(const struct applier *applier, const struct entry *entry)
+{
+	if (entry->n == 0)
+		return bytes_str("");
+	return bytes_of(applier->text.p + entry->at, entry->n);
+}
+
 static int
 apply_known(struct applier *applier, struct entry *entry,
     enum record_verdict verdict, const struct record *record, struct error *err)
@@ -173,7 +223,7 @@ apply_known(struct applier *applier, struct entry *entry,
 		.partition = entry->run->partition,
 		.seq = entry->seq,
 		.time_ms = entry->time_ms,
-		.line = bytes_of(applier->text.p + entry->at, entry->n),
+		.line = entry_line(applier, entry),
 		.verdict = verdict,
 		.record = record,
 	};
@@ -186,6 +236,7 @@ apply_known(struct applier *applier, struct entry *entry,
 	    &applier->effects, &input, &result, err);
 	if (rc != 0)
 		return rc;
+	assert(result.applied == entry->seq);
 	partitionrun_staged(entry->run, result.applied);
 	nodecore_time(applier->core, result.time_ms);
 	if (verdict == RECORD_IGNORED)
@@ -237,6 +288,21 @@ stop_at_damage(struct applier *applier, struct entry *entry,
 	pthread_mutex_unlock(&applier->lock);
 }
 
+/* An offset without a record is an ignored one to every node alike, so that
+ * seq stays dense (protocol.md 5).  Counted; said once. */
+static int
+apply_empty(struct applier *applier, struct entry *entry, struct error *err)
+{
+	assert(entry->n == 0);
+	if (!applier->told_empty)
+		log_warn("node",
+		    "commit log: a seq without a record partition=%" PRIu32
+		    " seq=%" PRIu64 ": does somebody else write to it?",
+		    entry->run->partition, entry->seq);
+	applier->told_empty = true;
+	return apply_known(applier, entry, RECORD_IGNORED, NULL, err);
+}
+
 static int
 apply_one(struct applier *applier, struct entry *entry, struct error *err)
 {
@@ -246,8 +312,9 @@ apply_one(struct applier *applier, struct entry *entry, struct error *err)
 
 	if (partitionrun_stopped(entry->run))
 		return 0;
-	rc = record_parse(&record,
-	    bytes_of(applier->text.p + entry->at, entry->n),
+	if (entry->empty)
+		return apply_empty(applier, entry, err);
+	rc = record_parse(&record, entry_line(applier, entry),
 	    applier->core->cluster, &why);
 	if (rc < 0)
 		return error_set(err, ERRC_NOMEM, "%s", why.text);
@@ -297,8 +364,8 @@ apply_batch(struct applier *applier, struct error *err)
 	return shardmeta_commit(core->meta, err);
 }
 
-/* Everything here is durable: tell the log's page, the waiters, and the
- * streams of the senders. */
+/* Everything here is durable, and only now may anybody hear of it (protocol.md
+ * 5): other members, the waiters, and the streams of the senders. */
 static void
 publish(struct applier *applier)
 {
@@ -313,7 +380,8 @@ publish(struct applier *applier)
 		voted = run->voting;
 		if (!partitionrun_publish(run))
 			continue;
-		commitlog_publish(core->log, core->set.number, core->index,
+		positions_publish(core->positions,
+		    (struct positions_member){ core->set.number, core->index },
 		    run->partition, run->applied);
 		watermark_set(core->wm, i, run->applied, run->voting);
 		if (run->voting && !voted)
@@ -330,8 +398,8 @@ publish(struct applier *applier)
 		repair_wake(core);
 }
 
-/* Lanes that stopped must not be read on; the others begin anew behind what
- * they have. */
+/* Partitions that stopped must not be read on; the others begin anew behind
+ * what they have. */
 static void
 settle(struct applier *applier, int rc, const struct error *err)
 {
@@ -342,8 +410,7 @@ settle(struct applier *applier, int rc, const struct error *err)
 	for (size_t i = 0; i < applier->count; i++)
 		stopped |= partitionrun_settle(&applier->run[i], rc == 0);
 	pthread_mutex_unlock(&applier->lock);
-	if (stopped)
-		close_reader(applier);
+	applier->seek |= stopped;
 	if (rc != 0) {
 		atomic_fetch_add(&core->counters.apply_failures, 1);
 		log_error("node", "applying stopped, will try again: %s",
@@ -374,33 +441,96 @@ compare_run(struct applier *applier, struct partitionrun *run,
 	return 0;
 }
 
-/* Votes: read the log's end for those that have no goal yet. */
+/* Is it time to find out where the log ends, so that it may vote? */
+static bool
+wants_goal(const struct partitionrun *run)
+{
+	return !run->vote.has_goal && !run->vote.barred && !run->out;
+}
+
+/* The ends of these partitions, in one call: a log may have to append for
+ * them (protocol.md 5, votes). */
+static void
+take_goals(struct applier *applier, struct commitlog_end *ends, size_t n)
+{
+	struct nodecore *core = applier->core;
+	struct error why = { 0 };
+
+	if (n == 0)
+		return;
+	(void)!commitlog_ends(core->log, ends, n,
+	    nodecore_deadline(core, NODECORE_LOG_MS), &why);
+	for (size_t i = 0; i < n; i++) {
+		int index = watermark_index(core->wm, ends[i].partition);
+		struct partitionrun *run = &applier->run[index];
+
+		assert(index >= 0);
+		if (ends[i].code != ERRC_OK) {
+			partition_lost(applier, run, &why);
+			continue;
+		}
+		pthread_mutex_lock(&applier->lock);
+		vote_goal(&run->vote, ends[i].seq);
+		pthread_mutex_unlock(&applier->lock);
+	}
+}
+
+/* Votes: the log's end for those that have no goal yet. */
 static int
 find_goals(struct applier *applier, struct error *err)
 {
-	struct nodecore *core = applier->core;
-	uint64_t end;
-	int rc;
+	struct commitlog_end *ends = NULL;
+	size_t n = 0;
 
 	for (size_t i = 0; i < applier->count; i++) {
 		struct partitionrun *run = &applier->run[i];
+		struct error why = { 0 };
 
-		if (run->vote.has_goal || run->vote.barred)
+		if (!wants_goal(run))
 			continue;
-		rc = compare_run(applier, run, err);
-		if (rc == 0)
-			rc = commitlog_end(core->log, run->partition, &end,
-			    err);
-		if (rc != 0)
-			return rc;
-		pthread_mutex_lock(&applier->lock);
-		vote_goal(&run->vote, end);
-		pthread_mutex_unlock(&applier->lock);
+		if (ends == NULL)
+			ends = calloc(applier->count, sizeof(*ends));
+		if (ends == NULL)
+			return error_set(err, ERRC_NOMEM, "applier: no memory");
+		/* A log that came back may be an older one. */
+		if (compare_run(applier, run, &why) != 0)
+			partition_lost(applier, run, &why);
+		else if (!run->vote.barred)
+			ends[n++].partition = run->partition;
 	}
+	take_goals(applier, ends, n);
+	free(ends);
 	return 0;
 }
 
-/* Lanes whose time to try again has come need a new reader. */
+/* Is there a partition of which the log answers? */
+static bool
+log_answers(const struct applier *applier)
+{
+	size_t out = 0;
+
+	for (size_t i = 0; i < applier->count; i++)
+		out += applier->run[i].out;
+	return applier->count == 0 || out < applier->count;
+}
+
+static void
+note_reach(struct applier *applier)
+{
+	struct nodecore *core = applier->core;
+	bool answers = log_answers(applier);
+
+	if (atomic_exchange(&core->log_reachable, answers) == answers)
+		return;
+	if (answers)
+		log_info("node", "commit log reached");
+	else
+		log_error("node",
+		    "commit log out of reach: no partition of it "
+		    "answers");
+}
+
+/* Partitions whose time to try again has come are read again. */
 static void
 revive(struct applier *applier)
 {
@@ -411,8 +541,19 @@ revive(struct applier *applier)
 	for (size_t i = 0; i < applier->count; i++)
 		any |= partitionrun_revive(&applier->run[i], now);
 	pthread_mutex_unlock(&applier->lock);
-	if (any)
-		close_reader(applier);
+	applier->seek |= any;
+}
+
+/* Records only ring this bell: what other nodes have applied is no news for
+ * who applies, and nine appliers would wake each other for nothing. */
+static void
+applier_sleep(struct applier *applier, uint32_t bell)
+{
+	bool again = false;
+
+	for (size_t i = 0; i < applier->count; i++)
+		again |= applier->run[i].retry_ms != 0;
+	commitlog_wait(applier->core->log, bell, again ? RETRY_MS : SLEEP_MS);
 }
 
 static void
@@ -435,11 +576,10 @@ applier_step(struct applier *applier)
 		commitlog_wait(core->log, bell, RETRY_MS);
 		return;
 	}
-	if (!atomic_exchange(&core->log_reachable, true))
-		log_info("node", "commit log reached");
+	note_reach(applier);
 	if (n == 0) {
 		publish(applier);
-		commitlog_wait(core->log, bell, SLEEP_MS);
+		applier_sleep(applier, bell);
 		return;
 	}
 	rc = apply_batch(applier, &err);

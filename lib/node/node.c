@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "cluster/topology_source.h"
 #include "commit/commitlog.h"
+#include "commit/positions.h"
 #include "http/address.h"
 #include "http/httpc.h"
 #include "member/checks.h"
@@ -150,10 +151,13 @@ open_log(struct node *node, struct error *err)
 	struct commitlog_options options = {
 		.clock = core->clock,
 		.durability_os = node->options.durability_os,
+		.sender = core->sender,
 	};
 	int rc = commitlog_open(&core->log, node->options.commit_log_url,
 	    &options, err);
 
+	if (rc == 0)
+		rc = positions_open(&core->positions, core->log, err);
 	if (rc != 0)
 		return rc;
 	snprintf(core->cluster, sizeof(core->cluster), "%s",
@@ -168,21 +172,23 @@ open_log(struct node *node, struct error *err)
 static int
 replaced_at(const struct nodecore *core, struct buf *out, struct error *err)
 {
-	uint64_t end;
+	size_t count = watermark_count(core->wm);
+	struct commitlog_end *ends = calloc(count + 1, sizeof(*ends));
 	int rc;
 
-	for (size_t i = 0; i < watermark_count(core->wm); i++) {
-		uint32_t p = watermark_partition(core->wm, i);
-
-		rc = commitlog_end(core->log, p, &end, err);
-		if (rc != 0)
-			return rc;
-		buf_printf(out, "%s%" PRIu32 ":%" PRIu64, i > 0 ? "," : "", p,
-		    end);
-	}
-	return buf_failed(out) ?
-	    error_set(err, ERRC_NOMEM, "superblock: no memory") :
-	    0;
+	if (ends == NULL)
+		return error_set(err, ERRC_NOMEM, "superblock: no memory");
+	for (size_t i = 0; i < count; i++)
+		ends[i].partition = watermark_partition(core->wm, i);
+	rc = commitlog_ends(core->log, ends, count,
+	    nodecore_deadline(core, NODECORE_LOG_MS), err);
+	for (size_t i = 0; i < count; i++)
+		buf_printf(out, "%s%" PRIu32 ":%" PRIu64, i > 0 ? "," : "",
+		    ends[i].partition, ends[i].seq);
+	free(ends);
+	if (rc == 0 && buf_failed(out))
+		rc = error_set(err, ERRC_NOMEM, "superblock: no memory");
+	return rc;
 }
 
 static int
@@ -371,8 +377,8 @@ node_close(struct node *node)
 	lastread_free(core->lastread);
 	if (core->store != NULL)
 		shardstore_close(core->store);
-	if (core->log != NULL)
-		commitlog_close(core->log);
+	positions_close(core->positions);
+	commitlog_close(core->log);
 	watermark_free(core->wm);
 	if (core->topology != NULL)
 		topology_source_close(core->topology);

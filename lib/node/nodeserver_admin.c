@@ -2,6 +2,7 @@
 #include "node/nodeserver_call.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -21,6 +22,7 @@
 
 #define OPLOG_BYTES (2u << 20) /* of one answer */
 #define HEALTH_BYTES (1u << 20)
+#define HEALTH_LOG_MS 1000
 
 /* Leases and repairs. */
 
@@ -167,28 +169,49 @@ read_counts(struct nodeserver_call *call, struct shardmeta_counts *rows,
 	return rc == 0 ? shardfile_counts(core->files, files, err) : rc;
 }
 
+/* What the log holds, in one call and without an append: who is asked for
+ * health every second must not write to the log. */
+static void
+read_spans(struct nodeserver_call *call, struct commitlog_span *spans)
+{
+	size_t count = applier_count(call->applier);
+	struct applier_state state;
+
+	for (size_t i = 0; i < count; i++) {
+		applier_state(call->applier, i, &state);
+		spans[i].partition = state.partition;
+	}
+	/* What is not known is 0 in the answer. */
+	(void)!commitlog_stored(call->core->log, spans, count,
+	    nodecore_deadline(call->core, HEALTH_LOG_MS), NULL);
+}
+
 static void
 add_partitions(struct buf *body, struct nodeserver_call *call)
 {
 	struct nodecore *core = call->core;
+	size_t count = applier_count(call->applier);
+	struct commitlog_span *spans = calloc(count + 1, sizeof(*spans));
 	struct applier_state state;
-	uint64_t end;
 
+	if (spans != NULL)
+		read_spans(call, spans);
 	buf_addstr(body, ",\"partitions\":[");
-	for (size_t i = 0; i < applier_count(call->applier); i++) {
+	for (size_t i = 0; i < count; i++) {
 		applier_state(call->applier, i, &state);
-		if (commitlog_end(core->log, state.partition, &end, NULL) != 0)
-			end = 0;
 		buf_printf(body,
 		    "%s{\"partition\":%" PRIu32 ",\"applied\":%" PRIu64
 		    ",\"end\":%" PRIu64 ",\"stable\":%" PRIu64
 		    ",\"voting\":%s,\"halted\":%s}",
-		    i > 0 ? "," : "", state.partition, state.applied, end,
+		    i > 0 ? "," : "", state.partition, state.applied,
+		    spans != NULL && spans[i].code == ERRC_OK ? spans[i].last :
+								0,
 		    nodecore_stable(core, state.partition),
 		    state.voting ? "true" : "false",
 		    state.halted ? "true" : "false");
 	}
 	buf_addch(body, ']');
+	free(spans);
 }
 
 static const char *

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/partitionrun.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "commit/commitlog.h"
+#include "commit/commitlog_reader.h"
 #include "commit/record.h"
 #include "member/nodecore.h"
 #include "store/metaquery.h"
@@ -35,9 +37,17 @@ load_new(struct partitionrun *run, struct nodecore *core, uint64_t first,
 	int rc;
 
 	rc = commitlog_get(core->log, run->partition, first, &entry, &line,
-	    err);
+	    nodecore_deadline(core, NODECORE_LOG_MS), err);
 	if (rc != 0)
 		goto out;
+	if (first != entry.base_seq) {
+		rc = error_set(err, ERRC_CONFIG,
+		    "commit log: partition %" PRIu32 " begins at %" PRIu64
+		    ", after its genesis: this node has to take a snapshot "
+		    "from a peer",
+		    run->partition, first);
+		goto out;
+	}
 	rc = record_parse(&record, entry.line, core->cluster, err);
 	if (rc != RECORD_OK || record->type != RECORD_GENESIS) {
 		rc = error_set(err, ERRC_CONFIG,
@@ -77,22 +87,58 @@ same_record(struct bytes a, struct bytes b, struct error *err)
 	return memcmp(ha, hb, sizeof(ha)) == 0;
 }
 
-/* Is the last record that was applied the one that the log has there?  Empty
- * when it was trimmed, or came by a snapshot: nothing to compare with. */
+/* What the rows say of a partition, copied: the log is asked only when the
+ * read has ended, as it may be slow. */
+struct last {
+	bool found; /* the partition has a row */
+	uint64_t applied, t_ms;
+	bool has_line; /* of the record at applied: not trimmed, no snapshot */
+	struct buf line;
+};
+
 static int
-compare_last(struct partitionrun *run, struct nodecore *core, struct bytes mine,
+read_last(struct last *last, struct nodecore *core, uint32_t partition,
     struct error *err)
+{
+	struct partition_row row;
+	struct oplog_row mine;
+	struct metaquery *read = NULL;
+	int rc = metaquery_begin(&read, core->meta, err);
+
+	last->line = buf_make(COMMITLOG_LINE_MAX);
+	if (rc != 0)
+		return rc;
+	rc = metaquery_partition(read, partition, &row, err);
+	last->found = rc == 0;
+	if (rc == 0) {
+		last->applied = row.applied;
+		last->t_ms = row.t_ms;
+		rc = metaquery_oplog_at(read, partition, row.applied, &mine,
+		    err);
+		last->has_line = rc == 0;
+	}
+	if (rc == 0)
+		buf_add(&last->line, mine.line.p, mine.line.n);
+	metaquery_end(read);
+	if (rc == 0 && buf_failed(&last->line))
+		return error_set(err, ERRC_NOMEM, "oplog: no memory");
+	return rc == -ERRC_NOTFOUND ? 0 : rc;
+}
+
+/* Is the last record that was applied the one that the log has there? */
+static int
+compare_last(struct partitionrun *run, struct nodecore *core,
+    const struct last *last, struct error *err)
 {
 	struct commitlog_entry entry;
 	struct buf line = buf_make(COMMITLOG_LINE_MAX);
 	int rc;
 
-	if (mine.n == 0)
-		return 0;
-	rc = commitlog_get(core->log, run->partition, run->applied, &entry,
-	    &line, err);
+	assert(last->has_line);
+	rc = commitlog_get(core->log, run->partition, last->applied, &entry,
+	    &line, nodecore_deadline(core, NODECORE_LOG_MS), err);
 	if (rc == 0)
-		rc = same_record(mine, entry.line, err);
+		rc = same_record(buf_bytes(&last->line), entry.line, err);
 	if (rc == 0)
 		partitionrun_disagrees(run,
 		    "the log differs from what was applied");
@@ -104,63 +150,38 @@ compare_last(struct partitionrun *run, struct nodecore *core, struct bytes mine,
 
 static int
 compare_log(struct partitionrun *run, struct nodecore *core,
-    const struct partition_row *row, struct bytes mine, struct error *err)
+    const struct last *last, struct error *err)
 {
-	uint64_t first, last;
-	int rc = commitlog_stored(core->log, run->partition, &first, &last,
-	    err);
+	struct commitlog_span span = { .partition = run->partition };
+	int rc = commitlog_stored(core->log, &span, 1,
+	    nodecore_deadline(core, NODECORE_LOG_MS), err);
 
 	if (rc != 0)
 		return rc;
-	if (row->applied > last)
+	if (last->applied > span.last)
 		partitionrun_disagrees(run,
 		    "the log is shorter than what was applied");
-	else if (row->applied + 1 < first)
+	else if (last->applied + 1 < span.first)
 		partitionrun_disagrees(run,
 		    "the log begins after what was applied");
-	else if (row->applied >= first)
-		return compare_last(run, core, mine, err);
+	else if (last->applied >= span.first && last->has_line)
+		return compare_last(run, core, last, err);
 	return 0;
-}
-
-/* The row, and a copy of the line that was applied last: the log is asked
- * once the read is over, since it may take its time. */
-static int
-read_last(struct nodecore *core, uint32_t partition, struct partition_row *row,
-    struct buf *line, struct error *err)
-{
-	struct metaquery *read = NULL;
-	struct oplog_row op;
-	int rc = metaquery_begin(&read, core->meta, err);
-
-	if (rc != 0)
-		return rc;
-	rc = metaquery_partition(read, partition, row, err);
-	if (rc == 0) {
-		rc = metaquery_oplog_at(read, partition, row->applied, &op,
-		    err);
-		if (rc == 0)
-			buf_add(line, op.line.p, op.line.n);
-		else if (rc == -ERRC_NOTFOUND)
-			rc = 0;
-	}
-	metaquery_end(read);
-	if (rc == 0 && buf_failed(line))
-		rc = error_set(err, ERRC_NOMEM, "oplog: no memory");
-	return rc;
 }
 
 int
 partitionrun_compare(struct partitionrun *run, struct nodecore *core,
     struct error *err)
 {
-	struct buf line = buf_make(COMMITLOG_LINE_MAX);
-	struct partition_row row;
-	int rc = read_last(core, run->partition, &row, &line, err);
+	struct last last = { 0 };
+	int rc = read_last(&last, core, run->partition, err);
 
+	if (rc == 0 && !last.found)
+		rc = error_set(err, ERRC_NOTFOUND,
+		    "partition %" PRIu32 ": has no row", run->partition);
 	if (rc == 0)
-		rc = compare_log(run, core, &row, buf_bytes(&line), err);
-	buf_fini(&line);
+		rc = compare_log(run, core, &last, err);
+	buf_fini(&last.line);
 	return rc;
 }
 
@@ -168,23 +189,23 @@ int
 partitionrun_load(struct partitionrun *run, struct nodecore *core,
     uint32_t partition, struct error *err)
 {
-	struct buf line = buf_make(COMMITLOG_LINE_MAX);
-	struct partition_row row;
-	uint64_t first;
+	struct commitlog_span span = { .partition = partition };
+	struct last last = { 0 };
 	int rc;
 
 	*run = (struct partitionrun){ .partition = partition };
-	rc = read_last(core, partition, &row, &line, err);
-	if (rc == 0) {
-		run->applied = row.applied;
-		nodecore_time(core, row.t_ms);
-		rc = compare_log(run, core, &row, buf_bytes(&line), err);
-	} else if (rc == -ERRC_NOTFOUND) {
-		rc = commitlog_stored(core->log, partition, &first, NULL, err);
+	rc = read_last(&last, core, partition, err);
+	if (rc == 0 && last.found) {
+		run->applied = last.applied;
+		nodecore_time(core, last.t_ms);
+		rc = compare_log(run, core, &last, err);
+	} else if (rc == 0) {
+		rc = commitlog_stored(core->log, &span, 1,
+		    nodecore_deadline(core, NODECORE_LOG_MS), err);
 		if (rc == 0)
-			rc = load_new(run, core, first, err);
+			rc = load_new(run, core, span.first, err);
 	}
-	buf_fini(&line);
+	buf_fini(&last.line);
 	run->staged = run->applied;
 	return rc;
 }
@@ -238,9 +259,17 @@ partitionrun_retry_at(struct partitionrun *run, uint64_t mono_ms,
 }
 
 void
-partitionrun_log_lost(struct partitionrun *run)
+partitionrun_log_lost(struct partitionrun *run, uint64_t mono_ms,
+    const char *reason)
 {
+	/* It does not know what it missed (protocol.md 5, votes); the other
+	 * partitions keep theirs. */
 	vote_reset(&run->vote);
+	assert(!run->vote.has_goal);
+	run->out = true;
+	run->retry_ms = mono_ms;
+	if (!run->halted)
+		set_reason(run, reason);
 }
 
 bool
@@ -249,6 +278,7 @@ partitionrun_settle(struct partitionrun *run, bool committed)
 	bool stopped = run->stuck || (run->halting && committed);
 
 	if (committed) {
+		assert(run->staged >= run->applied);
 		run->applied = run->staged;
 		if (run->halting)
 			run->halted = true;
@@ -265,13 +295,16 @@ partitionrun_revive(struct partitionrun *run, uint64_t now_ms)
 	if (run->retry_ms == 0 || run->retry_ms > now_ms)
 		return false;
 	run->retry_ms = 0;
-	run->reason[0] = '\0';
+	run->out = false;
+	if (!run->halted)
+		run->reason[0] = '\0';
 	return true;
 }
 
 bool
 partitionrun_publish(struct partitionrun *run)
 {
+	/* What is staged is not durable: nobody may count on it. */
 	bool voting = vote_applied(&run->vote, run->applied);
 	bool news = !run->told || voting != run->voting ||
 	    run->applied != run->published;

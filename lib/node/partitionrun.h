@@ -29,6 +29,7 @@ struct partitionrun {
 	bool halting;      /* halted once the open transaction is durable */
 	uint64_t retry_ms; /* not before then (monotonic); 0: goes on */
 	bool stuck;        /* stopped within this batch */
+	bool out;          /* its log is out of reach, until retry_ms */
 	char reason[128];
 };
 
@@ -56,7 +57,10 @@ void partitionrun_poison(struct partitionrun *run, uint64_t seq,
 void partitionrun_disagrees(struct partitionrun *run, const char *reason);
 void partitionrun_retry_at(struct partitionrun *run, uint64_t mono_ms,
     const char *reason);
-void partitionrun_log_lost(struct partitionrun *run);
+/* The log does not answer for this partition, or not as it should: no vote
+ * until its end was read and reached again, after mono_ms. */
+void partitionrun_log_lost(struct partitionrun *run, uint64_t mono_ms,
+    const char *reason);
 /* After the batch: what was staged is durable, or is gone.  True when the
  * run stopped, so that the log has to be read anew. */
 bool partitionrun_settle(struct partitionrun *run, bool committed);

@@ -90,27 +90,32 @@ ask_health(const struct look *look, const char *address)
 	return health;
 }
 
-/* Records that a node still has to apply, by what the log's end says now. */
+/* Records that a node still has to apply, by what the log holds now. */
 static uint64_t
 records_behind(const struct look *look, json_t *health)
 {
+	json_t *partitions = json_object_get(health, "partitions");
+	struct commitlog_span *spans = calloc(json_array_size(partitions) + 1,
+	    sizeof(*spans));
 	json_t *item;
 	size_t i;
 	uint64_t behind = 0;
 
-	json_array_foreach(json_object_get(health, "partitions"), i, item)
+	if (spans == NULL)
+		return 0;
+	json_array_foreach(partitions, i, item) spans[i].partition = (uint32_t)
+	    json_integer_value(json_object_get(item, "partition"));
+	(void)!commitlog_stored(look->log, spans, json_array_size(partitions),
+	    clock_mono_ms(&clock_system) + HEALTH_TIMEOUT_MS, NULL);
+	json_array_foreach(partitions, i, item)
 	{
-		json_int_t number = json_integer_value(
-		    json_object_get(item, "partition"));
-		json_int_t applied = json_integer_value(
+		uint64_t applied = (uint64_t)json_integer_value(
 		    json_object_get(item, "applied"));
-		uint64_t end;
 
-		if (commitlog_end(look->log, (uint32_t)number, &end, NULL) ==
-			0 &&
-		    (uint64_t)applied < end)
-			behind += end - (uint64_t)applied;
+		if (spans[i].code == ERRC_OK && applied < spans[i].last)
+			behind += spans[i].last - applied;
 	}
+	free(spans);
 	return behind;
 }
 

@@ -13,6 +13,8 @@
 #include "client/nodeclient.h"
 #include "cluster/topology_source.h"
 #include "commit/commitlog.h"
+#include "commit/commitlog_reader.h"
+#include "commit/positions.h"
 #include "commit/record.h"
 #include "http/httpd.h"
 #include "http/range.h"
@@ -153,8 +155,8 @@ serve_applied(struct fake_node *node, struct httpd_request *req)
 	    !number_parse(&ack.seq, seq + 4, strcspn(seq + 4, "&"), 0,
 		UINT64_MAX) ||
 	    ack.seq > node->applied ||
-	    commitlog_get(node->all->log, 0, ack.seq, &entry, &line, NULL) <
-		0) {
+	    commitlog_get(node->all->log, 0, ack.seq, &entry, &line, UINT64_MAX,
+		NULL) < 0) {
 		httpd_reply(req, 504, "", 0);
 	} else {
 		ack.id = entry.request_id;
@@ -347,7 +349,8 @@ fakenodes_stop(struct fakenodes *f)
 void
 fakenodes_publish(struct fakenodes *f, uint32_t machine, uint64_t seq)
 {
-	commitlog_publish(nodeclient_log(f->nc), 1, machine, 0, seq);
+	positions_publish(nodeclient_positions(f->nc),
+	    (struct positions_member){ 1, machine }, 0, seq);
 }
 
 void
@@ -364,10 +367,10 @@ void
 fakenodes_append(struct fakenodes *f, uint64_t seq)
 {
 	struct commitlog *log = nodeclient_log(f->nc);
-	uint64_t end = 0;
+	struct commitlog_span span = { .partition = 0 };
 
-	assert(commitlog_end(log, 0, &end, NULL) == 0);
-	for (; end < seq; end++) {
+	assert(commitlog_stored(log, &span, 1, UINT64_MAX, NULL) == 0);
+	for (uint64_t end = span.last; end < seq; end++) {
 		struct record record = {
 			.type = RECORD_NOOP,
 			.cluster = FAKE_CLUSTER,

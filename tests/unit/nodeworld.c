@@ -15,6 +15,7 @@
 #include "cluster/topology_source.h"
 #include "codec/crc.h"
 #include "commit/commitlog.h"
+#include "commit/positions.h"
 #include "http/httpc.h"
 #include "http/httpd.h"
 #include "http/range.h"
@@ -190,6 +191,8 @@ open_cluster(struct nodeworld *w)
 	topology_snapshot_drop(snapshot);
 	must(commitlog_create(w->url, &genesis, &options, &err), "log", &err);
 	must(commitlog_open(&core->log, w->url, &options, &err), "log", &err);
+	must(positions_open(&core->positions, core->log, &err), "positions",
+	    &err);
 	must(watermark_new(&core->wm, partitions, WORLD_PARTITIONS, core->clock,
 		 &err),
 	    "watermark", &err);
@@ -323,6 +326,7 @@ nodeworld_close(struct nodeworld *w)
 	pending_free(core->pending);
 	lastread_free(core->lastread);
 	shardstore_close(core->store);
+	positions_close(core->positions);
 	commitlog_close(core->log);
 	watermark_free(core->wm);
 	topology_source_close(core->topology);
@@ -347,7 +351,8 @@ nodeworld_applied(struct nodeworld *w, uint32_t partition, uint64_t seq,
     uint32_t machines)
 {
 	for (uint32_t i = 0; i < machines; i++)
-		commitlog_publish(w->core.log, 1, i, partition, seq);
+		positions_publish(w->core.positions,
+		    (struct positions_member){ 1, i }, partition, seq);
 }
 
 void

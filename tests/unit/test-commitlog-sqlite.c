@@ -9,6 +9,7 @@
  */
 
 #include "commit/commitlog_lock.h"
+#include "commit/positions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,7 @@
 #include <sqlite3.h>
 #include <sys/wait.h>
 
-#include "logtest.h"
+#include "logtest_read.h"
 
 static const char *self;
 
@@ -62,11 +63,11 @@ read_all(struct commitlog *log)
 	struct error err = { 0 };
 	int rc;
 
-	if (commitlog_reader_open(&reader, log, at, 3, &err) < 0)
+	if (commitlog_reader_open(&reader, log, at, 3, LATER, &err) < 0)
 		return -1;
 	do {
 		rc = commitlog_reader_next(reader, 1000, 1 << 20, see, &seen,
-		    &err);
+		    LATER, &err);
 	} while (rc > 0);
 	if (rc < 0)
 		printf("# %s\n", err.text);
@@ -95,7 +96,6 @@ static void
 appenders_that_are_killed_leave_a_good_log(void)
 {
 	struct commitlog *log = make();
-	uint64_t end, last;
 	int before = 0;
 
 	for (int round = 0; round < 8; round++) {
@@ -106,11 +106,11 @@ appenders_that_are_killed_leave_a_good_log(void)
 			pid[i] = run_role("append", "1000000", "1");
 		/* Until they have got somewhere; then in the midst of it. */
 		do {
-			uint32_t bell = commitlog_record_bell(log);
+			uint32_t bell = commitlog_bell(log);
 
 			now = read_all(log);
 			if (now < before + 20)
-				commitlog_record_wait(log, bell, 1000);
+				commitlog_wait(log, bell, 1000);
 		} while (now < before + 20);
 		for (int i = 0; i < 2; i++) {
 			kill(pid[i], SIGKILL);
@@ -121,9 +121,8 @@ appenders_that_are_killed_leave_a_good_log(void)
 		CHECK(append(log, 1, "after", NULL, NULL) == 0);
 		before++;
 		CHECK(read_all(log) == before);
-		CHECK(commitlog_end(log, 1, &end, NULL) == 0);
-		CHECK(commitlog_stored(log, 1, NULL, &last, NULL) == 0);
-		CHECK(end == last && last == (uint64_t)before);
+		CHECK(log_end(log, 1) == (uint64_t)before);
+		CHECK(log_last(log, 1) == (uint64_t)before);
 	}
 	commitlog_close(log);
 }
@@ -135,7 +134,7 @@ a_stopped_holder_of_the_lock_is_named_and_not_waited_for_for_ever(void)
 	struct commitlog_item item = { .line = bytes_str("x") };
 	struct error err;
 	char expected[64];
-	uint64_t held, last;
+	uint64_t held;
 	int pid, holder;
 
 	CHECK(!commitlog_holder(url, &holder, &held));
@@ -144,14 +143,16 @@ a_stopped_holder_of_the_lock_is_named_and_not_waited_for_for_ever(void)
 		usleep(1000);
 	kill(pid, SIGSTOP);
 	item.request_id = new_id();
-	CHECK(commitlog_append(log, &item, 1, LATER, &err) == -ERRC_RETRY);
+	CHECK(
+	    commitlog_append(log, &item, 1, LATER, &err) == -ERRC_UNAVAILABLE);
+	CHECK(item.fate == COMMITLOG_NOT_IN);
 	snprintf(expected, sizeof(expected), "locked by process %d for ", pid);
 	CHECK(strstr(err.text, expected) != NULL);
-	CHECK(commitlog_find(log, 0, item.request_id, NULL, NULL, NULL) ==
-	    -ERRC_NOTFOUND);
+	CHECK(commitlog_find(log, 0, item.request_id, 0, NULL, NULL, LATER,
+		  NULL) == -ERRC_NOTFOUND);
 	CHECK(commitlog_holder(url, &holder, &held) && held >= 4000);
 	/* Reading goes on. */
-	CHECK(commitlog_stored(log, 0, NULL, &last, NULL) == 0);
+	CHECK(log_last(log, 0) == 0);
 	kill(pid, SIGKILL);
 	wait_for(pid);
 	CHECK(!commitlog_holder(url, &holder, &held));
@@ -166,29 +167,36 @@ a_page_that_is_removed_is_made_again(void)
 	struct commitlog *other = NULL;
 	struct commitlog_position at = { 0, 1 };
 	struct commitlog_reader *reader = NULL;
+	const struct positions_member four = { 1, 4 };
+	struct positions *mine = NULL;
+	struct positions *its = NULL;
 	struct seen seen = { .stop_at = -1 };
-	uint64_t end;
 
 	REQUIRE(commitlog_open(&other, url, NULL, NULL) == 0);
+	REQUIRE(positions_open(&mine, log, NULL) == 0);
+	REQUIRE(positions_open(&its, other, NULL) == 0);
 	CHECK(append(log, 0, "a", NULL, NULL) == 0);
 	CHECK(unlink(path(".page")) == 0);
 	/* Both find the same new one, whoever comes first. */
 	CHECK(append(other, 0, "b", NULL, NULL) == 0);
 	CHECK(access(path(".page"), F_OK) == 0);
-	CHECK(commitlog_end(log, 0, &end, NULL) == 0 && end == 2);
+	CHECK(log_end(log, 0) == 2);
 
 	CHECK(unlink(path(".page")) == 0);
-	REQUIRE(commitlog_reader_open(&reader, log, &at, 1, NULL) == 0);
-	CHECK(commitlog_reader_next(reader, 9, 9999, see, &seen, NULL) == 2);
-	CHECK(commitlog_end(other, 0, &end, NULL) == 0 && end == 2);
-	commitlog_publish(log, 1, 4, 0, 2);
-	CHECK(commitlog_applied(other, 1, 4, 0) == 2);
+	REQUIRE(commitlog_reader_open(&reader, log, &at, 1, LATER, NULL) == 0);
+	CHECK(commitlog_reader_next(reader, 9, 9999, see, &seen, LATER, NULL) ==
+	    2);
+	CHECK(log_end(other, 0) == 2);
+	positions_publish(mine, four, 0, 2);
+	CHECK(positions_applied(its, four, 0) == 2);
 
 	CHECK(unlink(path(".page")) == 0);
-	commitlog_publish(log, 1, 4, 0, 2);
-	CHECK(commitlog_end(other, 0, &end, NULL) == 0 && end == 2);
-	CHECK(commitlog_applied(other, 1, 4, 0) == 2);
+	positions_publish(mine, four, 0, 2);
+	CHECK(log_end(other, 0) == 2);
+	CHECK(positions_applied(its, four, 0) == 2);
 	commitlog_reader_close(reader);
+	positions_close(its);
+	positions_close(mine);
 	commitlog_close(other);
 	commitlog_close(log);
 }
@@ -208,7 +216,6 @@ a_page_of_another_boot_or_database_counts_for_nothing(void)
 	struct commitlog *log = NULL;
 	char garbage[64];
 	struct stat st;
-	uint64_t end;
 
 	memset(garbage, 'g', sizeof(garbage));
 	/* Everything in the header is compared: byte by byte. */
@@ -220,14 +227,14 @@ a_page_of_another_boot_or_database_counts_for_nothing(void)
 		/* An end that nobody must believe. */
 		REQUIRE(stat(path(".page"), &st) == 0);
 		REQUIRE(commitlog_open(&log, url, NULL, NULL) == 0);
-		CHECK(commitlog_end(log, 1, &end, NULL) == 0 && end == 1);
+		CHECK(log_end(log, 1) == 1);
 		CHECK(append(log, 1, "x", NULL, NULL) == 0);
 		commitlog_close(log);
 	}
 	/* One that is cut, one that is empty, one that is no file. */
 	CHECK(truncate(path(".page"), 100) == 0);
 	REQUIRE(commitlog_open(&log, url, NULL, NULL) == 0);
-	CHECK(commitlog_end(log, 1, &end, NULL) == 0 && end == 2);
+	CHECK(log_end(log, 1) == 2);
 	commitlog_close(log);
 	CHECK(truncate(path(".page"), 0) == 0);
 	REQUIRE(commitlog_open(&log, url, NULL, NULL) == 0);
@@ -258,7 +265,6 @@ rows_that_vanish_are_noticed_and_their_numbers_not_given_again(void)
 	struct commitlog_reader *reader = NULL;
 	struct seen seen = { .stop_at = -1 };
 	struct error err;
-	uint64_t end, last;
 
 	for (int i = 0; i < 10; i++)
 		CHECK(append(log, 0, "x", NULL, NULL) == 0);
@@ -267,15 +273,17 @@ rows_that_vanish_are_noticed_and_their_numbers_not_given_again(void)
 	CHECK(strstr(err.text, "ends at 8, but 10 was there") != NULL);
 	CHECK(append(log, 1, "x", NULL, &err) == 0);
 	/* end stays above what nodes may have applied; the table tells. */
-	CHECK(commitlog_end(log, 0, &end, NULL) == 0 && end == 10);
-	CHECK(commitlog_stored(log, 0, NULL, &last, NULL) == 0 && last == 8);
+	CHECK(log_end(log, 0) == 10);
+	CHECK(log_last(log, 0) == 8);
 
 	sql("DELETE FROM record WHERE partition=0 AND seq=4");
-	REQUIRE(commitlog_reader_open(&reader, log, &at, 1, NULL) == 0);
-	CHECK(commitlog_reader_next(reader, 100, 9999, see, &seen, &err) == 3);
-	CHECK(commitlog_reader_next(reader, 100, 9999, see, &seen, &err) ==
-	    -ERRC_CORRUPT);
-	CHECK_STR(err.text,
+	REQUIRE(commitlog_reader_open(&reader, log, &at, 1, LATER, NULL) == 0);
+	CHECK(commitlog_reader_next(reader, 100, 9999, see, &seen, LATER,
+		  &err) == 3);
+	CHECK(commitlog_reader_next(reader, 100, 9999, see, &seen, LATER,
+		  &err) == 1);
+	CHECK(seen.troubles == 1 && seen.trouble.code == ERRC_CORRUPT);
+	CHECK_STR(seen.trouble.text,
 	    "commit log: partition 0: 5 comes where 4 should: records are "
 	    "missing");
 	commitlog_reader_close(reader);
@@ -305,17 +313,53 @@ damaged_rows_are_errors_after_the_good_ones(void)
 		for (int j = 0; j < 3; j++)
 			CHECK(append(log, 0, "x", NULL, NULL) == 0);
 		sql(damage[i]);
-		REQUIRE(commitlog_reader_open(&reader, log, &at, 1, NULL) == 0);
-		CHECK(commitlog_reader_next(reader, 9, 9999, see, &seen,
+		REQUIRE(commitlog_reader_open(&reader, log, &at, 1, LATER,
+			    NULL) == 0);
+		CHECK(commitlog_reader_next(reader, 9, 9999, see, &seen, LATER,
 			  NULL) == 1);
-		CHECK(commitlog_reader_next(reader, 9, 9999, see, &seen,
-			  NULL) == -ERRC_CORRUPT);
-		commitlog_reader_close(reader);
+		CHECK(commitlog_reader_next(reader, 9, 9999, see, &seen, LATER,
+			  NULL) == 1);
+		CHECK(seen.trouble.code == ERRC_CORRUPT);
+		CHECK(seen.troubled == 0 && seen.last[0] == 1);
 		sql("UPDATE record SET seq=-2 WHERE partition=0 AND seq=1");
-		CHECK(commitlog_reader_open(&reader, log, &at, 1, NULL) ==
-		    -ERRC_CORRUPT);
+		REQUIRE(
+		    commitlog_reader_seek(reader, &at, 1, LATER, NULL) == 0);
+		CHECK(commitlog_reader_next(reader, 9, 9999, see, &seen, LATER,
+			  NULL) == 1);
+		CHECK(seen.troubles == 2);
+		CHECK(seen.trouble.code == ERRC_CORRUPT);
+		commitlog_reader_close(reader);
 		commitlog_close(log);
 	}
+}
+
+/* The others are read on, behind the gap and after it. */
+static void
+damage_of_one_partition_leaves_the_others_readable(void)
+{
+	struct commitlog *log = make();
+	struct commitlog_position at[] = { { 0, 1 }, { 1, 1 } };
+	struct commitlog_reader *reader = NULL;
+	struct seen seen = { .stop_at = -1 };
+	int rc;
+
+	for (int i = 0; i < 4; i++) {
+		CHECK(append(log, 0, "zero", NULL, NULL) == 0);
+		CHECK(append(log, 1, "one", NULL, NULL) == 0);
+	}
+	sql("DELETE FROM record WHERE partition=0 AND seq=2");
+	REQUIRE(commitlog_reader_open(&reader, log, at, 2, LATER, NULL) == 0);
+	while ((rc = commitlog_reader_next(reader, 2, 9999, see, &seen, LATER,
+		    NULL)) > 0)
+		;
+	CHECK(rc == 0 && seen.last[0] == 1 && seen.last[1] == 4);
+	CHECK(seen.troubles == 1 && seen.troubled == 0);
+	CHECK(append(log, 1, "one", NULL, NULL) == 0);
+	CHECK(commitlog_reader_next(reader, 9, 9999, see, &seen, LATER, NULL) ==
+	    1);
+	CHECK(seen.last[1] == 5 && seen.troubles == 1);
+	commitlog_reader_close(reader);
+	commitlog_close(log);
 }
 
 /* A commit whose appender died before it told anybody. */
@@ -326,14 +370,14 @@ a_row_that_nobody_told_of_raises_the_end_before_it_is_delivered(void)
 	struct commitlog_position at = { 1, 1 };
 	struct commitlog_reader *reader = NULL;
 	struct seen seen = { .stop_at = -1 };
-	uint64_t end;
 
-	REQUIRE(commitlog_reader_open(&reader, log, &at, 1, NULL) == 0);
+	REQUIRE(commitlog_reader_open(&reader, log, &at, 1, LATER, NULL) == 0);
 	sql("INSERT INTO record(partition,seq,time_ms,request_id,line)"
 	    " VALUES(1,1,1,zeroblob(16),'x')");
-	CHECK(commitlog_end(log, 1, &end, NULL) == 0 && end == 0);
-	CHECK(commitlog_reader_next(reader, 9, 99, see, &seen, NULL) == 1);
-	CHECK(commitlog_end(log, 1, &end, NULL) == 0 && end == 1);
+	CHECK(log_end(log, 1) == 0);
+	CHECK(
+	    commitlog_reader_next(reader, 9, 99, see, &seen, LATER, NULL) == 1);
+	CHECK(log_end(log, 1) == 1);
 	commitlog_reader_close(reader);
 	commitlog_close(log);
 }
@@ -399,7 +443,7 @@ a_lock_file_that_is_removed_still_excludes(void)
 	REQUIRE(
 	    commitlog_lock_open(&b, path(".lock"), &clock_system, &err) == 0);
 	CHECK(commitlog_lock_acquire(a, 1000, &err) == 0);
-	CHECK(commitlog_lock_acquire(b, 50, &err) == -ERRC_RETRY);
+	CHECK(commitlog_lock_acquire(b, 50, &err) == -ERRC_UNAVAILABLE);
 	commitlog_lock_release(a);
 	CHECK(commitlog_lock_acquire(b, 50, &err) == 0);
 	commitlog_lock_release(b);
@@ -422,9 +466,9 @@ what_is_no_log_is_refused(void)
 	CHECK(strstr(err.text, "is not a commit log") != NULL);
 	log = make();
 	commitlog_close(log);
-	sql("PRAGMA user_version=2");
+	sql("PRAGMA user_version=1");
 	CHECK(commitlog_open(&log, url, NULL, &err) == -ERRC_CONFIG);
-	CHECK(strstr(err.text, "has format 2") != NULL);
+	CHECK(strstr(err.text, "has format 1") != NULL);
 	CHECK(commitlog_open(&log, "sqlite:", NULL, &err) == -ERRC_CONFIG);
 	CHECK(commitlog_open(&log, "sqlite::memory:", NULL, &err) ==
 	    -ERRC_CONFIG);
@@ -482,6 +526,7 @@ main(int argc, char *argv[])
 	RUN(a_page_of_another_boot_or_database_counts_for_nothing);
 	RUN(rows_that_vanish_are_noticed_and_their_numbers_not_given_again);
 	RUN(damaged_rows_are_errors_after_the_good_ones);
+	RUN(damage_of_one_partition_leaves_the_others_readable);
 	RUN(a_row_that_nobody_told_of_raises_the_end_before_it_is_delivered);
 	RUN(a_large_wal_is_moved_into_the_database);
 	RUN(a_database_that_is_replaced_is_not_written_to);

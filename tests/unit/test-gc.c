@@ -364,7 +364,8 @@ in_log(struct reqid id)
 {
 	uint64_t seq, time_ms;
 
-	return commitlog_find(w.core.log, P, id, &seq, &time_ms, NULL) == 0;
+	return commitlog_find(w.core.log, P, id, 0, &seq, &time_ms, UINT64_MAX,
+		   NULL) == 0;
 }
 
 static void

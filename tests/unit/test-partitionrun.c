@@ -69,7 +69,7 @@ losing_the_log_takes_the_vote_until_a_new_goal_is_reached(void)
 	struct partitionrun run = caught_up();
 
 	CHECK(run.voting);
-	partitionrun_log_lost(&run);
+	partitionrun_log_lost(&run, 500, "out of reach");
 	CHECK(partitionrun_publish(&run));
 	CHECK(!run.voting);
 	vote_goal(&run.vote, 11);
