@@ -165,6 +165,14 @@ hooked_pread(int fd, void *p, size_t n, off_t at)
 	return pread(fd, p, n, at);
 }
 
+static int
+hooked_fsync(int fd)
+{
+	if (the_world->on_sync != NULL)
+		the_world->on_sync(the_world);
+	return fsync(fd);
+}
+
 static void
 open_cluster(struct nodeworld *w)
 {
@@ -200,7 +208,7 @@ open_cluster(struct nodeworld *w)
 }
 
 static void
-open_disk(struct nodeworld *w)
+open_disk(struct nodeworld *w, bool synced)
 {
 	static struct file_ops ops;
 	struct nodecore *core = &w->core;
@@ -213,13 +221,14 @@ open_disk(struct nodeworld *w)
 		},
 		.clock = core->clock,
 		.ops = &ops,
-		.durability_os = true,
+		.durability_os = !synced,
 		.readers = 1,
 	};
 	struct error err = { 0 };
 
 	ops = file_system;
 	ops.pread = hooked_pread;
+	ops.fsync = hooked_fsync;
 	tempdir_make(w->dir);
 	must(shardstore_open(&core->store, &options, &err), "store", &err);
 	core->meta = shardstore_meta(core->store);
@@ -261,8 +270,8 @@ make_partitions(struct nodeworld *w)
 	}
 }
 
-void
-nodeworld_open(struct nodeworld *w)
+static void
+open_world(struct nodeworld *w, bool synced)
 {
 	struct nodecore *core = &w->core;
 	struct httpc_options pool = {
@@ -288,10 +297,11 @@ nodeworld_open(struct nodeworld *w)
 	core->gc_grace_ms = 3600ull * 1000;
 	snprintf(core->cluster, sizeof(core->cluster), WORLD_CLUSTER);
 	snprintf(core->sender, sizeof(core->sender), WORLD_CLUSTER);
+	nodeproto_to_print(core->to, core->cluster, 1, 0);
 	core->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	core->repair_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	open_cluster(w);
-	open_disk(w);
+	open_disk(w, synced);
 	must(lastread_new(&core->lastread, WORLD_T0, &err), "reads", &err);
 	must(pending_new(&core->pending, &err), "pending", &err);
 	must(checks_new(&core->checks, &err), "checks", &err);
@@ -301,6 +311,18 @@ nodeworld_open(struct nodeworld *w)
 	make_partitions(w);
 	/* So that what a test did not read counts as read long ago. */
 	w->clock.now_ms += 1000;
+}
+
+void
+nodeworld_open(struct nodeworld *w)
+{
+	open_world(w, false);
+}
+
+void
+nodeworld_open_synced(struct nodeworld *w)
+{
+	open_world(w, true);
 }
 
 static int

@@ -63,10 +63,14 @@ struct nodeworld {
 	 * asked. */
 	void (*on_read)(struct nodeworld *w);
 	void (*on_serve)(struct nodeworld *w);
+	/* At each fsync of a folder, in a world that syncs. */
+	void (*on_sync)(struct nodeworld *w);
 	void *arg; /* the test's */
 };
 
 void nodeworld_open(struct nodeworld *w);
+/* The same with every sync, as in durability full. */
+void nodeworld_open_synced(struct nodeworld *w);
 void nodeworld_close(struct nodeworld *w);
 
 /* This node votes, or not, in a partition. */
