@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "member/idstate.h"
 
+#include <assert.h>
+
 #include "apply/apply.h"
 #include "base/error.h"
 #include "store/metaquery.h"
@@ -39,5 +41,6 @@ idstate_read(struct metaquery *read, uint32_t partition, struct reqid id,
 		out->dead = true;
 		out->seq = row.applied;
 	}
+	assert(!(out->live && out->dead));
 	return 0;
 }

@@ -19,6 +19,7 @@
 static struct repair_row
 repair_of(const struct nodecore *core, const struct apply_blob *blob)
 {
+	assert(!reqid_is_zero(blob->id));
 	return (struct repair_row){
 		.partition = blob->partition,
 		.seq = blob->seq,
@@ -49,6 +50,7 @@ alarm_if_lost(struct nodecore *core, const struct apply_blob *blob,
 {
 	char id[REQID_HEX + 1];
 
+	assert(shard < 32);
 	if ((blob->info->durable >> shard & 1) == 0 ||
 	    !superblock_is_newer(shardstore_superblock(core->store),
 		blob->partition, blob->seq))
@@ -66,6 +68,7 @@ lacks_shard(struct nodecore *core, const struct apply_blob *blob)
 {
 	uint32_t shard = nodecore_shard(core, blob->partition);
 
+	assert(blob->info->shard_count > 0);
 	return blob->info->set == core->set.number &&
 	    shard < blob->info->shard_count &&
 	    !shardfile_exists(core->files, blob->id, shard);
@@ -74,6 +77,7 @@ lacks_shard(struct nodecore *core, const struct apply_blob *blob)
 bool
 inventory_lacks(struct nodecore *core, const struct apply_blob *blob)
 {
+	assert(blob->info != NULL);
 	if (blob->info->shard_count == 0)
 		return false;
 	if (!lacks_shard(core, blob))
@@ -91,6 +95,7 @@ take_inline(struct nodecore *core, const struct apply_blob *blob,
 	bool good;
 	int rc;
 
+	assert(blob->info->shard_count == 0);
 	if (blob->size == 0 || !nodecore_holds_inline(core, blob->partition))
 		return 0;
 	if (n == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "member/lastread.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -23,6 +24,7 @@ lastread_new(struct lastread **out, uint64_t start_ms, struct error *err)
 {
 	struct lastread *touch = calloc(1, sizeof(*touch));
 
+	assert(start_ms / 1000 < UINT32_MAX);
 	if (touch == NULL)
 		return error_set(err, ERRC_NOMEM, "reads: no memory");
 	touch->start_ms = start_ms;
@@ -52,6 +54,7 @@ lastread_note(struct lastread *touch, struct reqid id, uint64_t now_ms)
 	uint32_t now = (uint32_t)(now_ms / 1000 + 1);
 	uint32_t at[2];
 
+	assert(now_ms >= touch->start_ms);
 	cells_of(id, at);
 	atomic_store_explicit(&touch->cell[at[0]], now, memory_order_relaxed);
 	atomic_store_explicit(&touch->cell[at[1]], now, memory_order_relaxed);
@@ -67,5 +70,8 @@ lastread_of(const struct lastread *touch, struct reqid id)
 	a = atomic_load_explicit(&touch->cell[at[0]], memory_order_relaxed);
 	b = atomic_load_explicit(&touch->cell[at[1]], memory_order_relaxed);
 	a = KOOP_MIN(a, b) * 1000;
-	return KOOP_MAX(a, touch->start_ms);
+	a = KOOP_MAX(a, touch->start_ms);
+	/* Later than the truth is fine, earlier never. */
+	assert(a >= touch->start_ms);
+	return a;
 }

@@ -19,6 +19,7 @@
 struct placement
 nodecore_placement(const struct nodecore *core, uint32_t partition)
 {
+	assert(core->set.n > 0);
 	return (struct placement){
 		.partition = partition,
 		.set = &core->set,
@@ -30,6 +31,7 @@ nodecore_shard(const struct nodecore *core, uint32_t partition)
 {
 	struct placement place = nodecore_placement(core, partition);
 
+	assert(core->index < core->set.n);
 	return placement_shard(&place, core->index);
 }
 
@@ -38,6 +40,7 @@ nodecore_holds_inline(const struct nodecore *core, uint32_t partition)
 {
 	struct placement place = nodecore_placement(core, partition);
 
+	assert(core->index < core->set.n);
 	return placement_inline_holder(&place, core->index);
 }
 
@@ -46,6 +49,7 @@ nodecore_stable(const struct nodecore *core, uint32_t partition)
 {
 	uint64_t applied[TOPOLOGY_MACHINES_MAX];
 
+	assert(core->set.write_quorum > core->set.n / 2);
 	for (uint32_t i = 0; i < core->set.n; i++)
 		applied[i] = positions_applied(core->positions,
 		    (struct positions_member){ core->set.number, i },
@@ -95,5 +99,6 @@ nodecore_sleep(const struct nodecore *core, uint64_t ms)
 uint64_t
 nodecore_deadline(const struct nodecore *core, uint64_t ms)
 {
+	assert(core->clock != NULL);
 	return clock_mono_ms(core->clock) + ms;
 }

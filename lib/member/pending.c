@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "member/pending.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,7 @@ pending_add(struct pending *pending, const struct repair_row *row)
 	struct pending_item *item;
 	bool room;
 
+	assert(!reqid_is_zero(row->id));
 	item = malloc(sizeof(*item) + row->bucket.n + row->key.n);
 	if (item == NULL)
 		return false;
@@ -63,6 +65,7 @@ pending_add(struct pending *pending, const struct repair_row *row)
 	item->row.bucket = bytes_of(item->text, row->bucket.n);
 	item->row.key = bytes_of(item->text + row->bucket.n, row->key.n);
 	pthread_mutex_lock(&pending->lock);
+	assert(pending->count <= PENDING_MAX);
 	room = pending->count < PENDING_MAX;
 	if (room) {
 		item->next = pending->first;
@@ -96,6 +99,7 @@ pending_take(struct pending *pending, pending_ready_fn *fn, void *arg)
 	for (at = &pending->first; (item = *at) != NULL; at = &item->next) {
 		if (!fn(arg, &item->row))
 			continue;
+		assert(pending->count > 0);
 		*at = item->next;
 		pending->count--;
 		break;
@@ -107,6 +111,7 @@ pending_take(struct pending *pending, pending_ready_fn *fn, void *arg)
 const struct repair_row *
 pending_row(const struct pending_item *item)
 {
+	assert(item != NULL);
 	return &item->row;
 }
 

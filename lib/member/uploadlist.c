@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "member/uploadlist.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -39,6 +40,7 @@ open_file(struct uploadlist *uploads, struct error *err)
 {
 	struct stat st;
 
+	assert(uploads->dirfd >= 0);
 	uploads->fd = openat(uploads->dirfd, NAME,
 	    O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	if (uploads->fd == -1 || fstat(uploads->fd, &st) == -1)
@@ -93,6 +95,8 @@ print_entry(struct buf *out, const struct uploadlist *uploads,
 {
 	char id[REQID_HEX + 1];
 
+	assert(entry->shard < 32);
+	assert(!reqid_is_zero(entry->id));
 	reqid_format(id, entry->id);
 	buf_printf(out, "%s %" PRIu64 " %s %" PRIu32 " ", uploads->run,
 	    entry->since_ms, id, entry->shard);
@@ -112,6 +116,7 @@ uploadlist_add(struct uploadlist *uploads, struct reqid id, uint32_t shard,
 	struct buf line = buf_make(LINE_MAX_BYTES);
 	int rc;
 
+	assert(shard < 32);
 	entry.since_ms = clock_boot_ms(uploads->clock);
 	print_entry(&line, uploads, &entry);
 	if (buf_failed(&line)) {
@@ -198,6 +203,7 @@ visit_line(struct visit *visit, char *line, struct error *err)
 	struct uploadlist_entry entry = { 0 };
 	int rc;
 
+	assert(visit->out != -1);
 	if (!parse_entry(&entry, visit->uploads, line))
 		return 0;
 	rc = visit->fn(visit->arg, &entry);
@@ -221,6 +227,7 @@ visit_file(struct visit *visit, uint64_t *at, uint64_t end, struct error *err)
 	ssize_t n;
 	int rc = 0;
 
+	assert(*at <= end);
 	while (rc == 0 && *at + piece.n < end) {
 		p = buf_reserve(&piece, READ_BYTES);
 		if (p == NULL) {
@@ -257,6 +264,8 @@ finish_visit(struct visit *visit, uint64_t at, struct error *err)
 	ssize_t n;
 	int rc = 0;
 
+	assert(visit->out != -1);
+	assert(at <= uploads->bytes);
 	while ((n = io_pread_full(uploads->fd, copy, sizeof(copy), (off_t)at,
 		    err)) > 0) {
 		rc = io_write_full(visit->out, copy, (size_t)n, err);
@@ -269,6 +278,8 @@ finish_visit(struct visit *visit, uint64_t at, struct error *err)
 		return (int)n;
 	if (renameat(uploads->dirfd, NAME_NEW, uploads->dirfd, NAME) == -1)
 		return error_errno(err, ERRC_IO, "rename %s", NAME_NEW);
+	/* What is there now is what was kept, and what came meanwhile. */
+	assert(lseek(visit->out, 0, SEEK_END) == (off_t)visit->written);
 	close(uploads->fd);
 	uploads->fd = visit->out;
 	visit->out = -1;

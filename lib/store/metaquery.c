@@ -31,6 +31,8 @@
 static struct metaquery *
 find_idle(struct shardmeta *meta)
 {
+	assert(meta->reader_count > 0);
+	assert(meta->reader_count <= SHARDMETA_READERS_MAX);
 	for (unsigned i = 0; i < meta->reader_count; i++)
 		if (!meta->reader[i].busy)
 			return &meta->reader[i];
@@ -55,6 +57,7 @@ take_idle(struct shardmeta *meta)
 		    &until);
 	}
 	if (read != NULL) {
+		assert(!read->dump);
 		read->busy = true;
 		read->since_ms = clock_mono_ms(meta->clock);
 	}
@@ -78,6 +81,7 @@ metaquery_begin(struct metaquery **out, struct shardmeta *meta,
 		metaquery_end(read);
 		return rc;
 	}
+	assert(!sqlite3_get_autocommit(read->sql.db));
 	*out = read;
 	return 0;
 }
@@ -134,6 +138,7 @@ metaquery_partition(struct metaquery *read, uint32_t partition,
 	sqlite3_stmt *stmt = sql_stmt(&read->sql, SQL_PARTITION_GET, err);
 	int rc;
 
+	assert(read->busy);
 	if (stmt == NULL)
 		return -ERRC_IO;
 	sql_int(stmt, 1, partition);
@@ -155,6 +160,7 @@ metaquery_partitions(struct metaquery *read, metaquery_partition_fn *fn,
 	struct partition_row row;
 	int rc;
 
+	assert(read->busy);
 	if (stmt == NULL)
 		return -ERRC_IO;
 	while ((rc = sql_step(&read->sql, stmt, err)) > 0) {
@@ -179,6 +185,7 @@ stmt_for(struct metaquery *read, uint32_t partition, enum sql_id id,
 	*out = sql_stmt(&read->sql, id, err);
 	if (*out == NULL)
 		return -ERRC_IO;
+	assert(row.slot > 0);
 	sql_int(*out, 1, row.slot);
 	return 0;
 }
@@ -188,6 +195,7 @@ step_one(struct metaquery *read, sqlite3_stmt *stmt, struct error *err)
 {
 	int rc = sql_step(&read->sql, stmt, err);
 
+	assert(stmt != NULL);
 	return rc > 0 ? 0 : rc == 0 ? -ERRC_NOTFOUND : rc;
 }
 
@@ -248,6 +256,7 @@ metaquery_inline(struct metaquery *read, struct reqid id, struct buf *out,
 	struct bytes content;
 	int rc;
 
+	assert(read->busy);
 	if (stmt == NULL)
 		return -ERRC_IO;
 	sql_id(stmt, 1, id);
@@ -283,6 +292,8 @@ metaquery_part(struct metaquery *read, uint32_t partition, struct reqid upload,
 	sqlite3_stmt *stmt;
 	int rc = stmt_for(read, partition, SQL_PART_GET, &stmt, err);
 
+	assert(number > 0);
+	assert(number <= ROW_PARTS_MAX);
 	if (rc < 0)
 		return rc;
 	sql_id(stmt, 2, upload);
@@ -338,6 +349,7 @@ row_oplog(sqlite3_stmt *stmt, uint32_t partition, struct oplog_row *out,
 		.line = sql_get_blob(stmt, 5),
 	};
 
+	assert(out != NULL);
 	if (!sql_get_id(stmt, 2, &row.id) || !sql_get_hash(stmt, 4, row.hash))
 		return sql_corrupt(err, "oplog");
 	*out = row;
@@ -387,6 +399,8 @@ metaquery_garbage(struct metaquery *read, uint32_t partition, uint64_t max_seq,
 	sqlite3_stmt *stmt = sql_stmt(&read->sql, SQL_GARBAGE_LIST, err);
 	int rc;
 
+	assert(read->busy);
+	assert(max_seq <= INT64_MAX);
 	if (stmt == NULL)
 		return -ERRC_IO;
 	sql_int(stmt, 1, partition);
@@ -422,6 +436,7 @@ row_repair(sqlite3_stmt *stmt, struct repair_row *out, struct error *err)
 		.queued_ms = sql_get_int(stmt, 10),
 	};
 
+	assert(out != NULL);
 	if (!sql_get_id(stmt, 1, &row.id) || !sql_get_id(stmt, 7, &row.upload))
 		return sql_corrupt(err, "repair");
 	*out = row;
@@ -435,6 +450,7 @@ metaquery_repair_next(struct metaquery *read, uint32_t partition,
 	sqlite3_stmt *stmt = sql_stmt(&read->sql, SQL_REPAIR_NEXT, err);
 	int rc;
 
+	assert(read->busy);
 	if (stmt == NULL)
 		return -ERRC_IO;
 	sql_int(stmt, 1, partition);
@@ -449,6 +465,7 @@ metaquery_repair(struct metaquery *read, struct reqid id,
 	sqlite3_stmt *stmt = sql_stmt(&read->sql, SQL_REPAIR_GET, err);
 	int rc;
 
+	assert(read->busy);
 	if (stmt == NULL)
 		return -ERRC_IO;
 	sql_id(stmt, 1, id);
@@ -464,6 +481,8 @@ metaquery_note(struct metaquery *read, const char *name, struct buf *out,
 	struct bytes value;
 	int rc;
 
+	assert(read->busy);
+	assert(name != NULL);
 	if (stmt == NULL)
 		return -ERRC_IO;
 	(void)sqlite3_bind_text(stmt, 1, name, -1, SQLITE_TRANSIENT);

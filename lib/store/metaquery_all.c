@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/metaquery_all.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -52,6 +53,7 @@ metaquery_begin_dump(struct metaquery **out, struct shardmeta *meta,
 		metaquery_end(read);
 		return rc;
 	}
+	assert(!sqlite3_get_autocommit(read->sql.db));
 	*out = read;
 	return 0;
 }
@@ -98,6 +100,7 @@ read_table(struct metaquery *read, const struct partition_row *partition,
 	union any_row room;
 	int rc;
 
+	assert(partition->slot > 0);
 	if (stmt == NULL)
 		return -ERRC_IO;
 	sql_int(stmt, 1, partition->slot);
@@ -129,6 +132,8 @@ metaquery_snapshot(struct metaquery *read, uint32_t partition,
 	struct snapshot_row first = { .partition = &row };
 	int rc = metaquery_partition(read, partition, &row, err);
 
+	assert(read->busy);
+	assert(fn != NULL);
 	if (rc == 0)
 		rc = fn(arg, &first);
 	for (size_t i = 0; rc == 0 && i < nitems(tables); i++)
@@ -190,6 +195,7 @@ get_number(struct metaquery *read, enum sql_id id, uint64_t *out,
 	sqlite3_stmt *stmt = sql_stmt(&read->sql, id, err);
 	int rc;
 
+	assert(read->busy);
 	if (stmt == NULL)
 		return -ERRC_IO;
 	rc = sql_step(&read->sql, stmt, err);
@@ -208,6 +214,8 @@ metaquery_oplog_bytes(struct metaquery *read, uint64_t *out, struct error *err)
 	if ((rc = get_number(read, SQL_OPLOG_FIRST, &first, err)) < 0 ||
 	    (rc = get_number(read, SQL_OPLOG_TOTAL, &total, err)) < 0)
 		return rc;
+	/* Running totals: the first line kept began at or before the last. */
+	assert(first <= total);
 	*out = total - first;
 	return 0;
 }

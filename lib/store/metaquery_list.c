@@ -56,6 +56,7 @@ add_cursor(void *arg, const struct partition_row *row)
 	struct cursor *grown = reallocarray(l->cursor, l->count + 1,
 	    sizeof(*grown));
 
+	assert(row->slot > 0);
 	if (grown == NULL)
 		return error_set(l->err, ERRC_NOMEM, "list: out of memory");
 	l->cursor = grown;
@@ -106,6 +107,7 @@ step(struct listing *l, struct cursor *c)
 {
 	int rc = sql_step(&l->read->sql, c->stmt, l->err);
 
+	assert(c->stmt != NULL);
 	c->live = rc > 0;
 	if (rc <= 0)
 		return rc;
@@ -123,6 +125,8 @@ step(struct listing *l, struct cursor *c)
 static int
 seek(struct listing *l, struct cursor *c)
 {
+	assert(c->stmt != NULL);
+	assert(c->slot > 0);
 	sqlite3_reset(c->stmt);
 	sql_int(c->stmt, 1, c->slot);
 	sql_blob(c->stmt, 2, l->query->bucket);

@@ -38,6 +38,7 @@ walk_object(struct page *page, sqlite3_stmt *stmt, struct error *err)
 	struct snapshot_row row = { .object = &object };
 	int rc = sql_row_object(stmt, page->partition, &object, err);
 
+	assert(page->left > 0);
 	if (rc == 0)
 		rc = page->fn(page->arg, &row);
 	return rc != 0 ? rc : keep_object(page->place, &object, err);
@@ -50,6 +51,7 @@ walk_part(struct page *page, sqlite3_stmt *stmt, struct error *err)
 	struct snapshot_row row = { .part = &part };
 	int rc = sql_row_part(stmt, page->partition, &part, err);
 
+	assert(page->left > 0);
 	if (rc == 0)
 		rc = page->fn(page->arg, &row);
 	if (rc != 0)
@@ -67,6 +69,8 @@ walk_stmt(struct metaquery *read, const struct metaquery_place *place,
 	sqlite3_stmt *stmt = sql_stmt(&read->sql,
 	    objects ? SQL_OBJECT_WALK : SQL_PART_WALK, err);
 
+	assert(slot > 0);
+	assert(place->table != WALK_OVER);
 	if (stmt == NULL)
 		return NULL;
 	sql_int(stmt, 1, slot);

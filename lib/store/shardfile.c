@@ -27,6 +27,7 @@ open_dirs(struct shardfiles *f, struct error *err)
 {
 	char name[16];
 
+	assert(f->dirfd >= 0);
 	f->quarantine = openat(f->dirfd, "quarantine",
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (f->quarantine == -1)
@@ -48,6 +49,8 @@ shardfiles_open(struct shardfiles **out, int dirfd,
 	struct shardfiles *f = calloc(1, sizeof(*f));
 	int rc;
 
+	assert(options->ops != NULL);
+	assert(options->clock != NULL);
 	if (f == NULL)
 		return error_set(err, ERRC_NOMEM, "shards: out of memory");
 	f->dirfd = dirfd;
@@ -99,6 +102,8 @@ pread_full(const struct file_ops *ops, int fd, uint8_t *p, size_t n, off_t at)
 {
 	size_t done = 0;
 
+	assert(n > 0);
+	assert(at >= 0);
 	while (done < n) {
 		ssize_t got = ops->pread(fd, p + done, n - done,
 		    at + (off_t)done);
@@ -132,6 +137,7 @@ shardfile_compare(struct shardfiles *f, int fd, const uint8_t *p, size_t n,
 {
 	uint8_t here[16384];
 
+	assert(fd >= 0);
 	while (n > 0) {
 		size_t piece = KOOP_MIN(n, sizeof(here));
 		ssize_t got = pread_full(f->ops, fd, here, piece, (off_t)at);
@@ -160,6 +166,7 @@ shardfile_has_end(struct shardfiles *f, int fd, struct reqid id, uint32_t shard,
 	uint8_t whose;
 	ssize_t got;
 
+	assert(fd >= 0);
 	if (fstat(fd, &st) == -1)
 		return -ERRC_IO;
 	if (!S_ISREG(st.st_mode) ||
@@ -184,6 +191,7 @@ shardfile_open(struct shardfiles *f, struct reqid id, uint32_t shard, int *fd,
 	char name[SHARDPATH_NAME_MAX + 1];
 	int opened;
 
+	assert(shard < 32);
 	nowait_touch("a shard file");
 	shardpath_name(name, id, shard);
 	if (shardfile_is_written(f, id, shard))
@@ -223,6 +231,7 @@ shardfile_unlink(struct shardfiles *f, struct reqid id, uint32_t shard,
 {
 	char name[SHARDPATH_NAME_MAX + 1];
 
+	assert(shard < 32);
 	nowait_touch("a shard file");
 	shardpath_name(name, id, shard);
 	if (f->ops->unlinkat(shardfile_dirfd(f, id), name, 0) == -1 &&
@@ -236,6 +245,7 @@ static int
 quarantine_name(struct shardfiles *f, const char *name, char *out, size_t room,
     struct error *err)
 {
+	assert(room > SHARDPATH_NAME_MAX);
 	for (unsigned i = 1; i <= 1000; i++) {
 		int n = i == 1 ? snprintf(out, room, "%s", name) :
 				 snprintf(out, room, "%s.%u", name, i);
@@ -258,6 +268,7 @@ shardfile_move_away(struct shardfiles *f, int dirfd, const char *name,
 	char free_name[NAME_MAX + 1];
 	int rc = quarantine_name(f, name, free_name, sizeof(free_name), err);
 
+	assert(name[0] != '.');
 	if (rc < 0)
 		return rc;
 	if (f->ops->renameat(dirfd, name, f->quarantine, free_name) == -1) {
@@ -358,6 +369,7 @@ look(struct shardfiles *f, int dirfd, const char *name,
 	struct stat st;
 	int fd;
 
+	assert(dirfd >= 0);
 	entry->uploading = shardfile_is_written(f, entry->id, entry->shard);
 	fd = f->ops->openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (fd == -1)
@@ -380,6 +392,7 @@ shardfile_scan(struct shardfiles *f, unsigned fanout, shardfile_fn *fn,
 	const struct dirent *name;
 	int rc = 0;
 
+	assert(fanout < SHARDPATH_FANOUT);
 	nowait_touch("a folder of shards");
 	if (dir == NULL)
 		return error_errno(err, ERRC_IO, "scan shards/%02x", fanout);

@@ -47,6 +47,8 @@ shardfile_enter(struct shardfile_upload *u)
 	struct shardfiles *f = u->files;
 	const struct shardfile_upload *other;
 
+	assert(u->files != NULL);
+	assert(u->next == NULL);
 	pthread_mutex_lock(&f->lock);
 	for (other = f->uploads; other != NULL; other = other->next)
 		if (other->shard == u->shard && reqid_equal(other->id, u->id))
@@ -82,7 +84,7 @@ create(struct shardfile_upload *u)
 	}
 	shardpath_name(name, u->id, u->shard);
 	return u->files->ops->openat(shardfile_dirfd(u->files, u->id), name,
-	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 }
 
 /*
@@ -97,6 +99,7 @@ reuse(struct shardfile_upload *u, struct error *err)
 	uint64_t bytes;
 	int rc;
 
+	assert(u->fd == -1);
 	shardpath_name(name, u->id, u->shard);
 	u->fd = u->files->ops->openat(shardfile_dirfd(u->files, u->id), name,
 	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
@@ -164,6 +167,7 @@ shardfile_begin(struct shardfile_upload **out, struct shardfiles *files,
 static void
 begin_writing(struct shardfile_upload *u)
 {
+	assert(u->begun <= u->at);
 	if (u->files->no_sync || u->at - u->begun < BEGIN_BYTES)
 		return;
 	(void)sync_file_range(u->fd, (off_t)u->begun, (off_t)(u->at - u->begun),
@@ -175,6 +179,8 @@ begin_writing(struct shardfile_upload *u)
 static int
 flush(struct shardfile_upload *u, const uint8_t *p, size_t n, struct error *err)
 {
+	assert(!u->existed);
+	assert(u->kept_bytes <= u->kept_room);
 	/* struct iovec has no const, though a write only reads. */
 	const union {
 		const uint8_t *given;
@@ -224,6 +230,7 @@ keep(struct shardfile_upload *u, const uint8_t *p, size_t n, struct error *err)
 {
 	size_t need = u->kept_bytes + n;
 
+	assert(u->kept_bytes <= u->kept_room);
 	if (need > KEEP_BYTES)
 		return flush(u, p, n, err);
 	if (need > u->kept_room) {
@@ -297,6 +304,8 @@ sync_dir(struct shardfiles *f, struct reqid id)
 		d->synced = all;
 		pthread_cond_broadcast(&d->done);
 	}
+	assert(d->synced >= mine);
+	assert(d->synced <= d->asked);
 	pthread_mutex_unlock(&d->lock);
 }
 
@@ -304,11 +313,27 @@ sync_dir(struct shardfiles *f, struct reqid id)
 static void
 sync_all(struct shardfile_upload *u)
 {
+	assert(u->fd != -1);
 	if (u->files->no_sync)
 		return;
 	if (FAULT(STORE_FSYNC) || u->files->ops->fdatasync(u->fd) == -1)
 		file_sync_failed("shard");
 	sync_dir(u->files, u->id);
+}
+
+/* Whoever opens it next asks for its END: so does this, before it is told. */
+static int
+read_back(struct shardfile_upload *u, struct error *err)
+{
+	char name[SHARDPATH_NAME_MAX + 1];
+	uint64_t bytes;
+	int rc = shardfile_has_end(u->files, u->fd, u->id, u->shard, &bytes);
+
+	if (rc == 1 && bytes == u->at)
+		return 0;
+	shardpath_name(name, u->id, u->shard);
+	return error_set(err, ERRC_IO,
+	    "shard %s: it does not read back as it was written", name);
 }
 
 static int
@@ -325,9 +350,12 @@ finish(struct shardfile_upload *u, struct error *err)
 		rc = flush(u, NULL, 0, err);
 		if (rc < 0)
 			return rc;
+		assert(u->at == u->total);
 	}
-	sync_all(u);
-	return 0;
+	rc = read_back(u, err);
+	if (rc == 0)
+		sync_all(u);
+	return rc;
 }
 
 /* The table is left last: until then the file is not looked at as a shard. */
@@ -371,6 +399,7 @@ shardfile_is_written(struct shardfiles *f, struct reqid id, uint32_t shard)
 {
 	const struct shardfile_upload *u;
 
+	assert(shard < 32);
 	pthread_mutex_lock(&f->lock);
 	for (u = f->uploads; u != NULL; u = u->next)
 		if (u->shard == shard && !u->existed && reqid_equal(u->id, id))

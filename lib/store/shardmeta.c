@@ -25,6 +25,7 @@
 int
 shardmeta_fail(struct shardmeta *meta, int rc)
 {
+	assert(rc <= 0);
 	if (rc < 0 && rc != -ERRC_NOTFOUND)
 		meta->broken = true;
 	return rc;
@@ -58,6 +59,7 @@ keep_partition(struct shardmeta *meta, const struct partition_row *row,
 	    meta->partition_count + 1, sizeof(*grown));
 	size_t at = meta->partition_count;
 
+	assert(row->slot > 0);
 	if (grown == NULL)
 		return error_set(err, ERRC_NOMEM, "meta.db: out of memory");
 	meta->partition = grown;
@@ -65,6 +67,8 @@ keep_partition(struct shardmeta *meta, const struct partition_row *row,
 		grown[at] = grown[at - 1];
 		at--;
 	}
+	/* Searched by halves: in order, and each once. */
+	assert(at == 0 || grown[at - 1].row.partition < row->partition);
 	grown[at] = (struct shardmeta_partition){ *row, *row, added };
 	meta->partition_count++;
 	return 0;
@@ -92,6 +96,7 @@ load(struct shardmeta *meta, struct error *err)
 	sqlite3_stmt *stmt = sql_stmt(&meta->sql, SQL_PARTITION_ALL, err);
 	int rc;
 
+	assert(meta->partition_count == 0);
 	if (stmt == NULL)
 		return -ERRC_IO;
 	while ((rc = sql_step(&meta->sql, stmt, err)) > 0) {
@@ -133,6 +138,8 @@ open_readers(struct shardmeta *meta, unsigned count, struct error *err)
 {
 	int rc = 0;
 
+	assert(count > 0);
+	assert(count <= SHARDMETA_READERS_MAX);
 	meta->reader = calloc(count, sizeof(*meta->reader));
 	if (meta->reader == NULL)
 		return error_set(err, ERRC_NOMEM, "meta.db: out of memory");
@@ -217,6 +224,8 @@ shardmeta_close(struct shardmeta *meta)
 	for (unsigned i = 0; i < meta->reader_count; i++) {
 		struct metaquery *read = &meta->reader[i];
 
+		assert(!read->busy);
+
 		for (size_t j = 0; j < read->list_count; j++)
 			sqlite3_finalize(read->list[j]);
 		free(read->list);
@@ -275,6 +284,7 @@ shardmeta_begin(struct shardmeta *meta, struct error *err)
 	nowait_touch("the write lock of meta.db");
 	pthread_mutex_lock(&meta->write_lock);
 	meta->broken = false;
+	assert(sqlite3_get_autocommit(meta->sql.db));
 	rc = sql_simple(&meta->sql, SQL_BEGIN, err);
 	if (rc < 0)
 		pthread_mutex_unlock(&meta->write_lock);
@@ -287,6 +297,9 @@ write_partition(struct shardmeta *meta, const struct partition_row *row,
 {
 	sqlite3_stmt *stmt = sql_stmt(&meta->sql, SQL_PARTITION_PUT, err);
 
+	assert(row->slot > 0);
+	assert(row->applied + 1 >= row->base_seq);
+	assert(row->applied <= INT64_MAX);
 	if (stmt == NULL)
 		return -ERRC_IO;
 	sql_int(stmt, 1, row->partition);
@@ -325,6 +338,11 @@ write_partitions(struct shardmeta *meta, struct error *err)
 
 		if (!p->added && is_same(&p->row, &p->committed))
 			continue;
+		/* Protocol 5: a position never goes back, but with a log that
+		 * was begun anew. */
+		assert(p->added ||
+		    p->row.generation > p->committed.generation ||
+		    p->row.applied >= p->committed.applied);
 		rc = write_partition(meta, &p->row, err);
 		if (rc < 0)
 			return rc;
@@ -342,6 +360,7 @@ commit(struct shardmeta *meta, struct error *err)
 
 	if (stmt == NULL)
 		return -ERRC_IO;
+	assert(!sqlite3_get_autocommit(meta->sql.db));
 	code = sqlite3_step(stmt);
 	rc = code == SQLITE_DONE ? 0 : sql_error(&meta->sql, code, err);
 	sqlite3_reset(stmt);
@@ -358,6 +377,7 @@ wait_for_readers(void *arg, int count)
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	struct shardmeta *meta = arg;
 
+	assert(meta->checkpoints.restarts > 0);
 	if (count >= SHARDMETA_RESTART_WAITS)
 		return 0;
 	meta->checkpoints.waits++;
@@ -391,6 +411,7 @@ choose_checkpoint(struct shardmeta *meta)
 {
 	uint64_t now = clock_mono_ms(meta->clock);
 
+	assert(meta->wal_some <= meta->wal_much);
 	if (meta->wal_pages <= meta->wal_much ||
 	    (meta->restart_ms != 0 &&
 		now < meta->restart_ms + SHARDMETA_RESTART_MS) ||
@@ -408,6 +429,7 @@ checkpoint(struct shardmeta *meta)
 	int mode;
 	int code;
 
+	assert(sqlite3_get_autocommit(db));
 	if (meta->wal_pages < meta->wal_done)
 		meta->wal_done = 0; /* it was begun anew */
 	if (meta->wal_pages < meta->wal_some ||
@@ -451,6 +473,7 @@ shardmeta_commit(struct shardmeta *meta, struct error *err)
 		shardmeta_rollback(meta);
 		return rc;
 	}
+	assert(meta->oplog_total >= meta->oplog_total_committed);
 	for (size_t i = 0; i < meta->partition_count; i++) {
 		meta->partition[i].committed = meta->partition[i].row;
 		meta->partition[i].added = false;
@@ -481,6 +504,7 @@ shardmeta_rollback(struct shardmeta *meta)
 		meta->partition[kept].row = meta->partition[kept].committed;
 		kept++;
 	}
+	assert(kept <= meta->partition_count);
 	meta->partition_count = kept;
 	meta->staged.row = meta->staged.committed;
 	meta->oplog_total = meta->oplog_total_committed;
@@ -508,6 +532,7 @@ new_slot(struct shardmeta *meta, uint32_t partition, uint64_t *slot,
 	if (rc < 0)
 		return shardmeta_fail(meta, rc);
 	*slot = (uint64_t)sqlite3_last_insert_rowid(meta->sql.db);
+	assert(*slot > 0);
 	return 0;
 }
 
@@ -518,6 +543,7 @@ shardmeta_add_partition(struct shardmeta *meta, const struct partition_row *row,
 	struct partition_row made = *row;
 	int rc;
 
+	assert(row->generation > 0);
 	if (shardmeta_find(meta, row->partition) != NULL)
 		return 0;
 	rc = new_slot(meta, row->partition, &made.slot, err);
@@ -565,6 +591,7 @@ static int
 check_stage(struct shardmeta *meta, const struct partition_row *row,
     const struct shardmeta_partition *now, struct error *err)
 {
+	assert(meta->staged.row.slot > 0);
 	if (memcmp(meta->staged.row.digest, row->digest, 32) != 0)
 		return error_set(err, ERRC_CORRUPT,
 		    "partition %u: the snapshot's rows do not give its digest",
@@ -597,6 +624,7 @@ shardmeta_stage_switch(struct shardmeta *meta, uint64_t slot,
 	made.dying = meta->staged.row.dying;
 	made.halted = 0;
 	made.ignored = 0;
+	assert(made.slot > 0);
 	meta->staged.row = (struct partition_row){ 0 };
 	if (now == NULL)
 		return keep_partition(meta, &made, true, err);
@@ -614,6 +642,8 @@ sweep_slot(struct shardmeta *meta, uint64_t slot, unsigned max, bool *done,
 		SQL_SWEEP_DECIDED };
 	unsigned left = max;
 
+	assert(max > 0);
+	assert(slot != meta->staged.row.slot);
 	for (size_t i = 0; i < nitems(tables) && left > 0; i++) {
 		sqlite3_stmt *stmt = sql_stmt(&meta->sql, tables[i], err);
 		int rc;
@@ -640,6 +670,7 @@ shardmeta_sweep_slots(struct shardmeta *meta, unsigned max, bool *more,
 	bool done = false;
 	int rc;
 
+	assert(max > 0);
 	*more = false;
 	if (stmt == NULL)
 		return shardmeta_fail(meta, -ERRC_IO);

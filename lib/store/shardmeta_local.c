@@ -14,6 +14,7 @@
 static int
 run(struct shardmeta *meta, sqlite3_stmt *stmt, struct error *err)
 {
+	assert(meta->sql.db != NULL);
 	return shardmeta_fail(meta, sql_run(&meta->sql, stmt, err));
 }
 
@@ -63,6 +64,10 @@ shardmeta_garbage_put(struct shardmeta *meta, const struct garbage_row *row,
 {
 	sqlite3_stmt *stmt = stmt_of(meta, SQL_GARBAGE_PUT, err);
 
+	assert(row->kind == GARBAGE_BLOB || row->kind == GARBAGE_UPLOAD);
+	assert(row->reason >= GARBAGE_ABORTED);
+	assert(row->reason <= GARBAGE_SUPERSEDED);
+	assert(!reqid_is_zero(row->id));
 	if (stmt == NULL)
 		return -ERRC_IO;
 	sql_int(stmt, 1, row->partition);
@@ -79,6 +84,7 @@ shardmeta_garbage_del(struct shardmeta *meta, const struct garbage_row *row,
 {
 	sqlite3_stmt *stmt = stmt_of(meta, SQL_GARBAGE_DEL, err);
 
+	assert(!reqid_is_zero(row->id));
 	if (stmt == NULL)
 		return -ERRC_IO;
 	sql_int(stmt, 1, row->partition);
@@ -94,6 +100,9 @@ shardmeta_repair_put(struct shardmeta *meta, const struct repair_row *row,
 {
 	sqlite3_stmt *stmt = stmt_of(meta, SQL_REPAIR_PUT, err);
 
+	assert(!reqid_is_zero(row->id));
+	assert(row->attempts == 0);
+	assert(reqid_is_zero(row->upload) == (row->part == 0));
 	if (stmt == NULL)
 		return -ERRC_IO;
 	sql_id(stmt, 1, row->id);
@@ -114,6 +123,7 @@ shardmeta_repair_del(struct shardmeta *meta, struct reqid id, struct error *err)
 {
 	sqlite3_stmt *stmt = stmt_of(meta, SQL_REPAIR_DEL, err);
 
+	assert(!reqid_is_zero(id));
 	if (stmt == NULL)
 		return -ERRC_IO;
 	sql_id(stmt, 1, id);
@@ -124,6 +134,7 @@ int
 shardmeta_repair_failed(struct shardmeta *meta, struct reqid id,
     struct error *err)
 {
+	assert(!reqid_is_zero(id));
 	return run_by_id(meta, SQL_REPAIR_FAILED, id, err);
 }
 
@@ -133,6 +144,8 @@ shardmeta_inline_put(struct shardmeta *meta, struct reqid id,
 {
 	sqlite3_stmt *stmt = stmt_of(meta, SQL_INLINE_PUT, err);
 
+	assert(content.n > 0);
+	assert(!reqid_is_zero(id));
 	if (stmt == NULL)
 		return -ERRC_IO;
 	sql_id(stmt, 1, id);
@@ -143,6 +156,7 @@ shardmeta_inline_put(struct shardmeta *meta, struct reqid id,
 int
 shardmeta_inline_del(struct shardmeta *meta, struct reqid id, struct error *err)
 {
+	assert(!reqid_is_zero(id));
 	return run_by_id(meta, SQL_INLINE_DEL, id, err);
 }
 
@@ -153,6 +167,7 @@ shardmeta_tombstones_del(struct shardmeta *meta, uint32_t partition,
 	const struct shardmeta_partition *p = shardmeta_find(meta, partition);
 	sqlite3_stmt *stmt = stmt_of(meta, SQL_TOMBSTONE_DEL, err);
 
+	assert(max > 0);
 	if (stmt == NULL)
 		return -ERRC_IO;
 	if (p == NULL)
@@ -183,6 +198,7 @@ shardmeta_note_put(struct shardmeta *meta, const char *name, const char *value,
 	sqlite3_stmt *stmt = stmt_of(meta,
 	    value != NULL ? SQL_NOTE_PUT : SQL_NOTE_DEL, err);
 
+	assert(name != NULL);
 	if (stmt == NULL)
 		return -ERRC_IO;
 	if (value != NULL && strlen(value) > NOTE_MAX)

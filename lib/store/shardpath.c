@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/shardpath.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ shardpath_fanout(struct reqid id)
 void
 shardpath_dir(char out[static 16], unsigned fanout)
 {
+	assert(fanout < SHARDPATH_FANOUT);
 	(void)snprintf(out, 16, "shards/%02x", fanout & 0xff);
 }
 
@@ -24,6 +26,7 @@ shardpath_name(char out[static SHARDPATH_NAME_MAX + 1], struct reqid id,
 {
 	char hex[REQID_HEX + 1];
 
+	assert(shard < 100);
 	reqid_format(hex, id);
 	(void)snprintf(out, SHARDPATH_NAME_MAX + 1, "%s.%u", hex, shard % 100);
 }

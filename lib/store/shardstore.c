@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/shardstore.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -33,6 +34,7 @@ open_meta(struct shardstore *s, const struct shardstore_options *options,
 	struct buf path = buf_make(PATH_BYTES_MAX);
 	int rc;
 
+	assert(s->files != NULL);
 	buf_printf(&path, "%s/meta.db", options->dir);
 	rc = buf_failed(&path) ?
 	    error_set(err, ERRC_USAGE, "data directory: path too long") :
@@ -91,17 +93,20 @@ shardstore_close(struct shardstore *s)
 const struct superblock *
 shardstore_superblock(const struct shardstore *s)
 {
+	assert(s->dirfd != -1);
 	return &s->superblock;
 }
 
 struct shardfiles *
 shardstore_files(struct shardstore *s)
 {
+	assert(s->files != NULL);
 	return s->files;
 }
 
 struct shardmeta *
 shardstore_meta(struct shardstore *s)
 {
+	assert(s->meta != NULL);
 	return s->meta;
 }

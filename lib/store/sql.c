@@ -232,6 +232,8 @@ sql_error(struct sql *sql, int code, struct error *err)
 {
 	enum errc errc = ERRC_IO;
 
+	assert(code != SQLITE_OK);
+	assert(code != SQLITE_ROW);
 	switch (code & 0xff) {
 	case SQLITE_FULL:
 		errc = ERRC_CANTCREATE;
@@ -344,6 +346,7 @@ sql_open(struct sql *sql, const char *path, bool writer, bool no_sync,
 	int code;
 	int rc;
 
+	assert(path != NULL);
 	*sql = (struct sql){ 0 };
 	code = sqlite3_open_v2(path, &sql->db, flags | SQLITE_OPEN_NOMUTEX,
 	    NULL);
@@ -366,6 +369,7 @@ sql_close(struct sql *sql)
 const char *
 sql_text(enum sql_id id)
 {
+	assert(id < SQL_MAX);
 	return text[id];
 }
 
@@ -374,6 +378,7 @@ sql_stmt(struct sql *sql, enum sql_id id, struct error *err)
 {
 	int code;
 
+	assert(id < SQL_MAX);
 	assert(text[id] != NULL);
 	if (sql->stmt[id] != NULL) {
 		sqlite3_reset(sql->stmt[id]);
@@ -394,6 +399,7 @@ sql_step(struct sql *sql, sqlite3_stmt *stmt, struct error *err)
 	int code = sqlite3_step(stmt);
 	int rc;
 
+	assert(stmt != NULL);
 	if (code == SQLITE_ROW)
 		return 1;
 	rc = code == SQLITE_DONE ? 0 : sql_error(sql, code, err);
@@ -406,6 +412,7 @@ sql_run(struct sql *sql, sqlite3_stmt *stmt, struct error *err)
 {
 	int rc = sql_step(sql, stmt, err);
 
+	assert(stmt != NULL);
 	if (rc > 0)
 		sqlite3_reset(stmt);
 	return rc < 0 ? rc : 0;

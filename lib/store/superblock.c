@@ -34,6 +34,9 @@ is_hex_id(const char *s)
 static int
 print(struct buf *out, const struct superblock *s, struct error *err)
 {
+	assert(is_hex_id(s->cluster));
+	assert(is_hex_id(s->disk));
+	assert(s->index < 32);
 	buf_printf(out,
 	    "{\"format\":%d,\"cluster\":\"%s\",\"set\":%u,\"index\":%u,"
 	    "\"disk\":\"%s\"",
@@ -100,6 +103,7 @@ parse(struct superblock *out, const char *line, size_t n, const char *dir,
 	json_t *json;
 	int rc;
 
+	assert(n <= SUPERBLOCK_BYTES_MAX);
 	if (!good_crc(line, n))
 		return error_set(err, ERRC_CORRUPT,
 		    "data directory \"%s\": superblock is damaged", dir);
@@ -178,6 +182,7 @@ check_empty(int dirfd, const char *dir, struct error *err)
 static int
 make_dir(int dirfd, const char *name, struct error *err)
 {
+	assert(name[0] != '/');
 	if (mkdirat(dirfd, name, 0755) == -1 && errno != EEXIST)
 		return error_errno(err, ERRC_CANTCREATE, "mkdir %s", name);
 	return 0;
@@ -189,6 +194,7 @@ sync_dir(int dirfd, const char *name, const struct file_ops *ops,
 {
 	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	assert(dirfd >= 0);
 	if (fd == -1)
 		return error_errno(err, ERRC_IO, "open %s", name);
 	if (ops->fsync(fd) == -1)
@@ -217,6 +223,8 @@ make(struct superblock *out, int dirfd, const struct superblock_want *want,
 	uint8_t disk[16];
 	int rc;
 
+	assert(is_hex_id(want->cluster));
+	assert(!want->any_index);
 	rc = make_dir(dirfd, "shards", err);
 	for (unsigned i = 0; rc == 0 && i < SHARDPATH_FANOUT; i++) {
 		shardpath_dir(name, i);
@@ -249,6 +257,7 @@ static int
 check(const struct superblock *s, const struct superblock_want *want,
     const char *dir, struct error *err)
 {
+	assert(is_hex_id(s->cluster));
 	if (want->cluster != NULL && strcmp(s->cluster, want->cluster) != 0)
 		return error_set(err, ERRC_CONFIG,
 		    "data directory \"%s\" belongs to cluster %s, not %s; "
@@ -274,6 +283,7 @@ take_lock(int dirfd, const char *dir, int *lockfd, struct error *err)
 	ssize_t n;
 	int fd = openat(dirfd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 
+	assert(dirfd >= 0);
 	if (fd == -1)
 		return error_errno(err, ERRC_IO, "%s/lock: open", dir);
 	if (fcntl(fd, F_OFD_SETLK, &lock) == -1) {
@@ -311,6 +321,27 @@ open_dir(const char *dir, const struct superblock_want *want, int *dirfd,
 	return 0;
 }
 
+/* What was made is what the next start will read, or there is no node here. */
+static int
+read_back(const struct superblock *made, int dirfd, const char *dir,
+    struct error *err)
+{
+	struct superblock again = { 0 };
+	int rc = read_block(&again, dirfd, dir, err);
+
+	assert(is_hex_id(made->disk));
+	if (rc == 0 &&
+	    (strcmp(again.cluster, made->cluster) != 0 ||
+		strcmp(again.disk, made->disk) != 0 || again.set != made->set ||
+		again.index != made->index))
+		rc = error_set(err, ERRC_CORRUPT,
+		    "data directory \"%s\": the superblock reads back "
+		    "otherwise than it was written",
+		    dir);
+	superblock_fini(&again);
+	return rc;
+}
+
 /* Locked: read what is there, or make it. */
 static int
 settle(struct superblock *out, int dirfd, const char *dir,
@@ -319,6 +350,7 @@ settle(struct superblock *out, int dirfd, const char *dir,
 {
 	int rc = read_block(out, dirfd, dir, err);
 
+	assert(dirfd >= 0);
 	if (rc == 0)
 		return check(out, want, dir, err);
 	if (rc != -ERRC_NOTFOUND)
@@ -337,7 +369,7 @@ settle(struct superblock *out, int dirfd, const char *dir,
 	rc = check_empty(dirfd, dir, err);
 	if (rc == 0)
 		rc = make(out, dirfd, want, ops, err);
-	return rc;
+	return rc == 0 ? read_back(out, dirfd, dir, err) : rc;
 }
 
 int

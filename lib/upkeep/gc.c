@@ -49,6 +49,7 @@ graced(const struct nodecore *core, struct reqid id)
 {
 	uint64_t now = clock_boot_ms(core->clock);
 
+	assert(!reqid_is_zero(id));
 	return now >= lastread_of(core->lastread, id) + core->gc_grace_ms;
 }
 
@@ -62,6 +63,7 @@ is_needed(struct metaquery *read, const struct garbage_row *row,
 	struct upload_row upload;
 	int rc;
 
+	assert(row->kind == GARBAGE_BLOB || row->kind == GARBAGE_UPLOAD);
 	if (row->kind == GARBAGE_UPLOAD) {
 		rc = metaquery_upload(read, row->partition, row->id, &upload,
 		    err);
@@ -93,6 +95,7 @@ drop_rows(struct nodecore *core, const struct garbage_row *rows, size_t n,
 {
 	int rc;
 
+	assert(n <= BATCH);
 	if (n == 0)
 		return 0;
 	rc = shardmeta_begin(core->meta, err);
@@ -114,6 +117,7 @@ static int
 unlink_shard(struct nodecore *core, uint32_t partition, struct reqid id,
     struct error *err)
 {
+	assert(watermark_index(core->wm, partition) >= 0);
 	if (FAULT(GC_UNLINK))
 		return error_set(err, ERRC_IO, "gc: fault");
 	return shardfile_unlink(core->files, id,
@@ -133,6 +137,7 @@ take_part(void *arg, const struct part_row *row)
 {
 	struct parts *parts = arg;
 
+	assert(parts->n <= PARTS);
 	if (parts->n == PARTS)
 		return 1;
 	parts->id[parts->n++] = row->id;
@@ -148,6 +153,7 @@ read_parts(struct nodecore *core, const struct garbage_row *row,
 	struct metaquery *read = NULL;
 	int rc = metaquery_begin(&read, core->meta, err);
 
+	assert(row->kind == GARBAGE_UPLOAD);
 	parts->n = 0;
 	if (rc == 0)
 		rc = metaquery_parts(read, row->partition, row->id, parts->last,
@@ -175,6 +181,7 @@ each_part(struct nodecore *core, const struct garbage_row *row, part_fn *fn,
 	struct parts parts = { .n = 0 };
 	int rc;
 
+	assert(row->kind == GARBAGE_UPLOAD);
 	while ((rc = read_parts(core, row, &parts, err)) == 0 && parts.n > 0)
 		for (size_t i = 0; i < parts.n; i++)
 			if ((rc = fn(core, row->partition, parts.id[i], err)))
@@ -206,6 +213,7 @@ collect(struct nodecore *core, const struct judged *judged, struct error *err)
 {
 	const struct garbage_row *row = &judged->row;
 
+	assert(!reqid_is_zero(row->id));
 	if (judged->needed) {
 		log_error("node",
 		    "garbage that a row needs is kept partition=%" PRIu32
@@ -285,6 +293,8 @@ collect_some(struct nodecore *core, uint32_t partition, uint64_t stable,
 		if (atomic_load(&core->stopping))
 			break;
 		one = collect(core, &look->judged[i], &why);
+		assert(look->gone_count < BATCH);
+		assert(look->judged[i].row.seq <= stable);
 		if (one == 0)
 			look->gone[look->gone_count++] = look->judged[i].row;
 		/* A file that will not go keeps no other one. */
@@ -418,6 +428,7 @@ put_garbage(struct nodecore *core, const struct garbage_row *row,
 {
 	int rc = shardmeta_begin(core->meta, err);
 
+	assert(row->partition != UINT32_MAX);
 	if (rc != 0)
 		return rc;
 	rc = shardmeta_garbage_put(core->meta, row, err);
@@ -441,6 +452,8 @@ gc_dead_shard(struct nodecore *core, uint32_t partition, struct reqid id,
 		.reason = GARBAGE_SUPERSEDED,
 	};
 
+	assert(state->dead);
+	assert(!state->live);
 	complain("late shard", put_garbage(core, &row, &err), &err);
 }
 
@@ -484,11 +497,13 @@ gc_delete(struct nodecore *core, uint32_t partition, struct reqid id,
 	struct judged found;
 	int rc = find_garbage(core, partition, id, &found, err);
 
+	assert(!reqid_is_zero(id));
 	if (rc != 0)
 		return rc;
 	if (found.row.seq > nodecore_stable(core, partition))
 		return error_set(err, ERRC_MISMATCH,
 		    "the record that made it garbage is not stable yet");
+	assert(found.row.partition == partition);
 	rc = collect(core, &found, err);
 	if (rc == 1)
 		return error_set(err, ERRC_MISMATCH,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "upkeep/gc.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,8 @@ append_abort(struct nodecore *core, const struct uploadlist_entry *entry,
 	};
 	int rc;
 
+	assert(store->bucket_bytes > 0);
+	assert(store->key_bytes > 0);
 	memcpy(record.cluster, core->cluster, sizeof(record.cluster));
 	rc = record_build(&line, &record, err);
 	item.line = buf_bytes(&line);
@@ -69,6 +72,7 @@ read_state(struct nodecore *core, uint32_t partition, struct reqid id,
 	struct partition_row row;
 	int rc = metaquery_begin(&read, core->meta, err);
 
+	assert(!reqid_is_zero(id));
 	if (rc != 0)
 		return rc;
 	rc = idstate_read(read, partition, id, state, err);
@@ -91,6 +95,7 @@ abort_orphan(struct orphans *orphans, struct uploadlist_entry *entry,
 	char id[REQID_HEX + 1];
 	int rc = append_abort(core, entry, epoch, &err);
 
+	assert(!orphans->out);
 	reqid_format(id, entry->id);
 	/* Whether or not it is in the log: not again before another such
 	 * time, and a second one would change nothing. */
@@ -116,6 +121,7 @@ is_orphan(struct nodecore *core, const struct uploadlist_entry *entry)
 	uint64_t age = core->orphan_age_ms +
 	    entry->shard * core->orphan_step_ms;
 
+	assert(entry->shard < 32);
 	return clock_boot_ms(core->clock) >= entry->since_ms + age &&
 	    index >= 0 && watermark_voting(core->wm, (size_t)index);
 }
@@ -133,6 +139,7 @@ visit_upload(void *arg, struct uploadlist_entry *entry)
 	uint64_t epoch;
 	int rc;
 
+	assert(!reqid_is_zero(entry->id));
 	if (atomic_load(&core->stopping))
 		return error_set(orphans->err, ERRC_RETRY, "interrupted");
 	rc = read_state(core, partition, entry->id, &state, &epoch,
@@ -177,6 +184,7 @@ collect_upload(void *arg, struct uploadlist_entry *entry)
 {
 	struct strangers *s = arg;
 
+	assert(s->listed_count <= LISTED_MAX);
 	if (s->listed_count < LISTED_MAX)
 		s->listed[s->listed_count++] = entry->id;
 	return 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "upkeep/rebuild.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,6 +79,7 @@ open_source(struct rebuild *r, struct source *s, uint64_t offset)
 	struct error err = { 0 };
 	bool good = false;
 
+	assert(offset <= INT64_MAX);
 	nodeproto_target_blob(&target, job->place.partition, job->bucket,
 	    job->key, job->id);
 	request.target = buf_cstr(&target);
@@ -131,6 +133,7 @@ start_frame(struct source *s, const struct wanted *w)
 {
 	struct iovec iov = { .iov_base = s->memory, .iov_len = w->n };
 
+	assert(w->n > 0);
 	s->ready = false;
 	httpc_recv_into(s->call.http, &iov, 1);
 }
@@ -142,6 +145,8 @@ tend_sources(struct rebuild *r, const struct wanted *w, struct error *err)
 	bool all = true;
 	int rc;
 
+	assert(r->sources > 0);
+	assert(r->sources <= STRIPE_SHARDS_MAX);
 	for (uint32_t i = 0; i < r->sources; i++) {
 		struct source *s = &r->source[i];
 
@@ -214,6 +219,7 @@ check_begin(struct rebuild *r, struct source *s, uint64_t stripe, size_t n)
 static bool
 check_cell(struct rebuild *r, struct source *s, uint64_t stripe, size_t n)
 {
+	assert(n > FRAME_HEADER_BYTES);
 	return decoder_check_cell(&r->job->id, (uint8_t)s->shard, stripe,
 	    (uint32_t)(n - FRAME_HEADER_BYTES), s->memory,
 	    s->memory + FRAME_HEADER_BYTES);
@@ -267,6 +273,7 @@ copy_end(struct rebuild *r, struct error *err)
 	uint8_t shard;
 	int rc;
 
+	assert(r->mine < job->info.shard_count);
 	if (r->crc64 != job->info.shard_crc64[r->mine])
 		return error_set(err, ERRC_CORRUPT,
 		    "shard %" PRIu32 ": rebuilt, but its CRC-64 is not the "
@@ -307,6 +314,10 @@ rebuild_stripe(struct rebuild *r, uint64_t stripe, struct error *err)
 		    FRAME_HEADER_BYTES;
 		have |= 1u << r->source[i].shard;
 	}
+	/* As many others as there are data shards, and not the one that is
+	 * rebuilt. */
+	assert((have >> r->mine & 1) == 0);
+	assert((uint32_t)__builtin_popcount(have) == r->sources);
 	cell[r->mine] = r->cell + FRAME_HEADER_BYTES;
 	rc = decoder_stripe(r->decoder, stripe, n, cell, have, 1u << r->mine,
 	    err);
@@ -327,6 +338,8 @@ rebuild_prepare(struct rebuild *r, struct error *err)
 		(size_t)FRAME_END_BYTES);
 	bool good;
 
+	assert(job->info.shard_count > 0);
+	assert(job->info.geometry.data_shards <= STRIPE_SHARDS_MAX);
 	r->mine = nodecore_shard(r->core, job->place.partition);
 	r->sources = job->info.geometry.data_shards;
 	/* One block: cells stay aligned to 64 bytes as the codec likes. */
@@ -364,6 +377,7 @@ rebuild_shard(struct nodecore *core, const struct rebuild_job *job,
 	bool existed;
 	int rc = rebuild_prepare(&r, err);
 
+	assert(job->info.shard_count > 0);
 	if (rc == 0)
 		rc = shardfile_begin(&r.upload, core->files, job->id, r.mine,
 		    err);
@@ -394,6 +408,7 @@ fetch_inline(struct nodecore *core, const struct rebuild_job *job,
 	struct httpc_response response = { 0 };
 	bool good;
 
+	assert(machine != core->index);
 	nodeproto_target_blob(&target, job->place.partition, job->bucket,
 	    job->key, job->id);
 	request.target = buf_cstr(&target);
@@ -417,6 +432,7 @@ rebuild_inline(struct nodecore *core, const struct rebuild_job *job,
 {
 	struct error why = { 0 };
 
+	assert(job->info.shard_count == 0);
 	for (uint32_t i = 0; i < job->place.set->n; i++) {
 		if (i == core->index ||
 		    !placement_inline_holder(&job->place, i))

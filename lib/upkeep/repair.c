@@ -152,6 +152,7 @@ keep_task(struct task *task, const struct repair_row *row)
 static bool
 comes_first(const struct repair_row *a, const struct repair_row *b)
 {
+	assert(a->number != b->number);
 	if (a->attempts != b->attempts)
 		return a->attempts < b->attempts;
 	return a->number > b->number;
@@ -175,6 +176,8 @@ choose(struct nodecore *core, struct task *task, struct error *err)
 			continue;
 		rc = metaquery_repair_next(read,
 		    watermark_partition(core->wm, i), &row, err);
+		assert(rc != 0 ||
+		    row.partition == watermark_partition(core->wm, i));
 		if (rc == 0 && (!task->found || comes_first(&row, &task->row)))
 			keep_task(task, &row);
 		else if (rc == -ERRC_NOTFOUND)
@@ -195,6 +198,7 @@ look_up(struct nodecore *core, const struct repair_row *row,
 	struct part_row part;
 	int rc = metaquery_begin(&read, core->meta, err);
 
+	assert(watermark_index(core->wm, row->partition) >= 0);
 	if (rc != 0)
 		return rc;
 	if (reqid_is_zero(row->upload)) {
@@ -239,6 +243,7 @@ put_inline(struct nodecore *core, const struct rebuild_job *job,
 	int rc = rows->ops->decided_get(rows, job->place.partition, job->id,
 	    &decided, err);
 
+	assert(job->size > 0);
 	if (rc == -ERRC_NOTFOUND || (rc == 0 && !decided.live))
 		rc = 0;
 	else if (rc == 0)
@@ -254,6 +259,7 @@ fix_inline(struct nodecore *core, const struct rebuild_job *job,
 	uint8_t *content = malloc(job->size > 0 ? job->size : 1);
 	int rc;
 
+	assert(job->info.shard_count == 0);
 	if (content == NULL)
 		return error_set(err, ERRC_NOMEM, "repair: no memory");
 	rc = rebuild_inline(core, job, content, err);
@@ -277,6 +283,7 @@ fix_shard(struct nodecore *core, const struct repair_row *row,
 	uint32_t shard = nodecore_shard(core, row->partition);
 	int rc = 0;
 
+	assert(!row->whole);
 	if (job->info.set == core->set.number &&
 	    shard < job->info.shard_count &&
 	    !shardfile_exists(core->files, row->id, shard))
@@ -295,6 +302,7 @@ fix(struct nodecore *core, const struct repair_row *row, struct error *err)
 	};
 	int rc = look_up(core, row, &job, err);
 
+	assert(!reqid_is_zero(row->id));
 	if (rc == -ERRC_NOTFOUND)
 		return change_queue(core, row, queue_del, err);
 	if (rc != 0)
@@ -316,6 +324,8 @@ note_failure(struct nodecore *core, const struct task *task,
 	struct error err = { 0 };
 	char id[REQID_HEX + 1];
 
+	assert(task->found);
+	assert(why->code != ERRC_OK);
 	reqid_format(id, task->row.id);
 	atomic_fetch_add(&core->counters.repair_failures, 1);
 	log_warn("node", "repair failed id=%s partition=%u attempts=%u: %s", id,
@@ -384,6 +394,7 @@ repair_start(struct repair **out, struct nodecore *core, struct error *err)
 {
 	struct repair *repair = calloc(1, sizeof(*repair));
 
+	assert(core->repair_fd >= 0);
 	if (repair == NULL)
 		return error_set(err, ERRC_NOMEM, "repair: no memory");
 	repair->core = core;

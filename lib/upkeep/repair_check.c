@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "upkeep/repair.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "member/checks.h"
 #include "member/idstate.h"
 #include "member/nodecore.h"
+#include "member/watermark.h"
 #include "shard/verify.h"
 #include "store/metaquery.h"
 #include "store/shardfile.h"
@@ -36,6 +38,7 @@ verify_file(struct nodecore *core, int fd, struct reqid id, uint32_t shard,
 	ssize_t n = 0;
 	int rc = 0;
 
+	assert(fd >= 0);
 	if (p == NULL)
 		return error_set(err, ERRC_NOMEM, "verify: no memory");
 	frame_verifier_init(&verifier, id, (uint8_t)shard);
@@ -64,6 +67,7 @@ put_away(struct nodecore *core, struct reqid id, uint32_t shard, int fd,
 	char hex[REQID_HEX + 1];
 	int rc;
 
+	assert(err != NULL);
 	reqid_format(hex, id);
 	log_error("node", "shard damaged id=%s shard=%u: %s", hex, shard,
 	    err->text);
@@ -90,6 +94,7 @@ look_at_file(struct nodecore *core, struct reqid id, uint32_t shard,
 	int fd;
 	int rc = shardfile_open(core->files, id, shard, &fd, &bytes, err);
 
+	assert(*out == REPAIR_QUEUED);
 	/* Without END, with a bad END, or not there. */
 	if (rc == -ERRC_NOTFOUND)
 		return 0;
@@ -119,6 +124,8 @@ queue_from(struct nodecore *core, uint32_t partition, uint64_t seq,
 	};
 	int rc;
 
+	assert(
+	    reqid_is_zero(record->upload_id) == (record->type != RECORD_PART));
 	if (record->type == RECORD_PART) {
 		row.upload = record->upload_id;
 		row.part = record->part_number;
@@ -143,6 +150,7 @@ find_record(struct nodecore *core, uint32_t partition, uint64_t seq,
 	struct oplog_row op;
 	int rc = metaquery_begin(&read, core->meta, err);
 
+	assert(seq > 0);
 	if (rc != 0)
 		return rc;
 	rc = metaquery_oplog_at(read, partition, seq, &op, err);
@@ -202,6 +210,7 @@ check(struct nodecore *core, uint32_t partition, struct reqid id,
 	uint64_t idle_ms;
 	int rc = read_state(core, partition, id, &state, err);
 
+	assert(watermark_index(core->wm, partition) >= 0);
 	if (rc != 0)
 		return rc;
 	*out = REPAIR_QUEUED;

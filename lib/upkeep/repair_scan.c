@@ -50,6 +50,7 @@ lacks_inline(struct scan *scan, const struct apply_blob *blob)
 {
 	int rc;
 
+	assert(blob->info->shard_count == 0);
 	if (blob->size == 0 ||
 	    !nodecore_holds_inline(scan->core, blob->partition))
 		return 0;
@@ -166,6 +167,7 @@ is_missing(struct nodecore *core, const struct scan_item *item)
 {
 	uint64_t idle_ms;
 
+	assert(item->blob.info == &item->info);
 	if (item->info.shard_count == 0)
 		return item->lacks;
 	return !shardfile_uploading(core->files, item->blob.id, &idle_ms) &&
@@ -186,6 +188,7 @@ queue_missing(struct scan *scan)
 	uint64_t before = scan->queued;
 	int rc = 0;
 
+	assert(scan->read == NULL);
 	for (size_t i = 0; i < scan->n && rc == 0; i++) {
 		if (!scan->item[i].lacks)
 			continue;

@@ -32,6 +32,7 @@ what_was_added_is_taken_once_with_its_names(void)
 	char key[] = "key";
 	struct repair_row row = {
 		.partition = 7,
+		.id = { .b = { 1 } },
 		.bucket = bytes_str(bucket),
 		.key = bytes_str(key),
 	};
@@ -58,7 +59,7 @@ what_was_added_is_taken_once_with_its_names(void)
 static void
 there_is_a_bound_and_room_again_after_it(void)
 {
-	struct repair_row row = { .partition = 1 };
+	struct repair_row row = { .partition = 1, .id = { .b = { 1 } } };
 	struct pending_item *item;
 	unsigned n = 0;
 

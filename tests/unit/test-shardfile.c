@@ -36,7 +36,8 @@ static struct clock_manual manual;
 static atomic_uint writes, fsyncs, fdatasyncs;
 static unsigned fail_write, fail_open;
 static int fail_errno;
-static bool fail_fsync, fail_pread, fail_lookup;
+static bool fail_fsync, fail_lookup;
+static unsigned fail_preads; /* so many from now on */
 
 static int
 t_openat(int fd, const char *name, int flags, mode_t mode)
@@ -56,7 +57,11 @@ static ssize_t
 t_pread(int fd, void *p, size_t n, off_t at)
 {
 	errno = EIO;
-	return fail_pread ? -1 : pread(fd, p, n, at);
+	if (fail_preads > 0) {
+		fail_preads--;
+		return -1;
+	}
+	return pread(fd, p, n, at);
 }
 
 static ssize_t
@@ -461,13 +466,29 @@ a_shard_that_cannot_be_looked_at_is_not_removed(void)
 	CHECK(shardfile_exists(files, id, 0));
 	CHECK(put(id, 0, &b, 32768, &existed) == 0 && existed);
 	/* One that cannot be read is an erasure, but its bytes are kept. */
-	fail_pread = true;
+	fail_preads = 1;
 	CHECK(!shardfile_exists(files, id, 0));
+	fail_preads = 1;
 	CHECK(put(id, 0, &b, 32768, &existed) == 0 && !existed);
-	fail_pread = false;
+	CHECK(fail_preads == 0);
 	CHECK(shardfile_exists(files, id, 0));
 	CHECK(shardfile_quarantined(files, &after, NULL) == 0);
 	CHECK(after == before + 1);
+	buf_fini(&b);
+}
+
+/* What was written is read back before anybody is told. */
+static void
+a_shard_that_does_not_read_back_is_not_one(void)
+{
+	struct reqid id = id_of(2, 10);
+	struct buf b = stream(id, 0, 2, 0);
+	bool existed;
+
+	fail_preads = 1;
+	CHECK(put(id, 0, &b, 32768, &existed) == -ERRC_IO);
+	CHECK(!there(id, 0));
+	CHECK(put(id, 0, &b, 32768, &existed) == 0 && !existed);
 	buf_fini(&b);
 }
 
@@ -516,6 +537,7 @@ main(void)
 	RUN(one_fsync_of_a_directory_serves_all_who_wait);
 	RUN(a_scan_finds_all_and_quarantines_what_it_does_not_know);
 	RUN(a_shard_that_cannot_be_looked_at_is_not_removed);
+	RUN(a_shard_that_does_not_read_back_is_not_one);
 	shardfiles_close(files);
 	close(dirfd_);
 	return tap_done();

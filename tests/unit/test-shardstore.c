@@ -38,7 +38,11 @@ static void
 a_store_is_made_once_and_opened_again(void)
 {
 	struct shardstore_options options = options_for(SUPERBLOCK_OPEN);
-	struct partition_row row = { .partition = 4, .applied = 1 };
+	struct partition_row row = {
+		.partition = 4,
+		.generation = 1,
+		.applied = 1,
+	};
 	struct shardstore *store = NULL;
 	struct shardstore *second = NULL;
 	struct metaquery *read;

@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "member/lastread.h"
-#include "member/pending.h"
 #include "tap.h"
 #include "tempdir.h"
 
@@ -192,52 +191,6 @@ a_read_is_remembered_and_never_thought_earlier(void)
 	lastread_free(touch);
 }
 
-static bool
-is_two(void *arg, const struct repair_row *row)
-{
-	(void)arg;
-	return reqid_equal(row->id, id_of(2));
-}
-
-static void
-what_waits_for_its_upload_keeps_its_own_strings(void)
-{
-	struct pending *pending = NULL;
-	struct pending_item *item;
-	char key[] = "key";
-	struct repair_row row = { .partition = 1,
-		.id = id_of(1),
-		.bucket = bytes_str("b"),
-		.key = bytes_str(key) };
-
-	REQUIRE(pending_new(&pending, NULL) == 0);
-	CHECK(pending_add(pending, &row));
-	row.id = id_of(2);
-	CHECK(pending_add(pending, &row));
-	key[0] = 'X';
-	CHECK(pending_count(pending) == 2);
-	item = pending_take(pending, is_two, NULL);
-	REQUIRE(item != NULL);
-	CHECK(bytes_is(pending_row(item)->key, "key"));
-	pending_release(item);
-	CHECK(pending_take(pending, is_two, NULL) == NULL);
-	CHECK(pending_count(pending) == 1);
-	pending_free(pending);
-}
-
-static void
-only_so_many_wait_for_their_uploads(void)
-{
-	struct pending *pending = NULL;
-	struct repair_row row = { .partition = 1 };
-
-	REQUIRE(pending_new(&pending, NULL) == 0);
-	for (size_t i = 0; i < PENDING_MAX; i++)
-		CHECK(pending_add(pending, &row));
-	CHECK(!pending_add(pending, &row));
-	pending_free(pending);
-}
-
 int
 main(void)
 {
@@ -250,8 +203,6 @@ main(void)
 	RUN(a_line_that_did_not_fit_does_not_spoil_the_next);
 	RUN(a_visit_that_fails_changes_nothing);
 	RUN(a_read_is_remembered_and_never_thought_earlier);
-	RUN(what_waits_for_its_upload_keeps_its_own_strings);
-	RUN(only_so_many_wait_for_their_uploads);
 	unlinkat(dirfd_, "uploads", 0);
 	unlinkat(dirfd_, "uploads.tmp", 0);
 	close(dirfd_);
