@@ -22,6 +22,7 @@ static_assert(ACKS_MACHINES_MAX == TOPOLOGY_MACHINES_MAX, "masks of machines");
 /* What one machine's stream said; kept while the stream is down. */
 struct ackpeer {
 	uint32_t set_number, machine;
+	struct machine at; /* where it listens */
 	struct ackstream *stream;
 	bool up;
 	uint64_t generation; /* streams begun, so that a gap shows */
@@ -42,16 +43,24 @@ struct ackwait {
 	uint64_t generation[ACKS_MACHINES_MAX]; /* 0: its stream was down */
 };
 
+/* The machines and partitions of one topology. */
+struct ackset {
+	struct ackpeer *peers;
+	size_t peer_count;
+	uint32_t *partitions; /* sorted numbers */
+	size_t partition_count;
+};
+
 struct acks {
 	const struct clock *clock;
-	const struct topology *topology;
+	struct acks_options options; /* without the topology */
+	bool streams;
 
 	/* lock guards what follows. */
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* a stream began, or a vote */
 	struct ackwait *table[TABLE_SLOTS];
-	struct ackpeer *peers;
-	size_t peer_count;
+	struct ackset now;
 };
 
 static size_t
@@ -62,22 +71,28 @@ slot_of(uint32_t partition, struct reqid id)
 }
 
 static struct ackpeer *
-find_peer(struct acks *acks, uint32_t set_number, uint32_t machine)
+find_in(const struct ackset *set, uint32_t set_number, uint32_t machine)
 {
-	for (size_t i = 0; i < acks->peer_count; i++) {
-		if (acks->peers[i].set_number == set_number &&
-		    acks->peers[i].machine == machine)
-			return &acks->peers[i];
+	for (size_t i = 0; i < set->peer_count; i++) {
+		if (set->peers[i].set_number == set_number &&
+		    set->peers[i].machine == machine)
+			return &set->peers[i];
 	}
 	return NULL;
+}
+
+static struct ackpeer *
+find_peer(struct acks *acks, uint32_t set_number, uint32_t machine)
+{
+	return find_in(&acks->now, set_number, machine);
 }
 
 static bool
 peer_votes(const struct acks *acks, const struct ackpeer *peer,
     uint32_t partition)
 {
-	size_t index = topology_search(acks->topology->partitions,
-	    acks->topology->partition_count, partition);
+	size_t index = topology_search(acks->now.partitions,
+	    acks->now.partition_count, partition);
 
 	return index != SIZE_MAX && peer->voting[index] != 0;
 }
@@ -109,45 +124,157 @@ cond_wait_locked(pthread_cond_t *cond, struct acks *acks, int left_ms)
 	pthread_cond_timedwait(cond, &acks->lock, &ts);
 }
 
+/* The peers of a topology, without streams. */
 static int
-make_peers(struct acks *acks, struct error *err)
+make_peers(struct ackset *out, const struct topology *topology,
+    struct error *err)
 {
-	const struct topology *topology = acks->topology;
 	size_t count = 0;
 
 	for (size_t i = 0; i < topology->set_count; i++)
 		count += topology->sets[i].n;
-	acks->peers = calloc(count, sizeof(*acks->peers));
-	if (acks->peers == NULL)
+	out->peers = calloc(count, sizeof(*out->peers));
+	out->partitions = calloc(topology->partition_count,
+	    sizeof(*out->partitions));
+	if (out->peers == NULL || out->partitions == NULL)
 		return error_set(err, ERRC_NOMEM, "acks: out of memory");
+	out->partition_count = topology->partition_count;
+	memcpy(out->partitions, topology->partitions,
+	    topology->partition_count * sizeof(*out->partitions));
 	for (size_t i = 0; i < topology->set_count; i++) {
 		for (uint32_t j = 0; j < topology->sets[i].n; j++) {
-			struct ackpeer *peer = &acks->peers[acks->peer_count];
+			struct ackpeer *peer = &out->peers[out->peer_count];
 
 			peer->set_number = topology->sets[i].number;
 			peer->machine = j;
+			peer->at = topology->sets[i].machine[j];
 			peer->voting = calloc(topology->partition_count, 1);
 			if (peer->voting == NULL)
 				return error_set(err, ERRC_NOMEM,
 				    "acks: out of memory");
-			acks->peer_count++;
+			out->peer_count++;
 		}
 	}
 	return 0;
 }
 
+static void
+free_peers(struct ackset *set)
+{
+	for (size_t i = 0; i < set->peer_count; i++)
+		free(set->peers[i].voting);
+	free(set->peers);
+	free(set->partitions);
+	*set = (struct ackset){ 0 };
+}
+
+static bool
+is_there(const struct ackset *set, const struct ackpeer *peer)
+{
+	const struct ackpeer *same = find_in(set, peer->set_number,
+	    peer->machine);
+
+	return same != NULL && same->at.port == peer->at.port &&
+	    strcmp(same->at.ip, peer->at.ip) == 0;
+}
+
+/*
+ * Stop the streams of machines that `keep` does not have, or has elsewhere,
+ * and wait for their threads: after that none of their lines is taken for one
+ * of a successor.
+ */
+static void
+stop_streams(struct acks *acks, const struct ackset *keep)
+{
+	struct ackstream **gone;
+	size_t count = 0;
+
+	gone = calloc(acks->now.peer_count + 1, sizeof(struct ackstream *));
+	pthread_mutex_lock(&acks->lock);
+	for (size_t i = 0; i < acks->now.peer_count; i++) {
+		struct ackpeer *peer = &acks->now.peers[i];
+
+		if (peer->stream == NULL || is_there(keep, peer))
+			continue;
+		/* No memory to join them side by side: one by one. */
+		if (gone == NULL) {
+			struct ackstream *stream = peer->stream;
+
+			peer->stream = NULL;
+			pthread_mutex_unlock(&acks->lock);
+			ackstream_stop(stream);
+			ackstream_join(stream);
+			pthread_mutex_lock(&acks->lock);
+			continue;
+		}
+		gone[count++] = peer->stream;
+		peer->stream = NULL;
+		peer->up = false;
+	}
+	pthread_mutex_unlock(&acks->lock);
+	for (size_t i = 0; i < count; i++)
+		ackstream_stop(gone[i]);
+	for (size_t i = 0; i < count; i++)
+		ackstream_join(gone[i]);
+	free(gone);
+}
+
+/* What a machine's stream said of partitions that there still are. */
+static void
+move_votes(struct ackset *to, struct ackpeer *peer, const struct ackset *from,
+    const struct ackpeer *old)
+{
+	for (size_t i = 0; i < from->partition_count; i++) {
+		size_t index = topology_search(to->partitions,
+		    to->partition_count, from->partitions[i]);
+
+		if (index != SIZE_MAX)
+			peer->voting[index] = old->voting[i];
+	}
+}
+
+static void
+take_peers_locked(struct acks *acks, struct ackset *made)
+{
+	struct ackset old = acks->now;
+
+	for (size_t i = 0; i < made->peer_count; i++) {
+		struct ackpeer *peer = &made->peers[i];
+		struct ackpeer *was = find_in(&old, peer->set_number,
+		    peer->machine);
+
+		if (was == NULL)
+			continue;
+		/* A successor's stream is another: a gap shows. */
+		peer->generation = was->generation + 1;
+		if (!is_there(&old, peer))
+			continue;
+		peer->stream = was->stream;
+		peer->up = was->up;
+		peer->generation = was->generation;
+		was->stream = NULL;
+		move_votes(made, peer, &old, was);
+	}
+	acks->now = *made;
+	*made = old;
+}
+
+/* Streams for those that have none. */
 static int
-start_streams(struct acks *acks, const struct acks_options *options,
+start_streams(struct acks *acks, const struct topology *topology,
     struct error *err)
 {
-	for (size_t i = 0; i < acks->peer_count; i++) {
-		struct ackpeer *peer = &acks->peers[i];
+	for (size_t i = 0; i < acks->now.peer_count && acks->streams; i++) {
+		struct ackpeer *peer = &acks->now.peers[i];
 		struct ackstream *stream = NULL;
 		int rc;
 
-		rc = ackstream_start(&stream, acks, options,
-		    topology_set(acks->topology, peer->set_number),
-		    peer->machine, err);
+		/* Only this thread changes it. */
+		if (peer->stream != NULL)
+			continue;
+		rc = ackstream_start(&stream, acks, &acks->options,
+		    topology_set(topology, peer->set_number), peer->machine,
+		    err);
 		if (rc < 0)
 			return rc;
 		pthread_mutex_lock(&acks->lock);
@@ -155,6 +282,26 @@ start_streams(struct acks *acks, const struct acks_options *options,
 		pthread_mutex_unlock(&acks->lock);
 	}
 	return 0;
+}
+
+int
+acks_reconcile(struct acks *acks, const struct topology *topology,
+    struct error *err)
+{
+	struct ackset made = { 0 };
+	int rc;
+
+	rc = make_peers(&made, topology, err);
+	if (rc == 0) {
+		stop_streams(acks, &made);
+		pthread_mutex_lock(&acks->lock);
+		take_peers_locked(acks, &made);
+		pthread_cond_broadcast(&acks->changed);
+		pthread_mutex_unlock(&acks->lock);
+		rc = start_streams(acks, topology, err);
+	}
+	free_peers(&made);
+	return rc;
 }
 
 int
@@ -167,12 +314,12 @@ acks_open(struct acks **out, const struct acks_options *options,
 	if (acks == NULL)
 		return error_set(err, ERRC_NOMEM, "acks: out of memory");
 	acks->clock = options->clock;
-	acks->topology = options->topology;
+	acks->options = *options;
+	acks->options.topology = NULL; /* not ours for longer than this */
+	acks->streams = options->streams;
 	pthread_mutex_init(&acks->lock, NULL);
 	cond_init(&acks->changed);
-	rc = make_peers(acks, err);
-	if (rc == 0 && options->streams)
-		rc = start_streams(acks, options, err);
+	rc = acks_reconcile(acks, options->topology, err);
 	if (rc < 0) {
 		acks_close(acks);
 		return rc;
@@ -184,20 +331,14 @@ acks_open(struct acks **out, const struct acks_options *options,
 void
 acks_close(struct acks *acks)
 {
+	struct ackset none = { 0 };
+
 	if (acks == NULL)
 		return;
-	for (size_t i = 0; i < acks->peer_count; i++) {
-		if (acks->peers[i].stream != NULL)
-			ackstream_stop(acks->peers[i].stream);
-	}
-	for (size_t i = 0; i < acks->peer_count; i++) {
-		if (acks->peers[i].stream != NULL)
-			ackstream_join(acks->peers[i].stream);
-		free(acks->peers[i].voting);
-	}
+	stop_streams(acks, &none);
 	for (size_t i = 0; i < TABLE_SLOTS; i++)
 		assert(acks->table[i] == NULL);
-	free(acks->peers);
+	free_peers(&acks->now);
 	pthread_cond_destroy(&acks->changed);
 	pthread_mutex_destroy(&acks->lock);
 	free(acks);
@@ -207,8 +348,8 @@ acks_close(struct acks *acks)
 static void
 note_streams_locked(struct acks *acks, struct ackwait *wait)
 {
-	for (size_t i = 0; i < acks->peer_count; i++) {
-		struct ackpeer *peer = &acks->peers[i];
+	for (size_t i = 0; i < acks->now.peer_count; i++) {
+		struct ackpeer *peer = &acks->now.peers[i];
 
 		if (peer->set_number != wait->set_number)
 			continue;
@@ -286,8 +427,8 @@ reachable_locked(const struct acks *acks, const struct ackwait *wait)
 	bool streams = false;
 	uint32_t there = 0;
 
-	for (size_t i = 0; i < acks->peer_count; i++) {
-		const struct ackpeer *peer = &acks->peers[i];
+	for (size_t i = 0; i < acks->now.peer_count; i++) {
+		const struct ackpeer *peer = &acks->now.peers[i];
 
 		if (peer->set_number != wait->set_number)
 			continue;
@@ -405,8 +546,8 @@ static void
 feed_vote_locked(struct acks *acks, struct ackpeer *peer,
     const struct nodeline_ack *line)
 {
-	size_t index = topology_search(acks->topology->partitions,
-	    acks->topology->partition_count, line->partition);
+	size_t index = topology_search(acks->now.partitions,
+	    acks->now.partition_count, line->partition);
 
 	if (index == SIZE_MAX)
 		return;
@@ -465,7 +606,7 @@ acks_connected(struct acks *acks, uint32_t set_number, uint32_t machine,
 		if (connected)
 			peer->generation++;
 		/* Votes are told anew by each stream. */
-		memset(peer->voting, 0, acks->topology->partition_count);
+		memset(peer->voting, 0, acks->now.partition_count);
 	}
 	pthread_mutex_unlock(&acks->lock);
 }
@@ -476,8 +617,8 @@ acks_streams(struct acks *acks)
 	unsigned up = 0;
 
 	pthread_mutex_lock(&acks->lock);
-	for (size_t i = 0; i < acks->peer_count; i++)
-		up += acks->peers[i].up;
+	for (size_t i = 0; i < acks->now.peer_count; i++)
+		up += acks->now.peers[i].up;
 	pthread_mutex_unlock(&acks->lock);
 	return up;
 }

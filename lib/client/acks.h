@@ -41,8 +41,8 @@ struct peers;
 struct topology;
 
 struct acks_options {
-	struct peers *peers; /* it and the next two outlive the acks */
-	const struct topology *topology;
+	struct peers *peers; /* it and the sender outlive the acks */
+	const struct topology *topology; /* of the start: acks_reconcile() */
 	const char *sender;
 	const struct clock *clock;
 	bool streams;
@@ -51,6 +51,15 @@ struct acks_options {
 KOOP_MUST int acks_open(struct acks **out, const struct acks_options *options,
     struct error *err);
 void acks_close(struct acks *acks); /* NULL is fine; no waiter may be left */
+
+/*
+ * The topology is another: a machine that is where it was keeps its stream and
+ * what that said, one that is new or moved gets a stream, the others' are
+ * closed.  Called by one thread at a time.  On failure some streams are
+ * missing, which is what a broken stream is.
+ */
+KOOP_MUST int acks_reconcile(struct acks *acks, const struct topology *topology,
+    struct error *err);
 
 /* Before the append; partition's set is where it will be applied. */
 KOOP_MUST int acks_expect(struct acks *acks, const struct erasure_set *set,

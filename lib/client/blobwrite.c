@@ -424,12 +424,14 @@ run_abort(void *arg)
 		.key = bytes_of(names.p + job->bucket_bytes,
 		    names.n - job->bucket_bytes),
 	};
+	struct topology_hold *hold = nodeclient_enter(job->nc);
 	int rc;
 
 	/* Best effort: a node aborts it after a day otherwise. */
 	rc = committer_append(job->nc, job->partition, &record,
 	    nodeclient_now(job->nc) + ABORT_MS, NULL);
 	(void)rc;
+	nodeclient_leave(job->nc, hold);
 	drop_abort(job);
 }
 

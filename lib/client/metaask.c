@@ -418,14 +418,16 @@ read_quorum(struct reading *r, uint64_t deadline, struct error *err)
 
 /* An epoch that we do not know voids the read: ask with the new topology. */
 static int
-check_epoch(const struct reading *r, struct error *err)
+check_epoch(const struct reading *r, uint64_t deadline, struct error *err)
 {
 	struct nodeclient *nc = r->one->nc;
+	int rc;
 
 	if (r->epoch <= nodeclient_topology(nc)->epoch)
 		return 0;
-	if (nodeclient_reload(nc, err) < 0)
-		return -ERRC_UNAVAILABLE;
+	rc = nodeclient_reach(nc, r->epoch, deadline, err);
+	if (rc < 0)
+		return rc;
 	return error_set(err, ERRC_UNAVAILABLE,
 	    "the topology has changed: epoch %llu",
 	    (unsigned long long)r->epoch);
@@ -453,7 +455,7 @@ metaask_one(const struct metaone *one, uint64_t deadline, struct error *err)
 		if (rc <= 0)
 			rc = read_quorum(&r, deadline, err);
 		if (rc > 0) {
-			rc = check_epoch(&r, err);
+			rc = check_epoch(&r, deadline, err);
 			if (rc < 0)
 				return rc;
 			return hold(one->nc, one->place, r.known, r.seq,

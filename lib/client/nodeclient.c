@@ -11,19 +11,23 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "client/acks.h"
 #include "client/bucketcache.h"
 #include "client/finisher.h"
 #include "cluster/placement.h"
 #include "cluster/topology_source.h"
+#include "cluster/topology_view.h"
 #include "commit/commitlog.h"
 #include "commit/positions.h"
 #include "http/httpc.h"
 #include "wire/peers.h"
 
-/* Topologies seen in one life; each is kept, because placements borrow it. */
-#define SNAPSHOTS_MAX 64
+/* Somebody who told of a higher epoch is not waited for any longer. */
+#define REACH_MS 1000
+/* The follower looks at its stop flag at least so often. */
+#define FOLLOW_MS 60000
 #define IDLE_BUFFERS_MAX 64
 #define IDLE_BUFFER_BYTES_MAX (128u << 20)
 #define CONNECTIONS_MAX 1024 /* for each node */
@@ -44,6 +48,11 @@ struct nodeclient {
 	struct httpc_pool *pool;
 	struct peers *peers;
 	struct topology_source *source;
+	struct topology_view *view;
+	struct topology_hold *hold; /* of a command, for its life */
+	pthread_t follower;
+	bool follows;
+	atomic_bool stopping;
 	struct acks *acks;
 	struct finisher *finisher;
 	struct bucketcache *buckets;
@@ -52,36 +61,56 @@ struct nodeclient {
 
 	/* lock guards what follows. */
 	pthread_mutex_t lock;
-	struct topology_snapshot *snapshot[SNAPSHOTS_MAX];
-	size_t snapshot_count; /* the last one is the present one */
 	struct idle_buffer idle[IDLE_BUFFERS_MAX];
 	size_t idle_count;
 	size_t idle_bytes;
 };
 
-static const struct topology *
-current_locked(const struct nodeclient *nc)
+/* Is that where a machine of the newest topology listens? */
+static bool
+is_machine(void *arg, const struct httpc_addr *addr)
 {
-	assert(nc->snapshot_count > 0);
-	return topology_snapshot_topology(nc->snapshot[nc->snapshot_count - 1]);
+	const struct erasure_set *set;
+	uint32_t index;
+
+	return topology_find_machine(arg, addr->ip, addr->port, &set, &index);
 }
 
+/* Make what hangs on the topology like it.  Called by one thread at a time. */
 static int
-take_snapshot(struct nodeclient *nc, struct error *err)
+reconcile(struct nodeclient *nc, struct error *err)
 {
-	int rc = 0;
+	struct topology_hold *hold = topology_view_enter(nc->view);
+	const struct topology *topology = topology_view_newest(nc->view);
+	int rc;
 
-	pthread_mutex_lock(&nc->lock);
-	if (nc->snapshot_count == SNAPSHOTS_MAX) {
-		rc = error_set(err, ERRC_CONFIG,
-		    "topology: changed %d times: restart to read it again",
-		    SNAPSHOTS_MAX);
-	} else {
-		nc->snapshot[nc->snapshot_count++] = topology_source_get(
-		    nc->source);
-	}
-	pthread_mutex_unlock(&nc->lock);
+	rc = acks_reconcile(nc->acks, topology, err);
+	peers_keep(nc->peers, topology);
+	httpc_pool_keep(nc->pool, is_machine, (void *)(uintptr_t)topology);
+	topology_view_leave(nc->view, hold);
 	return rc;
+}
+
+/* Who runs for long is told of changes; a request asks for none. */
+static void *
+follow(void *arg)
+{
+	struct nodeclient *nc = arg;
+	uint64_t seen = 0;
+	struct error err;
+
+	while (!atomic_load(&nc->stopping)) {
+		uint64_t version = topology_source_wait(nc->source, seen,
+		    FOLLOW_MS);
+
+		if (version == seen)
+			continue;
+		seen = version;
+		(void)topology_view_adopt(nc->view);
+		if (reconcile(nc, &err) < 0)
+			log_warn("client", "topology: %s", err.text);
+	}
+	return NULL;
 }
 
 static int
@@ -105,7 +134,7 @@ open_parts(struct nodeclient *nc, const struct nodeclient_options *options,
 	rc = topology_source_open(&nc->source, options->topology_url, err);
 	if (rc < 0)
 		return rc;
-	rc = take_snapshot(nc, err);
+	rc = topology_view_new(&nc->view, nc->source, err);
 	if (rc < 0)
 		return rc;
 	rc = commitlog_open(&nc->log, options->commit_log_url, &log, err);
@@ -126,6 +155,21 @@ open_parts(struct nodeclient *nc, const struct nodeclient_options *options,
 	if (rc < 0)
 		return rc;
 	return finisher_new(&nc->finisher, nc->clock, err);
+}
+
+/* From here on requests hold what they see, and nothing is kept for life. */
+static int
+start_follower(struct nodeclient *nc, struct error *err)
+{
+	int rc = pthread_create(&nc->follower, NULL, follow, nc);
+
+	if (rc != 0)
+		return error_set(err, ERRC_NOMEM,
+		    "topology: cannot start a thread: %s", strerror(rc));
+	nc->follows = true;
+	topology_view_leave(nc->view, nc->hold);
+	nc->hold = NULL;
+	return 0;
 }
 
 int
@@ -149,12 +193,15 @@ nodeclient_open(struct nodeclient **out,
 	rc = open_parts(nc, options, err);
 	if (rc < 0)
 		goto out;
+	nc->hold = topology_view_enter(nc->view);
 	acks.peers = nc->peers;
 	acks.topology = nodeclient_topology(nc);
 	acks.sender = nc->sender;
 	acks.clock = nc->clock;
 	acks.streams = options->ack_streams;
 	rc = acks_open(&nc->acks, &acks, err);
+	if (rc == 0 && options->per_request)
+		rc = start_follower(nc, err);
 out:
 	if (rc < 0) {
 		nodeclient_close(nc);
@@ -170,6 +217,11 @@ nodeclient_close(struct nodeclient *nc)
 {
 	if (nc == NULL)
 		return;
+	atomic_store(&nc->stopping, true);
+	if (nc->follows) {
+		topology_source_wake(nc->source);
+		pthread_join(nc->follower, NULL);
+	}
 	finisher_free(nc->finisher);
 	acks_close(nc->acks);
 	bucketcache_free(nc->buckets);
@@ -177,8 +229,9 @@ nodeclient_close(struct nodeclient *nc)
 	httpc_pool_free(nc->pool);
 	positions_close(nc->positions);
 	commitlog_close(nc->log);
-	for (size_t i = 0; i < nc->snapshot_count; i++)
-		topology_snapshot_drop(nc->snapshot[i]);
+	if (nc->view != NULL)
+		topology_view_leave(nc->view, nc->hold);
+	topology_view_free(nc->view);
 	topology_source_close(nc->source);
 	for (size_t i = 0; i < nc->idle_count; i++)
 		free(nc->idle[i].p);
@@ -187,27 +240,45 @@ nodeclient_close(struct nodeclient *nc)
 	free(nc);
 }
 
+/* The follower takes what this finds. */
 int
 nodeclient_reload(struct nodeclient *nc, struct error *err)
 {
-	bool changed = false;
+	assert(nc->follows);
+	return topology_source_reload(nc->source, true, NULL, err);
+}
+
+int
+nodeclient_reach(struct nodeclient *nc, uint64_t epoch, uint64_t deadline,
+    struct error *err)
+{
+	int left = clock_left_ms(nc->clock, deadline);
 	int rc;
 
-	rc = topology_source_reload(nc->source, true, &changed, err);
-	if (rc < 0)
-		return rc;
-	return changed ? take_snapshot(nc, err) : 0;
+	rc = topology_source_reach(nc->source, epoch,
+	    (uint64_t)KOOP_MIN(left, REACH_MS), err);
+	/* A command has no follower, and its one request may go on. */
+	if (rc == 0)
+		(void)topology_view_adopt(nc->view);
+	return rc;
+}
+
+struct topology_hold *
+nodeclient_enter(struct nodeclient *nc)
+{
+	return topology_view_enter(nc->view);
+}
+
+void
+nodeclient_leave(struct nodeclient *nc, struct topology_hold *hold)
+{
+	topology_view_leave(nc->view, hold);
 }
 
 const struct topology *
 nodeclient_topology(struct nodeclient *nc)
 {
-	const struct topology *topology;
-
-	pthread_mutex_lock(&nc->lock);
-	topology = current_locked(nc);
-	pthread_mutex_unlock(&nc->lock);
-	return topology;
+	return topology_view_newest(nc->view);
 }
 
 struct commitlog *

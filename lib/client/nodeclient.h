@@ -14,11 +14,12 @@
  * gateway) one acknowledgement stream per node.  metaread, blobread,
  * blobwrite, committer and buckets are the operations over it.
  *
- * One struct nodeclient serves all threads of a program.  A topology that was
- * handed out stays valid until nodeclient_close(), also after a reload, so
- * that placements may be kept for the length of a request.  The mutex in it
- * guards the topology list and the idle buffers; nothing blocks on the network
- * while it is held.
+ * One struct nodeclient serves all threads of a program.  The topology is
+ * followed while it changes.  One that was handed out stays valid until the
+ * request that asked is over: until nodeclient_leave() of the hold that it got
+ * from nodeclient_enter() before.  A command is one request and needs neither.
+ * The mutex in it guards the idle buffers; nothing blocks on the network while
+ * it is held.
  */
 
 /* Reads must have their first byte by then; writes their acknowledgement. */
@@ -41,6 +42,7 @@ struct placement;
 struct positions;
 struct random_source;
 struct topology;
+struct topology_hold;
 
 struct nodeclient_options {
 	const char *topology_url;
@@ -49,6 +51,8 @@ struct nodeclient_options {
 	struct random_source *random; /* NULL: random_system */
 	const char *tcp_congestion;   /* NULL: the system's */
 	bool ack_streams;             /* a gateway: many commits at once */
+	bool per_request;             /* a gateway: every request enters and
+	                                 leaves, the topology is followed */
 	bool durability_os;           /* as in commit/commitlog.h */
 };
 
@@ -56,10 +60,17 @@ KOOP_MUST int nodeclient_open(struct nodeclient **out,
     const struct nodeclient_options *options, struct error *err);
 /* Waits for background sends (bounded); no other thread may be inside. */
 void nodeclient_close(struct nodeclient *nc);
-/* Read the topology again (SIGHUP).  On failure the old one stays. */
+/* Read the topology again (SIGHUP; per_request only).  On failure the old one
+ * stays. */
 KOOP_MUST int nodeclient_reload(struct nodeclient *nc, struct error *err);
 
+/* Around a request, and around what outlives it (cluster/topology_view.h). */
+struct topology_hold *nodeclient_enter(struct nodeclient *nc);
+void nodeclient_leave(struct nodeclient *nc, struct topology_hold *hold);
 const struct topology *nodeclient_topology(struct nodeclient *nc);
+/* An answer had a higher epoch: wait for it, bounded.  ERRC_UNAVAILABLE. */
+KOOP_MUST int nodeclient_reach(struct nodeclient *nc, uint64_t epoch,
+    uint64_t deadline, struct error *err);
 struct commitlog *nodeclient_log(struct nodeclient *nc);
 struct positions *nodeclient_positions(struct nodeclient *nc);
 struct peers *nodeclient_peers(struct nodeclient *nc);

@@ -32,7 +32,8 @@ struct shard {
 struct shardsend {
 	struct nodeclient *nc;
 	struct placement place;
-	struct buf bucket_key; /* bucket, then key */
+	struct topology_hold *hold; /* it outlives the request */
+	struct buf bucket_key;      /* bucket, then key */
 	size_t bucket_bytes;
 	struct reqid id;
 	struct geometry geometry;
@@ -73,6 +74,7 @@ shardsend_new(struct shardsend **out, const struct shardsend_options *options,
 		return error_set(err, ERRC_NOMEM, "blob: out of memory");
 	s->nc = options->nc;
 	s->place = *options->place;
+	s->hold = nodeclient_enter(s->nc);
 	s->bucket_key = buf_make(NODEPROTO_BUCKET_MAX + NODEPROTO_KEY_MAX + 1);
 	buf_add(&s->bucket_key, options->bucket.p, options->bucket.n);
 	buf_add(&s->bucket_key, options->key.p, options->key.n);
@@ -105,6 +107,7 @@ shardsend_free(struct shardsend *s)
 	for (size_t i = 0; i < SHARDSEND_BLOCKS; i++)
 		nodeclient_buffer_put(s->nc, s->block[i].data, s->block_bytes);
 	buf_fini(&s->bucket_key);
+	nodeclient_leave(s->nc, s->hold);
 	free(s);
 }
 

@@ -32,7 +32,7 @@ struct topology_source {
 	struct topology_snapshot *newest;
 	uint64_t version;
 	uint64_t floor;
-	uint64_t wakes; /* topology_source_wake() so far */
+	bool awake; /* topology_source_wake() */
 	pthread_t watcher;
 	bool watched; /* there is a watcher */
 	bool stopping;
@@ -290,13 +290,12 @@ topology_source_wait(struct topology_source *source, uint64_t seen,
     uint64_t timeout_ms)
 {
 	uint64_t until = clock_mono_ms(&clock_system) + timeout_ms;
-	uint64_t version, wakes;
+	uint64_t version;
 	int left;
 
 	pthread_mutex_lock(&source->lock);
 	watch_locked(source);
-	wakes = source->wakes;
-	while (source->version == seen && source->wakes == wakes &&
+	while (source->version == seen && !source->awake &&
 	    (left = clock_left_ms(&clock_system, until)) > 0)
 		wait_locked(source, (uint64_t)left);
 	version = source->version;
@@ -309,7 +308,7 @@ void
 topology_source_wake(struct topology_source *source)
 {
 	pthread_mutex_lock(&source->lock);
-	source->wakes++;
+	source->awake = true;
 	pthread_cond_broadcast(&source->changed);
 	pthread_mutex_unlock(&source->lock);
 }

@@ -48,8 +48,9 @@ const char *topology_source_url(const struct topology_source *source);
 
 /* The number of the newest one; it only grows, by one with each. */
 uint64_t topology_source_version(struct topology_source *source);
-/* Sleep until there is another than `seen`, topology_source_wake() is called,
- * or timeout_ms is over; returns the newest version. */
+/* Sleep until there is another than `seen`, or timeout_ms is over; returns the
+ * newest version.  From topology_source_wake() on nobody sleeps any more: for
+ * who is about to stop. */
 uint64_t topology_source_wait(struct topology_source *source, uint64_t seen,
     uint64_t timeout_ms);
 void topology_source_wake(struct topology_source *source);

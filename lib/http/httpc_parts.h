@@ -28,7 +28,8 @@ struct httpc_idle {
 struct httpc_node {
 	struct httpc_node *next;
 	struct httpc_addr addr;
-	unsigned open; /* idle ones included */
+	unsigned open;    /* idle ones included */
+	unsigned waiting; /* httpc_pool_wait() */
 	unsigned idle_count;
 	struct httpc_idle idle[]; /* oldest first */
 };

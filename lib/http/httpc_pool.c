@@ -139,6 +139,34 @@ close_old_locked(struct httpc_pool *pool, struct httpc_node *node)
 		close_idle_locked(pool, node, 0);
 }
 
+void
+httpc_pool_keep(struct httpc_pool *pool, httpc_keep_fn *keep, void *arg)
+{
+	struct httpc_node **at = &pool->nodes;
+
+	pthread_mutex_lock(&pool->lock);
+	while (*at != NULL) {
+		struct httpc_node *node = *at;
+
+		if (keep(arg, &node->addr)) {
+			at = &node->next;
+			continue;
+		}
+		while (node->idle_count > 0)
+			close_idle_locked(pool, node, 0);
+		/* A call that goes on, or one that waits for a place, has it:
+		 * then it goes at the next change. */
+		if (node->open > 0 || node->waiting > 0) {
+			at = &node->next;
+			continue;
+		}
+		*at = node->next;
+		pool->node_count--;
+		free(node);
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
 int
 httpc_pool_take(struct httpc_pool *pool, const struct httpc_addr *addr,
     bool fresh, struct httpc_node **out, int *fd, struct error *err)
@@ -215,6 +243,9 @@ httpc_pool_wait(struct httpc_pool *pool, const struct httpc_addr *addr,
 
 	pthread_mutex_lock(&pool->lock);
 	rc = find_node_locked(pool, addr, &node, err);
+	if (rc < 0)
+		goto out;
+	node->waiting++;
 	while (rc == 0 && node->open >= pool->options.max_open &&
 	    node->idle_count == 0) {
 		if (pthread_cond_timedwait(&pool->freed, &pool->lock, &until) ==
@@ -223,6 +254,8 @@ httpc_pool_wait(struct httpc_pool *pool, const struct httpc_addr *addr,
 			    "%s:%u: all %u connections stayed busy", addr->ip,
 			    (unsigned)addr->port, pool->options.max_open);
 	}
+	node->waiting--;
+out:
 	pthread_mutex_unlock(&pool->lock);
 	return rc;
 }

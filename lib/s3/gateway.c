@@ -224,6 +224,7 @@ request_new(struct gateway *gw, struct httpd_request *http)
 		return NULL;
 	r->magic = S3REQ_MAGIC;
 	r->gw = gw;
+	r->hold = nodeclient_enter(gw->nc);
 	r->http = http;
 	r->head = strcmp(httpd_method(http), "HEAD") == 0;
 	r->id = reqid_new(nodeclient_clock(gw->nc), nodeclient_random(gw->nc));
@@ -355,6 +356,7 @@ on_done(void *ctx, struct httpd_request *http, bool completed)
 	buf_fini(&r->body);
 	httpreq_query_fini(&r->query);
 	httpd_set_user(http, NULL);
+	nodeclient_leave(r->gw->nc, r->hold);
 	r->magic = 0;
 	free(r);
 }
@@ -443,6 +445,7 @@ gateway_open(struct gateway **out, const struct gateway_options *options,
 		.commit_log_url = options->commit_log_url,
 		.tcp_congestion = options->tcp_congestion,
 		.ack_streams = true,
+		.per_request = true,
 		.durability_os = options->durability_os,
 	};
 	struct gateway *gw = calloc(1, sizeof(*gw));

@@ -85,6 +85,7 @@ struct s3handler {
 struct s3req {
 	uint32_t magic;
 	struct gateway *gw;
+	struct topology_hold *hold; /* what it sees of the topology */
 	struct httpd_request *http;
 	const struct s3handler *handler;
 	enum s3op op;

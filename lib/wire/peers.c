@@ -66,6 +66,42 @@ peers_free(struct peers *peers)
 	free(peers);
 }
 
+static bool
+is_in(const struct topology *topology, const struct peer *peer)
+{
+	const struct erasure_set *set = topology_set(topology, peer->set);
+	const struct machine *machine;
+
+	if (set == NULL || peer->index >= set->n)
+		return false;
+	machine = &set->machine[peer->index];
+	return machine->port == peer->machine.port &&
+	    strcmp(machine->ip, peer->machine.ip) == 0;
+}
+
+void
+peers_keep(struct peers *peers, const struct topology *topology)
+{
+	pthread_mutex_lock(&peers->lock);
+	for (size_t i = 0; i < BUCKETS; i++) {
+		struct known **at = &peers->bucket[i];
+
+		while (*at != NULL) {
+			struct known *known = *at;
+
+			if (is_in(topology, &known->peer)) {
+				at = &known->next;
+				continue;
+			}
+			*at = known->next;
+			free(known);
+			assert(peers->count > 0);
+			peers->count--;
+		}
+	}
+	pthread_mutex_unlock(&peers->lock);
+}
+
 struct peer
 peers_machine(const struct erasure_set *set, uint32_t index)
 {

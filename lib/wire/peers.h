@@ -48,6 +48,9 @@ KOOP_MUST int peers_new(struct peers **out, const struct peers_options *options,
     struct error *err);
 void peers_free(struct peers *peers); /* NULL is fine */
 
+/* Forget those that the topology has no more, or elsewhere. */
+void peers_keep(struct peers *peers, const struct topology *topology);
+
 struct peer peers_machine(const struct erasure_set *set, uint32_t index);
 
 /* False: skip it, if others are enough.  For a machine that is DOWN this is

@@ -271,9 +271,115 @@ lines_that_are_no_lines_of_the_stream_are_refused(void)
 	stop();
 }
 
+/* Another topology from now on: machine 8 listens elsewhere, and there are
+ * more partitions. */
+static void
+change(uint32_t partitions, uint16_t port_of_8)
+{
+	struct topology_options options = {
+		.nodes = 9,
+		.data_shards = 6,
+		.parity_shards = 3,
+		.partitions = partitions,
+		.node_port = 8001,
+		.host = "127.0.0.1",
+		.epoch = 2,
+	};
+	struct topology *old = topology;
+	struct error err;
+
+	CHECK(topology_make(&topology, &options, &err) == 0);
+	topology->sets[0].machine[8].port = port_of_8;
+	CHECK(acks_reconcile(acks, topology, &err) == 0);
+	/* Nothing of the old one is looked at any more. */
+	topology_free(old);
+}
+
+static void
+machines_that_stay_keep_what_they_said(void)
+{
+	struct ackwait *wait;
+	enum outcome outcome;
+
+	start();
+	for (uint32_t i = 0; i < 9; i++)
+		acks_connected(acks, 1, i, true);
+	for (uint32_t i = 0; i < 9; i++)
+		vote(i, true);
+	wait = expect();
+	for (uint32_t i = 0; i < 5; i++)
+		report(i, 10, OUTCOME_DONE);
+	change(64, 8009);
+	CHECK(acks_streams(acks) == 9);
+	/* Nobody's stream broke, so nobody has to be asked. */
+	CHECK(acks_missing(acks, wait, 10, false) == 0);
+	report(5, 10, OUTCOME_DONE);
+	report(6, 10, OUTCOME_DONE);
+	CHECK(acks_wait(acks, wait, 10, 0, &outcome));
+	CHECK(outcome == OUTCOME_DONE);
+	acks_forget(acks, wait);
+	stop();
+}
+
+static void
+a_machine_that_moved_is_another(void)
+{
+	struct ackwait *wait;
+	enum outcome outcome;
+
+	start();
+	for (uint32_t i = 0; i < 9; i++)
+		acks_connected(acks, 1, i, true);
+	for (uint32_t i = 0; i < 9; i++)
+		vote(i, true);
+	wait = expect();
+	change(4, 9999);
+	CHECK(acks_streams(acks) == 8);
+	CHECK(acks_missing(acks, wait, 10, false) == 1u << 8);
+	for (uint32_t i = 0; i < 6; i++)
+		report(i, 10, OUTCOME_DONE);
+	/* It has no vote before it told of one, whatever was at its place. */
+	report(8, 10, OUTCOME_DONE);
+	CHECK(!acks_wait(acks, wait, 10, 0, &outcome));
+	acks_connected(acks, 1, 8, true);
+	CHECK(acks_missing(acks, wait, 10, false) == 1u << 8);
+	vote(8, true);
+	CHECK(acks_wait(acks, wait, 10, 0, &outcome));
+	acks_forget(acks, wait);
+	stop();
+}
+
+static void
+votes_follow_their_partition(void)
+{
+	struct ackwait *wait;
+	enum outcome outcome;
+
+	start();
+	for (uint32_t i = 0; i < 9; i++)
+		acks_connected(acks, 1, i, true);
+	for (uint32_t i = 0; i < 7; i++)
+		vote(i, true);
+	/* Partition 2 goes, and comes back without a vote of anybody. */
+	change(2, 8009);
+	change(4, 8009);
+	wait = expect();
+	for (uint32_t i = 0; i < 7; i++)
+		report(i, 10, OUTCOME_DONE);
+	CHECK(!acks_wait(acks, wait, 10, 0, &outcome));
+	for (uint32_t i = 0; i < 7; i++)
+		vote(i, true);
+	CHECK(acks_wait(acks, wait, 10, 0, &outcome));
+	acks_forget(acks, wait);
+	stop();
+}
+
 int
 main(void)
 {
+	RUN(machines_that_stay_keep_what_they_said);
+	RUN(a_machine_that_moved_is_another);
+	RUN(votes_follow_their_partition);
 	RUN(seven_of_nine_voting_nodes_decide_and_six_do_not);
 	RUN(one_node_that_reports_twice_counts_once);
 	RUN(a_node_without_a_vote_counts_once_it_has_one);

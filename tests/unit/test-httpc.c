@@ -545,9 +545,56 @@ a_body_beyond_the_maximum_is_an_error(void)
 	stop();
 }
 
+static bool
+keep_none(void *arg, const struct httpc_addr *addr)
+{
+	(void)addr;
+	(*(int *)arg)++;
+	return false;
+}
+
+static bool
+keep_all(void *arg, const struct httpc_addr *addr)
+{
+	(void)addr;
+	(*(int *)arg)++;
+	return true;
+}
+
+static void
+addresses_that_are_no_more_are_forgotten(void)
+{
+	struct httpc_response r;
+	struct httpc_call *call;
+	int asked = 0;
+
+	REQUIRE(start());
+	CHECK(get("/hello", &r, 100) == 0);
+	httpc_response_fini(&r);
+	httpc_pool_keep(pool, keep_all, &asked);
+	CHECK(asked == 1);
+	CHECK(httpc_open(&call, pool, &server, "GET", "/hello", NULL, 0,
+		  HTTPC_NO_BODY, &err) == 0);
+	/* One that is in use stays until it is not. */
+	httpc_pool_keep(pool, keep_none, &asked);
+	CHECK(asked == 2);
+	httpc_close(call);
+	httpc_pool_keep(pool, keep_none, &asked);
+	CHECK(asked == 3);
+	httpc_pool_keep(pool, keep_none, &asked);
+	CHECK(asked == 3);
+	/* And one that comes back is an address like any other. */
+	CHECK(get("/hello", &r, 100) == 0);
+	httpc_response_fini(&r);
+	httpc_pool_keep(pool, keep_none, &asked);
+	CHECK(asked == 4);
+	stop();
+}
+
 int
 main(void)
 {
+	RUN(addresses_that_are_no_more_are_forgotten);
 	RUN(one_exchange_gives_status_headers_and_body);
 	RUN(head_has_the_length_and_no_body);
 	RUN(bodies_of_every_kind_arrive_whole);
