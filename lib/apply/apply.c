@@ -17,70 +17,6 @@
  *      -> what its type says -> decided row -> chain hash -> sweep
  */
 
-static int
-put_object(struct apply *a)
-{
-	const struct record *r = a->record;
-	struct object_row old;
-	struct object_row row = {
-		.partition = a->partition->partition,
-		.bucket = r->bucket,
-		.key = r->key,
-		.seq = a->seq,
-		.incarnation = r->incarnation,
-		.kind = r->blob.is_inline ? OBJECT_INLINE : OBJECT_BLOB,
-		.id = r->request_id,
-		.size = r->blob.size,
-		.modified_ms = a->partition->t_ms,
-		.headers = r->headers,
-		.meta = r->meta,
-	};
-	bool found;
-	int rc;
-
-	rc = apply_check_bucket(a, true);
-	if (rc < 0 || a->outcome != OUTCOME_DONE)
-		return rc;
-	rc = apply_check_key(a, &old, &found);
-	if (rc < 0 || a->outcome != OUTCOME_DONE)
-		return rc;
-	apply_etag(row.etag, r->etag);
-	apply_blob_info(&row.blob, &r->blob);
-	rc = apply_replace(a, &row, found ? &old : NULL, NULL, NULL);
-	if (rc < 0)
-		return rc;
-	a->live = true;
-	return apply_tell_blob(a, &row.blob);
-}
-
-static int
-delete_object(struct apply *a)
-{
-	const struct record *r = a->record;
-	struct object_row old;
-	struct object_row row = {
-		.partition = a->partition->partition,
-		.bucket = r->bucket,
-		.key = r->key,
-		.seq = a->seq,
-		.incarnation = r->incarnation,
-		.kind = OBJECT_TOMBSTONE,
-	};
-	bool found;
-	int rc;
-
-	rc = apply_check_bucket(a, false);
-	if (rc < 0 || a->outcome != OUTCOME_DONE)
-		return rc;
-	rc = apply_check_key(a, &old, &found);
-	if (rc < 0 || a->outcome != OUTCOME_DONE)
-		return rc;
-	/* Nothing there: nothing changes, not even the key's seq. */
-	if (!found || old.kind == OBJECT_TOMBSTONE)
-		return 0;
-	return apply_replace(a, &row, &old, NULL, NULL);
-}
-
 /* The id is not decided, so no row refers to it and none ever will. */
 static int
 abort_blob(struct apply *a)
@@ -103,10 +39,12 @@ step(struct apply *a)
 		return apply_unseal_bucket(a);
 	case RECORD_DELETE_BUCKET:
 		return apply_delete_bucket(a);
+	case RECORD_BUCKET_CONFIG:
+		return apply_configure_bucket(a);
 	case RECORD_PUT:
-		return put_object(a);
+		return apply_put(a);
 	case RECORD_DELETE:
-		return delete_object(a);
+		return apply_delete(a);
 	case RECORD_ABORT:
 		return a->record->has_upload ? apply_abort_upload(a) :
 					       abort_blob(a);
@@ -117,6 +55,14 @@ step(struct apply *a)
 	case RECORD_COMPLETE:
 		return apply_complete(a);
 	case RECORD_NOOP:
+		return 0;
+	case RECORD_RAISE_EPOCH: /* from here on older ones are stale */
+		a->partition->epoch = KOOP_MAX(a->partition->epoch,
+		    a->record->new_epoch);
+		return 0;
+	case RECORD_RAISE_LEVEL: /* from here on writers may use it */
+		a->partition->level = KOOP_MAX(a->partition->level,
+		    a->record->level);
 		return 0;
 	case RECORD_GENESIS: /* in the middle of a log it means nothing */
 	case RECORD_TYPE_MAX:
@@ -146,9 +92,12 @@ decide(struct apply *a, bool *duplicate)
 	struct decided_row first;
 	int rc;
 
+	/* The first record that names an id decides (protocol.md 5): a late
+	 * copy of a record must find what the first came to. */
 	rc = a->ops->decided_get(a->rows, row.partition, row.id, &first,
 	    a->err);
 	if (rc == 0) {
+		assert(first.seq < a->seq);
 		a->outcome = (enum outcome)first.outcome;
 		*duplicate = true;
 		return 0;
@@ -157,6 +106,8 @@ decide(struct apply *a, bool *duplicate)
 		return rc;
 
 	a->outcome = OUTCOME_DONE;
+	/* Written by who did not know of a change of the sets: it must come
+	 * again (protocol.md 8, "Topology"), so nothing is decided. */
 	if (r->epoch < a->partition->epoch)
 		a->outcome = OUTCOME_STALE_EPOCH;
 	else if (reqid_time_ms(row.id) + APPLY_EXPIRE_MS < a->partition->t_ms)
@@ -254,6 +205,7 @@ apply_entry(struct rowset *rows, const struct apply_effects *effects,
 		return rc;
 	if ((rc = add_oplog(&a, in)) < 0)
 		return rc;
+	assert(a.partition->applied < in->seq);
 	a.partition->applied = in->seq;
 	a.partition->halted = 0;
 	if ((rc = apply_sweep(&a)) < 0)
@@ -296,6 +248,7 @@ apply_genesis(struct partition_row *out, const struct record *genesis,
 		.applied = genesis->base_seq,
 		.t_ms = time_ms,
 		.epoch = genesis->epoch,
+		.level = KOOP_MAX(genesis->level, 1u),
 	};
 	memcpy(out->hash, genesis->chain, sizeof(out->hash));
 }
@@ -329,5 +282,6 @@ apply_regenesis(struct rowset *rows, uint32_t partition,
 	row->generation = genesis->generation;
 	row->base_seq = genesis->base_seq;
 	row->epoch = KOOP_MAX(row->epoch, genesis->epoch);
+	row->level = KOOP_MAX(row->level, genesis->level);
 	return 0;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "apply/apply_step.h"
 
+#include <assert.h>
+
 #include "base/error.h"
 
 /*
@@ -13,12 +15,38 @@
  * one is a later one, and it began only after the lower ones were over.
  */
 
+/* The row of the name; all zeros, incarnation included, when there is none. */
 static int
 get(struct apply *a, struct bucket_row *old)
 {
-	*old = (struct bucket_row){ 0 };
-	return a->ops->bucket_get(a->rows, a->partition->partition,
+	int rc = a->ops->bucket_get(a->rows, a->partition->partition,
 	    a->record->bucket, old, a->err);
+
+	if (rc == -ERRC_NOTFOUND) {
+		*old = (struct bucket_row){ 0 };
+		return 0;
+	}
+	assert(rc < 0 || old->incarnation > 0);
+	return rc;
+}
+
+/* Does the record speak of the bucket that is here?  If not the outcome is
+ * no_such_bucket: its incarnation is over, or home never made it. */
+static bool
+is_here(struct apply *a, const struct bucket_row *old)
+{
+	if (old->incarnation != 0 && old->state != BUCKET_DELETED &&
+	    a->record->incarnation == old->incarnation)
+		return true;
+	a->outcome = OUTCOME_NO_SUCH_BUCKET;
+	return false;
+}
+
+/* A record of an incarnation that this partition has yet to hear of. */
+static bool
+is_ahead(const struct apply *a, const struct bucket_row *old)
+{
+	return !a->record->home && a->record->incarnation > old->incarnation;
 }
 
 /* Uploads of a bucket end with it, or its parts would leak (S11e). */
@@ -38,6 +66,7 @@ end_uploads(struct apply *a)
 static int
 put(struct apply *a, struct bucket_row *row, const struct bucket_row *old)
 {
+	assert(row->incarnation >= old->incarnation);
 	row->seq = a->seq;
 	return a->ops->bucket_put(a->rows, row,
 	    old->incarnation != 0 ? old : NULL, a->err);
@@ -71,17 +100,20 @@ apply_create_bucket(struct apply *a)
 	};
 	int rc = get(a, &old);
 
-	if (rc < 0 && rc != -ERRC_NOTFOUND)
+	if (rc < 0)
 		return rc;
-	if (rc == 0 && old.state != BUCKET_DELETED && r->home) {
+	/* Home decides that a name is taken. */
+	if (old.incarnation != 0 && old.state != BUCKET_DELETED && r->home) {
 		a->outcome = bytes_equal(old.owner, r->owner) ?
 		    OUTCOME_EXISTS :
 		    OUTCOME_NOT_OWNER;
 		return 0;
 	}
+	/* Elsewhere only the number counts: a late Create of one that is over
+	 * must not bring it back (S11). */
 	if (row.incarnation > old.incarnation)
 		return replace(a, &row, &old);
-	if (row.incarnation < old.incarnation || rc < 0 ||
+	if (row.incarnation < old.incarnation || old.incarnation == 0 ||
 	    old.state == BUCKET_DELETED)
 		a->outcome = OUTCOME_NO_SUCH_BUCKET;
 	else
@@ -126,22 +158,23 @@ apply_seal_bucket(struct apply *a)
 	uint64_t attempt = r->home ? a->seq : r->attempt;
 	int rc = get(a, &old);
 
-	if (rc < 0 && rc != -ERRC_NOTFOUND)
+	if (rc < 0)
 		return rc;
-	if (!r->home && r->incarnation > old.incarnation) {
+	/* Of a bucket that never came here nothing can be here: it is sealed
+	 * and empty, and its Create finds that (S11). */
+	if (is_ahead(a, &old)) {
 		a->outcome = OUTCOME_SEALED_EMPTY;
 		return replace(a, &row, &old);
 	}
-	if (rc < 0 || r->incarnation != old.incarnation ||
-	    old.state == BUCKET_DELETED) {
-		a->outcome = OUTCOME_NO_SUCH_BUCKET;
+	if (!is_here(a, &old))
 		return 0;
-	}
 	if (old.state == BUCKET_SEALED && old.attempt == attempt) {
 		a->outcome = old.sealed_empty ? OUTCOME_SEALED_EMPTY :
 						OUTCOME_SEALED;
 		return 0;
 	}
+	/* One attempt at a time, and at home the one that is there holds: two
+	 * deleters must not count emptiness for each other (S11a). */
 	if (attempt <= old.finished ||
 	    (old.state == BUCKET_SEALED &&
 		(old.home || attempt < old.attempt))) {
@@ -159,17 +192,15 @@ apply_unseal_bucket(struct apply *a)
 	struct bucket_row row;
 	int rc = get(a, &old);
 
-	if (rc < 0 && rc != -ERRC_NOTFOUND)
+	if (rc < 0)
 		return rc;
-	if (!r->home && r->incarnation > old.incarnation) {
+	/* Nothing to remember it by: it must come again after the Create. */
+	if (is_ahead(a, &old)) {
 		a->outcome = OUTCOME_NOT_YET_HERE;
 		return 0;
 	}
-	if (rc < 0 || r->incarnation != old.incarnation ||
-	    old.state == BUCKET_DELETED) {
-		a->outcome = OUTCOME_NO_SUCH_BUCKET;
+	if (!is_here(a, &old))
 		return 0;
-	}
 	row = old;
 	if (old.state == BUCKET_SEALED && old.attempt == r->attempt) {
 		row.state = BUCKET_OPEN;
@@ -215,14 +246,16 @@ apply_delete_bucket(struct apply *a)
 	};
 	int rc = get(a, &old);
 
-	if (rc < 0 && rc != -ERRC_NOTFOUND)
+	if (rc < 0)
 		return rc;
-	if (!r->home && r->incarnation > old.incarnation)
+	if (is_ahead(a, &old))
 		return replace(a, &row, &old);
-	if (rc < 0 || r->incarnation != old.incarnation) {
+	if (old.incarnation == 0 || r->incarnation != old.incarnation) {
 		a->outcome = OUTCOME_NO_SUCH_BUCKET;
 		return 0;
 	}
+	/* Home decides, in the order of its log; elsewhere what it decided is
+	 * told, so there is nothing left to refuse. */
 	if (old.home ? !may_delete(a, &old) : old.state == BUCKET_DELETED)
 		return 0;
 	row = old;
@@ -233,4 +266,65 @@ apply_delete_bucket(struct apply *a)
 	if (rc < 0)
 		return rc;
 	return end_uploads(a);
+}
+
+static enum bucket_versioning
+versioning_of(const struct record *r)
+{
+	static const enum bucket_versioning of[] = {
+		[VERSIONING_NEVER] = BUCKET_NEVER,
+		[VERSIONING_ENABLED] = BUCKET_ENABLED,
+		[VERSIONING_SUSPENDED] = BUCKET_SUSPENDED,
+	};
+
+	return of[r->versioning];
+}
+
+/* Home takes settings only from who saw the last ones, or two who set one
+ * thing each would undo each other's.  And a bucket that keeps versions never
+ * comes to have none: keys may have some by now. */
+static bool
+may_configure(const struct record *r, const struct bucket_row *old)
+{
+	return r->if_revision == old->revision &&
+	    (r->versioning != VERSIONING_NEVER ||
+		old->versioning == BUCKET_NEVER);
+}
+
+/* Settings come whole.  Home gives them their revision; elsewhere the highest
+ * one holds, in whatever order they come. */
+int
+apply_configure_bucket(struct apply *a)
+{
+	const struct record *r = a->record;
+	uint64_t revision = r->home ? a->seq : r->revision;
+	struct bucket_row old;
+	struct bucket_row row;
+	int rc = get(a, &old);
+
+	if (rc < 0)
+		return rc;
+	if (is_ahead(a, &old)) {
+		a->outcome = OUTCOME_NOT_YET_HERE;
+		return 0;
+	}
+	if (!is_here(a, &old))
+		return 0;
+	if (r->home && !may_configure(r, &old)) {
+		a->outcome = OUTCOME_PRECONDITION_FAILED;
+		return 0;
+	}
+	if (revision <= old.revision)
+		return 0;
+	row = old;
+	row.revision = revision;
+	row.settings = r->settings;
+	row.versioning = versioning_of(r);
+	/* From the ruling revision on a record that names versions by older
+	 * settings decides nothing; for a new CORS rule none comes again. */
+	if (!r->home)
+		row.ruling = r->ruling;
+	else if (row.versioning != old.versioning)
+		row.ruling = revision;
+	return put(a, &row, &old);
 }

@@ -162,7 +162,7 @@ complete_open(struct apply *a, const struct upload_row *upload)
 		return 0;
 	}
 	rc = apply_check_key(a, &old, &found);
-	if (rc < 0 || a->outcome != OUTCOME_DONE)
+	if (rc <= 0)
 		return rc;
 	rc = publish(a, upload, found ? &old : NULL, &check);
 	if (rc < 0 || !check.some_unlisted)
@@ -178,7 +178,7 @@ apply_complete(struct apply *a)
 	int rc;
 
 	rc = apply_check_bucket(a, true);
-	if (rc < 0 || a->outcome != OUTCOME_DONE)
+	if (rc <= 0)
 		return rc;
 	rc = a->ops->upload_get(a->rows, a->partition->partition, r->upload_id,
 	    &upload, a->err);

@@ -8,6 +8,25 @@
 
 /* What the steps of apply share: checks, versions, references, effects. */
 
+/* Does the record make a version whose name the settings decide?  Its writer
+ * tells that name, so it must have seen them as they are. */
+static bool
+is_ruled(const struct record *r)
+{
+	return r->type == RECORD_PUT || r->type == RECORD_COMPLETE ||
+	    (r->type == RECORD_DELETE && !r->has_version);
+}
+
+/* Deleting makes a version, too, where versions are kept: a delete marker.
+ * In a sealed bucket, which is empty for good if it was found so, it would be
+ * lost with the bucket (protocol.md 5, "Buckets"). */
+static bool
+makes_version(const struct record *r, const struct bucket_row *row)
+{
+	return r->type == RECORD_DELETE && !r->has_version &&
+	    row->versioning != BUCKET_NEVER;
+}
+
 int
 apply_check_bucket(struct apply *a, bool write)
 {
@@ -20,17 +39,31 @@ apply_check_bucket(struct apply *a, bool write)
 	if (rc < 0 && rc != -ERRC_NOTFOUND)
 		return rc;
 	if (rc == -ERRC_NOTFOUND)
-		row.incarnation = 0;
+		row = (struct bucket_row){ 0 };
+	/* A partition that is behind its bucket's home decides nothing: the
+	 * writer tells it what home decided, and comes again (protocol.md 5,
+	 * "Buckets"; why: S11).  A 404 here would be one of a bucket that is
+	 * there. */
 	if (r->incarnation > row.incarnation)
 		a->outcome = OUTCOME_NOT_YET_HERE;
-	else if (rc == -ERRC_NOTFOUND || r->incarnation < row.incarnation ||
+	else if (r->incarnation < row.incarnation || row.incarnation == 0 ||
 	    row.state == BUCKET_DELETED)
 		a->outcome = OUTCOME_NO_SUCH_BUCKET;
-	else if (write && row.state == BUCKET_SEALED)
+	/* The same for settings: they were seen, so they hold from now on. */
+	else if (r->revision > row.revision)
+		a->outcome = OUTCOME_NOT_YET_HERE;
+	/* And the other way round: what it would tell its client of the
+	 * version's name is over. */
+	else if (is_ruled(r) && r->revision < row.ruling)
+		a->outcome = OUTCOME_STALE_REVISION;
+	else if (row.state == BUCKET_SEALED &&
+	    (write || makes_version(r, &row)))
 		a->outcome = OUTCOME_SEALED;
 	else
 		a->outcome = OUTCOME_DONE;
-	return 0;
+	row.name = row.owner = row.settings = BYTES_NONE;
+	a->bucket = row;
+	return a->outcome == OUTCOME_DONE;
 }
 
 static struct bytes
@@ -47,7 +80,7 @@ check_conditions(struct apply *a, const struct object_row *old)
 	const struct record *r = a->record;
 
 	if (old != NULL &&
-	    (old->kind == OBJECT_TOMBSTONE ||
+	    (old->kind == OBJECT_TOMBSTONE || old->kind == OBJECT_MARKER ||
 		old->incarnation != r->incarnation))
 		old = NULL;
 	if (r->if_none_match && old != NULL)
@@ -69,8 +102,17 @@ apply_check_key(struct apply *a, struct object_row *old, bool *found)
 	if (rc < 0 && rc != -ERRC_NOTFOUND)
 		return rc;
 	*found = rc == 0;
+	assert(!*found || old->changed < a->seq);
 	check_conditions(a, *found ? old : NULL);
-	return 0;
+	return a->outcome == OUTCOME_DONE;
+}
+
+int
+apply_enter(struct apply *a, bool write, struct object_row *old, bool *found)
+{
+	int rc = apply_check_bucket(a, write);
+
+	return rc <= 0 ? rc : apply_check_key(a, old, found);
 }
 
 int
@@ -106,9 +148,8 @@ apply_drop_blob(struct apply *a, struct reqid id, uint64_t seq)
 	return apply_tell_garbage(a, id, GARBAGE_BLOB, GARBAGE_SUPERSEDED, seq);
 }
 
-/* The version that a key had is no longer: its upload ends, or its blob. */
-static int
-supersede(struct apply *a, enum object_kind kind, struct reqid id)
+int
+apply_drop_version(struct apply *a, enum object_kind kind, struct reqid id)
 {
 	struct upload_row upload;
 	char hex[REQID_HEX + 1];
@@ -116,6 +157,9 @@ supersede(struct apply *a, enum object_kind kind, struct reqid id)
 
 	if (kind == OBJECT_TOMBSTONE)
 		return 0;
+	assert(!reqid_is_zero(id));
+	if (kind == OBJECT_MARKER)
+		return apply_unrefer(a, id);
 	if (kind != OBJECT_MULTIPART)
 		return apply_drop_blob(a, id, a->seq);
 	rc = a->ops->upload_get(a->rows, a->partition->partition, id, &upload,
@@ -133,32 +177,6 @@ supersede(struct apply *a, enum object_kind kind, struct reqid id)
 }
 
 int
-apply_replace(struct apply *a, const struct object_row *row,
-    const struct object_row *old, const struct upload_row *ended,
-    const struct upload_row *upload)
-{
-	struct reqid id = { { 0 } };
-	enum object_kind kind = OBJECT_TOMBSTONE;
-	int rc;
-
-	if (old != NULL) {
-		kind = old->kind;
-		id = old->id;
-	}
-	rc = a->ops->object_put(a->rows, row, old, a->err);
-	if (rc < 0)
-		return rc;
-	/* Before supersede(), which may get another upload: the strings of
-	 * this one live only so long. */
-	if (ended != NULL) {
-		rc = a->ops->upload_put(a->rows, ended, upload, a->err);
-		if (rc < 0)
-			return rc;
-	}
-	return supersede(a, kind, id);
-}
-
-int
 apply_tell_garbage(struct apply *a, struct reqid id, enum garbage_kind kind,
     enum garbage_reason reason, uint64_t seq)
 {
@@ -170,6 +188,7 @@ apply_tell_garbage(struct apply *a, struct reqid id, enum garbage_kind kind,
 		.reason = reason,
 	};
 
+	assert(seq > 0 && seq <= a->seq);
 	if (a->effects->garbage == NULL)
 		return 0;
 	return a->effects->garbage(a->effects->ctx, &row, a->err);

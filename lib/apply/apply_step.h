@@ -10,7 +10,7 @@
 #include "store/rowset.h"
 
 /*
- * Between apply.c, apply_bucket.c and apply_upload.c only.  A step function
+ * Between the files apply*.c only.  A step function
  * changes the rows and sets the outcome; it returns 0 or an error code, which
  * is never an outcome.
  */
@@ -23,23 +23,34 @@ struct apply {
 	const struct apply_effects *effects;
 	struct partition_row *partition;
 	const struct record *record;
+	struct bucket_row bucket; /* since apply_check_bucket(); no strings */
 	uint64_t seq;
 	enum outcome outcome;
 	bool live; /* a row refers to the request id now */
 	struct error *err;
 };
 
-/* The bucket of the record, for a change in it (write) or a delete; the
- * outcome is DONE if it may go on. */
+/* The bucket of the record, for a change in it (write) or a delete: 1 to go
+ * on, 0 when the outcome is set. */
 KOOP_MUST int apply_check_bucket(struct apply *a, bool write);
-/* The key's row, if there is one, against If-Match and If-None-Match; the
- * outcome is DONE if they hold. */
+/* The key's row, if there is one, against If-Match and If-None-Match: 1 when
+ * they hold, 0 when the outcome is set. */
 KOOP_MUST int apply_check_key(struct apply *a, struct object_row *old,
     bool *found);
-/* Put a version in its key's place; what was there becomes garbage.  ended is
- * the upload that it comes from, as it is now, and upload as it was (NULL for
- * both: from none). */
-KOOP_MUST int apply_replace(struct apply *a, const struct object_row *row,
+/* Both, as every change of a key begins. */
+KOOP_MUST int apply_enter(struct apply *a, bool write, struct object_row *old,
+    bool *found);
+
+/* apply_version.c */
+KOOP_MUST int apply_put(struct apply *a);
+KOOP_MUST int apply_delete(struct apply *a);
+/*
+ * Make row, whose seq is the record's, the newest version of its key; what was
+ * there is kept or becomes garbage, as the bucket says.  changed and is_null
+ * are set here.  ended is the upload that it comes from, as it is now, and
+ * upload as it was (NULL for both: from none).
+ */
+KOOP_MUST int apply_replace(struct apply *a, struct object_row *row,
     const struct object_row *old, const struct upload_row *ended,
     const struct upload_row *upload);
 
@@ -51,6 +62,9 @@ KOOP_MUST int apply_tell_blob(struct apply *a, const struct blob_info *info);
 KOOP_MUST int apply_unrefer(struct apply *a, struct reqid id);
 /* The same for a part's or version's blob, which is garbage from seq on. */
 KOOP_MUST int apply_drop_blob(struct apply *a, struct reqid id, uint64_t seq);
+/* A version is no longer: its upload ends, or its blob is garbage. */
+KOOP_MUST int apply_drop_version(struct apply *a, enum object_kind kind,
+    struct reqid id);
 void apply_blob_info(struct blob_info *out, const struct record_blob *blob);
 void apply_etag(char out[static ROW_ETAG_MAX + 1], struct bytes etag);
 
@@ -59,6 +73,7 @@ KOOP_MUST int apply_create_bucket(struct apply *a);
 KOOP_MUST int apply_seal_bucket(struct apply *a);
 KOOP_MUST int apply_unseal_bucket(struct apply *a);
 KOOP_MUST int apply_delete_bucket(struct apply *a);
+KOOP_MUST int apply_configure_bucket(struct apply *a);
 
 /* apply_upload.c */
 KOOP_MUST int apply_initiate(struct apply *a);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "apply/apply_step.h"
 
+#include <assert.h>
+
 #include "base/error.h"
 
 /*
@@ -30,7 +32,7 @@ apply_initiate(struct apply *a)
 	int rc;
 
 	rc = apply_check_bucket(a, true);
-	if (rc < 0 || a->outcome != OUTCOME_DONE)
+	if (rc <= 0)
 		return rc;
 	a->live = true;
 	return a->ops->upload_put(a->rows, &row, NULL, a->err);
@@ -86,7 +88,7 @@ apply_part(struct apply *a)
 	int rc;
 
 	rc = apply_check_bucket(a, true);
-	if (rc < 0 || a->outcome != OUTCOME_DONE)
+	if (rc <= 0)
 		return rc;
 	rc = a->ops->upload_get(a->rows, a->partition->partition, r->upload_id,
 	    &upload, a->err);
@@ -128,10 +130,15 @@ apply_end_upload(struct apply *a, const struct upload_row *old,
 	struct upload_row row = *old;
 	int rc;
 
+	assert(old->live && !old->dying);
+	assert(state != UPLOAD_OPEN);
 	row.state = state;
 	row.live = false;
 	row.dying = true;
 	row.seq = a->seq;
+	/* Of a completed one the time stays: its row is kept for a week from
+	 * the Complete, whose answer may be asked for again (protocol.md 6;
+	 * why: S16b), not from when its version went. */
 	if (old->state == UPLOAD_OPEN)
 		row.finished_ms = a->partition->t_ms;
 	rc = a->ops->upload_put(a->rows, &row, old, a->err);

@@ -51,6 +51,7 @@ struct fault {
 };
 
 static struct fault faults[FAULT_MAX];
+static uint64_t level; /* 0: the program's own; written as the above */
 
 int
 fault_hit(enum fault_point point)
@@ -64,6 +65,13 @@ fault_hit(enum fault_point point)
 		return EIO;
 	raise(fault->action == FAULT_KILL ? SIGKILL : SIGSTOP);
 	return 0;
+}
+
+unsigned
+fault_level(unsigned own)
+{
+	assert(own > 0);
+	return level > 0 && level < own ? (unsigned)level : own;
 }
 
 static bool
@@ -134,8 +142,14 @@ void
 fault_setup(void)
 {
 	const char *s = getenv("KOOP_TEST_FAULT");
+	const char *older = getenv("KOOP_TEST_LEVEL");
 
 	fault_clock(getenv("KOOP_TEST_CLOCK"));
+	if (older != NULL &&
+	    !number_parse(&level, older, strlen(older), 1, 99)) {
+		fprintf(stderr, "KOOP_TEST_LEVEL: %s: want 1 to 99\n", older);
+		_Exit(error_exit_status(ERRC_CONFIG));
+	}
 	while (s != NULL && *s != '\0') {
 		size_t n = strcspn(s, ",");
 

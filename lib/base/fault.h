@@ -15,6 +15,8 @@
  * that a sweep can visit all of them; an unlisted name does not compile.
  *
  * KOOP_TEST_CLOCK=+30d, or -3d, makes the date of this process wrong by that.
+ * KOOP_TEST_LEVEL=N makes such a build behave as a program of level N, which is
+ * older than its own (commit/record_type.h).
  *
  * Use:   if (FAULT(STORE_FSYNC)) { errno = EIO; return -1; }
  */
@@ -51,11 +53,14 @@ enum fault_point {
 #ifdef KOOP_FAULTS
 int fault_hit(enum fault_point point);
 #define FAULT(point) fault_hit(FAULT_##point)
+unsigned fault_level(unsigned own);
 #else
 #define FAULT(point) 0
+#define fault_level(own) (own)
 #endif
 
-/* Read KOOP_TEST_FAULT; called once by main().  Does nothing in release. */
+/* Read KOOP_TEST_FAULT and KOOP_TEST_LEVEL; called once by main().  Does
+ * nothing in release. */
 void fault_setup(void);
 /* The name of a point, e.g. "store.fsync". */
 const char *fault_name(enum fault_point point);

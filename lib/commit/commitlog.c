@@ -102,6 +102,8 @@ build_genesis(struct buf *out, const struct commitlog_genesis *genesis,
 		.generation = genesis->generation != 0 ? genesis->generation :
 							 1,
 		.partition_count = (uint32_t)genesis->count,
+		/* A new cluster has no old programs. */
+		.level = record_level(),
 	};
 
 	memcpy(record.cluster, genesis->cluster, sizeof(record.cluster));

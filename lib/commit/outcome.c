@@ -34,5 +34,6 @@ bool
 outcome_decides(enum outcome outcome)
 {
 	return outcome != OUTCOME_STALE_EPOCH &&
-	    outcome != OUTCOME_NOT_YET_HERE && outcome != OUTCOME_IGNORED;
+	    outcome != OUTCOME_NOT_YET_HERE &&
+	    outcome != OUTCOME_STALE_REVISION && outcome != OUTCOME_IGNORED;
 }

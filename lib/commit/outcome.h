@@ -28,6 +28,7 @@
 	X(EXPIRED, "expired")                         \
 	X(STALE_EPOCH, "stale_epoch")                 \
 	X(NOT_YET_HERE, "not_yet_here")               \
+	X(STALE_REVISION, "stale_revision")           \
 	X(IGNORED, "ignored")
 
 enum outcome {
@@ -39,8 +40,8 @@ enum outcome {
 
 const char *outcome_name(enum outcome outcome);
 KOOP_MUST bool outcome_parse(enum outcome *out, const char *name, size_t len);
-/* Does it decide the request id?  stale_epoch, not_yet_here and ignored do
- * not, and are never turned into a 4xx. */
+/* Does it decide the request id?  stale_epoch, not_yet_here, stale_revision
+ * and ignored do not, and are never turned into a 4xx. */
 bool outcome_decides(enum outcome outcome);
 
 #endif

@@ -11,32 +11,81 @@
 #include "commit/record_form.h"
 
 static const char *const type_names[] = {
-#define X(id, name) [RECORD_##id] = (name),
+#define X(id, name, level) [RECORD_##id] = (name),
 	RECORD_MAP(X)
 #undef X
 };
 
 /* Which members the records of each type have besides the common ones. */
 const uint32_t record_form[] = {
-	[RECORD_GENESIS] = FORM_GENESIS,
+	[RECORD_GENESIS] = FORM_GENESIS | FORM_LEVEL,
 	[RECORD_CREATE_BUCKET] = FORM_BUCKET | FORM_HOME | FORM_OWNER,
 	[RECORD_SEAL_BUCKET] = FORM_BUCKET | FORM_ATTEMPT | FORM_HOME,
 	[RECORD_UNSEAL_BUCKET] = FORM_BUCKET | FORM_ATTEMPT | FORM_HOME,
 	[RECORD_DELETE_BUCKET] = FORM_BUCKET | FORM_ATTEMPT | FORM_HOME,
-	[RECORD_PUT] = FORM_BUCKET | FORM_KEY | FORM_BLOB | FORM_ETAG |
-	    FORM_HEADERS | FORM_IF_MATCH | FORM_IF_NONE_MATCH,
-	[RECORD_DELETE] = FORM_BUCKET | FORM_KEY | FORM_IF_MATCH,
+	[RECORD_BUCKET_CONFIG] = FORM_BUCKET | FORM_HOME | FORM_CONFIG,
+	[RECORD_PUT] = FORM_BUCKET | FORM_SEEN | FORM_KEY | FORM_BLOB |
+	    FORM_ETAG | FORM_HEADERS | FORM_IF_MATCH | FORM_IF_NONE_MATCH,
+	[RECORD_DELETE] = FORM_BUCKET | FORM_SEEN | FORM_KEY | FORM_VERSION |
+	    FORM_IF_MATCH,
 	[RECORD_ABORT] = FORM_ABORT,
-	[RECORD_INITIATE] = FORM_BUCKET | FORM_KEY | FORM_OWNER | FORM_HEADERS,
-	[RECORD_PART] = FORM_BUCKET | FORM_KEY | FORM_UPLOAD | FORM_NUMBER |
-	    FORM_BLOB | FORM_ETAG,
-	[RECORD_COMPLETE] = FORM_BUCKET | FORM_KEY | FORM_UPLOAD | FORM_ETAG |
-	    FORM_PARTS | FORM_IF_MATCH | FORM_IF_NONE_MATCH,
+	[RECORD_INITIATE] = FORM_BUCKET | FORM_SEEN | FORM_KEY | FORM_OWNER |
+	    FORM_HEADERS,
+	[RECORD_PART] = FORM_BUCKET | FORM_SEEN | FORM_KEY | FORM_UPLOAD |
+	    FORM_NUMBER | FORM_BLOB | FORM_ETAG,
+	[RECORD_COMPLETE] = FORM_BUCKET | FORM_SEEN | FORM_KEY | FORM_UPLOAD |
+	    FORM_ETAG | FORM_PARTS | FORM_IF_MATCH | FORM_IF_NONE_MATCH,
 	[RECORD_NOOP] = 0,
+	[RECORD_RAISE_EPOCH] = FORM_EPOCH,
+	[RECORD_RAISE_LEVEL] = FORM_LEVEL,
 };
 
 _Static_assert(nitems(record_form) == RECORD_TYPE_MAX,
     "every type has its form");
+
+static const char *const need_words[] = {
+#define X(id, word, level) [RECORD_NEED_##id] = (word),
+	RECORD_NEED_MAP(X)
+#undef X
+};
+
+static const unsigned need_levels[] = {
+#define X(id, word, level) [RECORD_NEED_##id] = (level),
+	RECORD_NEED_MAP(X)
+#undef X
+};
+
+const char *
+record_need_word(enum record_need need)
+{
+	assert(need < RECORD_NEED_MAX);
+	return need_words[need];
+}
+
+bool
+record_need_known(struct bytes word, enum record_need *need)
+{
+	for (unsigned i = 0; i < RECORD_NEED_MAX; i++) {
+		if (!bytes_is(word, need_words[i]))
+			continue;
+		*need = (enum record_need)i;
+		return need_levels[i] <= record_level();
+	}
+	return false;
+}
+
+uint32_t
+record_needs(const struct record *record)
+{
+	uint32_t form = record_form[record->type];
+	uint32_t needs = 0;
+
+	if ((form & FORM_SEEN) != 0 && record->revision != 0)
+		needs |= RECORD_NEED_BIT(REVISION);
+	if ((form & FORM_VERSION) != 0 && record->has_version)
+		needs |= RECORD_NEED_BIT(VERSION);
+	return needs;
+}
 
 const char *
 record_type_name(enum record_type type)

@@ -9,6 +9,8 @@
 #include "base/bytes.h"
 #include "base/compiler.h"
 #include "base/random.h"
+#include "commit/record_type.h"
+#include "commit/versionid.h"
 
 /*
  * A record of the commit log: one JSON object on one line, koop-record(5).
@@ -35,40 +37,20 @@
 #define RECORD_OWNER_MAX 255
 #define RECORD_ETAG_MAX 39
 #define RECORD_JSON_MAX (64u << 10) /* of headers, of meta */
+#define RECORD_SETTINGS_MAX (128u << 10)
 #define RECORD_PARTS_MAX 10000
 #define RECORD_SHARDS_MAX 32
 #define RECORD_CHAIN_BYTES 32
 #define RECORD_CLUSTER_HEX 32
+
 struct buf;
 struct error;
-
-/*      enum              name                       */
-#define RECORD_MAP(X)                           \
-	X(GENESIS, "GenesisMessage")            \
-	X(CREATE_BUCKET, "CreateBucketMessage") \
-	X(SEAL_BUCKET, "SealBucketMessage")     \
-	X(UNSEAL_BUCKET, "UnsealBucketMessage") \
-	X(DELETE_BUCKET, "DeleteBucketMessage") \
-	X(PUT, "PutMessage")                    \
-	X(DELETE, "DeleteMessage")              \
-	X(ABORT, "AbortMessage")                \
-	X(INITIATE, "InitiateMultipartMessage") \
-	X(PART, "PartMessage")                  \
-	X(COMPLETE, "MultipartCommitMessage")   \
-	X(NOOP, "NoopMessage")
-
-enum record_type {
-#define X(id, name) RECORD_##id,
-	RECORD_MAP(X)
-#undef X
-	    RECORD_TYPE_MAX,
-};
 
 enum record_verdict {
 	RECORD_OK,
 	RECORD_IGNORED, /* no record of this cluster: outcome ignored */
 	RECORD_BAD_CRC, /* damaged: stop until it reads well again */
-	RECORD_UNKNOWN, /* v or type of a later program: halt */
+	RECORD_UNKNOWN, /* v, type or need of a later program: halt */
 };
 
 struct record_part {
@@ -89,6 +71,13 @@ struct record_blob {
 	struct bytes inline_base64; /* ... and empty when it was stripped */
 };
 
+/* What apply must know of a bucket's settings. */
+enum record_versioning {
+	VERSIONING_NEVER, /* was never set */
+	VERSIONING_ENABLED,
+	VERSIONING_SUSPENDED,
+};
+
 struct record {
 	enum record_type type;
 	char cluster[RECORD_CLUSTER_HEX + 1];
@@ -99,6 +88,15 @@ struct record {
 	struct bytes bucket, key, owner;
 	uint64_t incarnation, attempt; /* 0 in Create, Seal at home: its seq */
 	bool home;
+	/* Of the bucket's settings: what the writer of an object record saw, 0
+	 * if none; of BucketConfig its own, 0 at home: its seq. */
+	uint64_t revision, if_revision, ruling;
+	struct bytes settings;             /* JSON object */
+	enum record_versioning versioning; /* what they say; set by parse */
+	bool has_version;                  /* Delete: of that version */
+	struct versionid version;
+	unsigned level;     /* Genesis, Level */
+	uint64_t new_epoch; /* Epoch */
 
 	struct record_blob blob;
 	struct bytes etag;          /* no quotes; Put, Part, Complete */
@@ -144,7 +142,5 @@ void record_strip(struct buf *out, struct bytes line);
 /* The bytes of an inline object.  ERRC_CORRUPT: damaged, or stripped. */
 KOOP_MUST int record_inline(const struct record *record, struct buf *out,
     struct error *err);
-
-const char *record_type_name(enum record_type type);
 
 #endif

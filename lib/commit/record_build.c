@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "commit/record.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -86,12 +87,42 @@ add_genesis(struct buf *out, const struct record *fields)
 }
 
 static void
+add_needs(struct buf *out, uint32_t needs)
+{
+	const char *separator = "";
+
+	if (needs == 0)
+		return;
+	buf_addstr(out, ",\"need\":[");
+	for (unsigned i = 0; i < RECORD_NEED_MAX; i++) {
+		if ((needs >> i & 1) == 0)
+			continue;
+		buf_printf(out, "%s\"%s\"", separator,
+		    record_need_word((enum record_need)i));
+		separator = ",";
+	}
+	buf_addch(out, ']');
+}
+
+static void
+add_version(struct buf *out, const struct versionid *version)
+{
+	char text[VERSIONID_TEXT + 1];
+
+	versionid_format(text, version);
+	add_text(out, "version", bytes_str(text));
+}
+
+static void
 add_names(struct buf *out, const struct record *fields, uint32_t form)
 {
 	if ((form & FORM_BUCKET) != 0) {
 		add_text(out, "bucket", fields->bucket);
 		add_number(out, "incarnation", fields->incarnation);
 	}
+	if ((form & FORM_CONFIG) != 0 ||
+	    ((form & FORM_SEEN) != 0 && fields->revision != 0))
+		add_number(out, "revision", fields->revision);
 	if ((form & FORM_ATTEMPT) != 0)
 		add_number(out, "attempt", fields->attempt);
 	if ((form & FORM_HOME) != 0)
@@ -103,6 +134,8 @@ add_names(struct buf *out, const struct record *fields, uint32_t form)
 		add_id(out, "uploadId", fields->upload_id);
 	if ((form & FORM_NUMBER) != 0)
 		add_number(out, "partNumber", fields->part_number);
+	if ((form & FORM_VERSION) != 0 && fields->has_version)
+		add_version(out, &fields->version);
 }
 
 static void
@@ -137,6 +170,15 @@ add_members(struct buf *out, const struct record *fields, uint32_t form)
 		buf_addstr(out, ",\"ifNoneMatch\":\"*\"");
 	if ((form & FORM_GENESIS) != 0)
 		add_genesis(out, fields);
+	if ((form & FORM_CONFIG) != 0) {
+		add_number(out, "ifRevision", fields->if_revision);
+		add_number(out, "ruling", fields->ruling);
+		add_json(out, "settings", fields->settings);
+	}
+	if ((form & FORM_EPOCH) != 0)
+		add_number(out, "newEpoch", fields->new_epoch);
+	if ((form & FORM_LEVEL) != 0)
+		add_number(out, "level", fields->level);
 	if ((form & FORM_BLOB) != 0 && fields->blob.is_inline)
 		add_text(out, "inline", fields->blob.inline_base64);
 }
@@ -169,6 +211,30 @@ check_json(const char *name, struct bytes text, struct error *err)
 	}
 	json_decref(json);
 	return rc;
+}
+
+/* Settings are anybody's JSON, but for what apply must know. */
+static int
+check_settings(struct bytes text, struct error *err)
+{
+	enum record_versioning versioning;
+	json_t *json = NULL;
+	bool good;
+	int rc;
+
+	if (text.n == 0)
+		return 0;
+	rc = jsontext_load(&json, text, RECORD_SETTINGS_MAX, RECORD_DEPTH_MAX,
+	    err);
+	if (rc == -ERRC_NOMEM)
+		return rc;
+	good = rc == 0 && record_settings(json, &versioning) &&
+	    memchr(text.p, '\n', text.n) == NULL;
+	json_decref(json);
+	return good ? 0 :
+		      error_set(err, ERRC_USAGE,
+			  "record: settings: no JSON object on one line, or "
+			  "versioning is neither Enabled nor Suspended");
 }
 
 /* A full or sloppy inline text would only be found by who reads it. */
@@ -204,6 +270,8 @@ check_fields(const struct record *fields, struct error *err)
 		if (rc == 0)
 			rc = check_json("meta", fields->meta, err);
 	}
+	if (rc == 0 && (form & FORM_CONFIG) != 0)
+		rc = check_settings(fields->settings, err);
 	if (rc == 0 && (form & FORM_BLOB) != 0 && fields->blob.is_inline)
 		rc = check_inline(fields, err);
 	return rc;
@@ -217,6 +285,9 @@ record_build(struct buf *out, const struct record *fields, struct error *err)
 	struct bytes part[2];
 	int rc;
 
+	/* Nobody writes what it would not understand (levels, koop-record(5)):
+	 * its own node would halt at it. */
+	assert(record_type_level(fields->type) <= record_level());
 	rc = check_fields(fields, err);
 	if (rc < 0)
 		return rc;
@@ -229,6 +300,7 @@ record_build(struct buf *out, const struct record *fields, struct error *err)
 	add_number(out, "epoch", fields->epoch);
 	add_id(out, "requestId", fields->request_id);
 	add_text(out, "sender", fields->sender);
+	add_needs(out, record_needs(fields));
 	add_members(out, fields, form);
 	buf_addstr(out, RECORD_TAIL "00000000\"}");
 	if (buf_failed(out) || out->n - start > RECORD_BYTES_MAX)

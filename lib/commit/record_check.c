@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "commit/record_form.h"
 
+#include <assert.h>
+#include <jansson.h>
 #include <string.h>
 
 #include "cluster/jsontext.h"
@@ -110,6 +112,57 @@ check_genesis(const struct record *record)
 	return NULL;
 }
 
+bool
+record_settings(const json_t *settings, enum record_versioning *versioning)
+{
+	const json_t *state = json_object_get(settings, "versioning");
+
+	if (!json_is_object(settings))
+		return false;
+	*versioning = VERSIONING_NEVER;
+	if (state == NULL)
+		return true;
+	if (!json_is_string(state))
+		return false;
+	if (strcmp(json_string_value(state), "Enabled") == 0)
+		*versioning = VERSIONING_ENABLED;
+	else if (strcmp(json_string_value(state), "Suspended") == 0)
+		*versioning = VERSIONING_SUSPENDED;
+	return *versioning != VERSIONING_NEVER;
+}
+
+/* The numbers and texts of what came with level 2. */
+static const char *
+check_settings(const struct record *record, uint32_t form)
+{
+	if (record->revision > JSONTEXT_INTEGER_MAX ||
+	    record->if_revision > JSONTEXT_INTEGER_MAX ||
+	    record->new_epoch > JSONTEXT_INTEGER_MAX)
+		return "a number is over 2^53";
+	if ((form & FORM_CONFIG) != 0 &&
+	    record->settings.n > RECORD_SETTINGS_MAX)
+		return "settings are too long";
+	if ((form & FORM_CONFIG) != 0 &&
+	    (record->home ?
+		    record->revision != 0 || record->ruling != 0 :
+		    record->revision == 0 || record->ruling > record->revision))
+		return "home, and nobody else, gives revision and ruling";
+	if ((form & FORM_LEVEL) != 0 &&
+	    (record->level < 1 || record->level > RECORD_LEVEL_MAX))
+		return "bad level";
+	if ((form & FORM_EPOCH) != 0 && record->new_epoch < 1)
+		return "bad newEpoch";
+	if ((form & FORM_VERSION) != 0 && record->has_version) {
+		if (record->if_match.p != NULL)
+			return "version and ifMatch exclude each other";
+		if (!record->version.is_null &&
+		    (record->version.seq < 1 ||
+			record->version.seq > VERSIONID_SEQ_MAX))
+			return "bad version";
+	}
+	return NULL;
+}
+
 static const char *
 check_names(const struct record *record, uint32_t form)
 {
@@ -142,6 +195,7 @@ record_check(const struct record *record)
 	uint32_t form = record_form[record->type];
 	const char *wrong;
 
+	assert(record->type < RECORD_TYPE_MAX);
 	if (form == FORM_ABORT)
 		form |= (record->bucket.n > 0 ? FORM_BUCKET | FORM_KEY : 0) |
 		    (record->has_upload ? FORM_UPLOAD : 0);
@@ -155,6 +209,8 @@ record_check(const struct record *record)
 	    record->attempt > JSONTEXT_INTEGER_MAX)
 		return "a number is over 2^53";
 	wrong = check_names(record, form);
+	if (wrong == NULL)
+		wrong = check_settings(record, form);
 	if (wrong == NULL && (form & FORM_UPLOAD) != 0 && !record->has_upload)
 		wrong = "bad uploadId";
 	if (wrong == NULL && (form & FORM_NUMBER) != 0 &&

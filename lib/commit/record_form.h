@@ -29,9 +29,28 @@
 #define FORM_IF_MATCH 0x0800u
 #define FORM_IF_NONE_MATCH 0x1000u
 #define FORM_GENESIS 0x2000u
-#define FORM_ABORT 0x4000u /* [bucket incarnation key] [uploadId] */
+#define FORM_ABORT 0x4000u    /* [bucket incarnation key] [uploadId] */
+#define FORM_SEEN 0x8000u     /* [revision], with its need */
+#define FORM_VERSION 0x10000u /* [version], with its need */
+#define FORM_CONFIG 0x20000u  /* revision ifRevision settings */
+#define FORM_LEVEL 0x40000u   /* level */
+#define FORM_EPOCH 0x80000u   /* newEpoch */
+
+#define RECORD_NEEDS_MAX 16
+#define RECORD_NEED_BIT(id) (1u << RECORD_NEED_##id)
 
 extern const uint32_t record_form[];
+
+/* The words that the members of a record need, as bits. */
+uint32_t record_needs(const struct record *record);
+const char *record_need_word(enum record_need need);
+/* Does this program know the word?  *need is then which it is. */
+KOOP_MUST bool record_need_known(struct bytes word, enum record_need *need);
+/* What settings say, of what apply must know.  False: they are no JSON object,
+ * or say it in a way that is not known. */
+struct json_t;
+KOOP_MUST bool record_settings(const struct json_t *settings,
+    enum record_versioning *versioning);
 
 /* CRC-32C of the covered bytes. */
 uint32_t record_crc(const struct bytes part[2]);

@@ -251,6 +251,52 @@ take_names(const json_t *json, struct record *record, uint32_t form)
 	    take_u32(json, "partNumber", &record->part_number);
 }
 
+/* A member that stands for a word of `need` is only read with that word. */
+static bool
+take_needed(const json_t *json, struct record *record, uint32_t form,
+    uint32_t needs)
+{
+	struct bytes text;
+
+	if ((form & FORM_SEEN) != 0 &&
+	    (needs & RECORD_NEED_BIT(REVISION)) != 0 &&
+	    (!take_number(json, "revision", &record->revision) ||
+		record->revision == 0))
+		return false;
+	if ((form & FORM_VERSION) == 0 ||
+	    (needs & RECORD_NEED_BIT(VERSION)) == 0)
+		return true;
+	record->has_version = true;
+	return jsontext_string(json, "version", &text) &&
+	    versionid_parse(&record->version, text);
+}
+
+/* What came with the second level, and the level itself. */
+static bool
+take_config(const json_t *json, struct record *record, struct bytes text,
+    uint32_t form)
+{
+	uint64_t level;
+
+	if ((form & FORM_CONFIG) != 0 &&
+	    (!take_number(json, "revision", &record->revision) ||
+		!take_number(json, "ifRevision", &record->if_revision) ||
+		!take_number(json, "ruling", &record->ruling) ||
+		!record_settings(json_object_get(json, "settings"),
+		    &record->versioning) ||
+		!raw_member(text, "settings", &record->settings)))
+		return false;
+	if ((form & FORM_EPOCH) != 0 &&
+	    !take_number(json, "newEpoch", &record->new_epoch))
+		return false;
+	if ((form & FORM_LEVEL) == 0)
+		return true;
+	if (!jsontext_integer(json, "level", 1, RECORD_LEVEL_MAX, &level))
+		return false;
+	record->level = (unsigned)level;
+	return true;
+}
+
 /* Conditions may be absent; there, they must be understood. */
 static bool
 take_conditions(const json_t *json, struct record *record, uint32_t form)
@@ -272,7 +318,7 @@ take_conditions(const json_t *json, struct record *record, uint32_t form)
 /* 1 when all members of the type are there, 0 when not; or -ERRC_NOMEM. */
 static int
 take_members(struct record_owner *owner, struct bytes text,
-    struct bytes inlined)
+    struct bytes inlined, uint32_t needs)
 {
 	struct record *record = &owner->record;
 	uint32_t form = record_form[record->type];
@@ -285,6 +331,8 @@ take_members(struct record_owner *owner, struct bytes text,
 		    (json_object_get(json, "uploadId") != NULL ? FORM_UPLOAD :
 								 0);
 	if (!take_names(json, record, form) ||
+	    !take_needed(json, record, form, needs) ||
+	    !take_config(json, record, text, form) ||
 	    !take_conditions(json, record, form))
 		return 0;
 	if ((form & FORM_BLOB) != 0 && !take_blob(json, &record->blob, inlined))
@@ -312,10 +360,38 @@ parse_type(struct bytes name, enum record_type *out)
 	for (int i = 0; i < RECORD_TYPE_MAX; i++) {
 		if (bytes_is(name, record_type_name((enum record_type)i))) {
 			*out = (enum record_type)i;
-			return true;
+			return record_type_level(*out) <= record_level();
 		}
 	}
 	return false;
+}
+
+/* The words of `need`: 1 with *needs, 0 when it is no such list, -1 with
+ * *unknown when a word is not known. */
+static int
+take_needs(const json_t *json, uint32_t *needs, struct bytes *unknown)
+{
+	const json_t *list = json_object_get(json, "need");
+
+	*needs = 0;
+	if (list == NULL)
+		return 1;
+	if (!json_is_array(list) || json_array_size(list) > RECORD_NEEDS_MAX)
+		return 0;
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (!json_is_string(json_array_get(list, i)))
+			return 0;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *word = json_array_get(list, i);
+		enum record_need need;
+
+		*unknown = bytes_of(json_string_value(word),
+		    json_string_length(word));
+		if (!record_need_known(*unknown, &need))
+			return -1;
+		*needs |= UINT32_C(1) << need;
+	}
+	return 1;
 }
 
 static int
@@ -323,6 +399,19 @@ ignored(struct error *err, const char *why)
 {
 	error_set(err, ERRC_CORRUPT, "record: %s", why);
 	return RECORD_IGNORED;
+}
+
+/* A later program wrote it: the partition halts rather than guess what it
+ * means, or nodes would come to different rows (koop-record(5), "Levels"). */
+static int
+too_old(struct error *err, const char *what, struct bytes name)
+{
+	error_set(err, ERRC_CORRUPT,
+	    "record: %s \"%.*s\": this program, of level %u, is too old for "
+	    "it; install the newer one on this node",
+	    what, (int)KOOP_MIN(name.n, 64), (const char *)name.p,
+	    record_level());
+	return RECORD_UNKNOWN;
 }
 
 /*
@@ -335,8 +424,9 @@ parse_json(struct record_owner *owner, struct bytes text, struct bytes inlined,
     const char *wanted, struct error *err)
 {
 	struct record *record = &owner->record;
-	struct bytes cluster, type;
+	struct bytes cluster, type, word;
 	const char *wrong;
+	uint32_t needs;
 	uint64_t v;
 	int rc;
 
@@ -349,23 +439,29 @@ parse_json(struct record_owner *owner, struct bytes text, struct bytes inlined,
 	if (wanted != NULL && !bytes_is(cluster, wanted))
 		return ignored(err, "is of another cluster");
 	memcpy(record->cluster, cluster.p, cluster.n);
-	if (v != RECORD_VERSION || !parse_type(type, &record->type)) {
-		error_set(err, ERRC_CORRUPT,
-		    "record: version %llu, type \"%.*s\": this program is too "
-		    "old for it; install the newer one on this node",
-		    (unsigned long long)v, (int)KOOP_MIN(type.n, 64),
-		    (const char *)type.p);
-		return RECORD_UNKNOWN;
-	}
-	if (!take_common(owner->json, record))
-		return ignored(err, "has no epoch, requestId or sender");
-	rc = take_members(owner, text, inlined);
+	if (v != RECORD_VERSION)
+		return too_old(err, "a later version, type", type);
+	if (!parse_type(type, &record->type))
+		return too_old(err, "type", type);
+	rc = take_needs(owner->json, &needs, &word);
+	if (rc < 0)
+		return too_old(err, "need", word);
+	if (rc == 0 || !take_common(owner->json, record))
+		return ignored(err,
+		    "has no epoch, requestId or sender, or a "
+		    "bad need");
+	rc = take_members(owner, text, inlined, needs);
 	if (rc < 0)
 		return error_set(err, ERRC_NOMEM, "record: out of memory");
 	if (rc == 0)
 		return ignored(err, "lacks a member, or has a bad one");
 	wrong = record_check(record);
-	return wrong == NULL ? RECORD_OK : ignored(err, wrong);
+	if (wrong != NULL)
+		return ignored(err, wrong);
+	/* What writers may use from here on is not known here. */
+	if (record->level > record_level())
+		return too_old(err, "a level above this one, type", type);
+	return RECORD_OK;
 }
 
 /*

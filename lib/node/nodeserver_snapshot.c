@@ -21,6 +21,7 @@
  * name, so that a slow reader holds no read transaction and no memory.
  */
 
+#define SNAPSHOT_FORMAT 2 /* of whom a reader knows another, it refuses */
 #define FLUSH_BYTES 65536
 #define BUF_BYTES (FLUSH_BYTES + (1u << 20))
 
@@ -71,7 +72,7 @@ static void
 add_blob(struct buf *out, const struct blob_info *blob)
 {
 	uint8_t packed[ROW_BLOB_BYTES];
-	size_t n = rows_blob_pack(packed, blob);
+	size_t n = blobinfo_pack(packed, blob);
 
 	add_text(out, "blob", bytes_of(packed, n));
 }
@@ -80,12 +81,14 @@ static void
 dump_partition(struct buf *out, const struct partition_row *row)
 {
 	buf_addstr(out, "{\"row\":\"partition\"");
+	add_number(out, "format", SNAPSHOT_FORMAT);
 	add_number(out, "partition", row->partition);
 	add_number(out, "generation", row->generation);
 	add_number(out, "baseSeq", row->base_seq);
 	add_number(out, "applied", row->applied);
 	add_number(out, "t", row->t_ms);
 	add_number(out, "epoch", row->epoch);
+	add_number(out, "level", row->level);
 	add_hex(out, "hash", row->hash, sizeof(row->hash));
 	add_hex(out, "digest", row->digest, sizeof(row->digest));
 }
@@ -105,15 +108,22 @@ dump_bucket(struct buf *out, const struct bucket_row *row)
 	add_number(out, "created", row->created_ms);
 	add_number(out, "sealedAt", row->sealed_ms);
 	add_number(out, "seq", row->seq);
+	add_number(out, "revision", row->revision);
+	add_number(out, "ruling", row->ruling);
+	add_number(out, "versioning", row->versioning);
+	add_text(out, "settings", row->settings);
 }
 
+/* The newest version of a key, or an older one. */
 static void
-dump_object(struct buf *out, const struct object_row *row)
+dump_object(struct buf *out, const char *kind, const struct object_row *row)
 {
-	buf_addstr(out, "{\"row\":\"object\"");
+	buf_printf(out, "{\"row\":\"%s\"", kind);
 	add_text(out, "bucket", row->bucket);
 	add_text(out, "key", row->key);
 	add_number(out, "seq", row->seq);
+	add_number(out, "changed", row->changed);
+	add_number(out, "null", row->is_null);
 	add_number(out, "incarnation", row->incarnation);
 	add_number(out, "kind", row->kind);
 	add_id(out, "id", row->id);
@@ -195,7 +205,9 @@ dump_row(void *arg, const struct snapshot_row *row)
 	else if (row->bucket != NULL)
 		dump_bucket(out, row->bucket);
 	else if (row->object != NULL)
-		dump_object(out, row->object);
+		dump_object(out, "object", row->object);
+	else if (row->version != NULL)
+		dump_object(out, "version", row->version);
 	else if (row->upload != NULL)
 		dump_upload(out, row->upload);
 	else if (row->part != NULL)

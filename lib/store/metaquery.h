@@ -3,7 +3,6 @@
 #define KOOP_STORE_METAQUERY_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
@@ -84,9 +83,9 @@ struct list_query {
 	struct bytes bucket, prefix, delimiter; /* empty: none */
 	struct bytes after; /* keys and prefixes at or below are left out */
 	struct reqid after_upload; /* uploads of the key after, above this id */
+	uint64_t after_seq;        /* versions of it, below this seq */
 	size_t max;
-	/* Only this incarnation; 0: any. */
-	uint64_t incarnation;
+	uint64_t incarnation; /* only of this one; 0: any */
 };
 struct list_end {
 	bool truncated;

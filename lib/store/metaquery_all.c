@@ -79,6 +79,9 @@ read_row(struct snapshot_row *row, union any_row *room, sqlite3_stmt *stmt,
 	case SQL_OBJECT_ALL:
 		row->object = &room->object;
 		return sql_row_object(stmt, partition, &room->object, err);
+	case SQL_VERSION_ALL:
+		row->version = &room->object;
+		return sql_row_object(stmt, partition, &room->object, err);
 	case SQL_UPLOAD_ALL:
 		row->upload = &room->upload;
 		return sql_row_upload(stmt, partition, &room->upload, err);
@@ -127,7 +130,8 @@ metaquery_snapshot(struct metaquery *read, uint32_t partition,
     metaquery_snapshot_fn *fn, void *arg, struct error *err)
 {
 	static const enum sql_id tables[] = { SQL_BUCKET_ALL, SQL_OBJECT_ALL,
-		SQL_UPLOAD_ALL, SQL_PART_ALL, SQL_DECIDED_ALL };
+		SQL_VERSION_ALL, SQL_UPLOAD_ALL, SQL_PART_ALL,
+		SQL_DECIDED_ALL };
 	struct partition_row row;
 	struct snapshot_row first = { .partition = &row };
 	int rc = metaquery_partition(read, partition, &row, err);
@@ -161,6 +165,9 @@ sum_row(void *arg, const struct snapshot_row *row)
 		rc = rowhash_bucket(hash, row->bucket, &sum->scratch, sum->err);
 	else if (row->object != NULL)
 		rc = rowhash_object(hash, row->object, &sum->scratch, sum->err);
+	else if (row->version != NULL)
+		rc = rowhash_version(hash, row->version, &sum->scratch,
+		    sum->err);
 	else if (row->upload != NULL)
 		rc = rowhash_upload(hash, row->upload, &sum->scratch, sum->err);
 	else if (row->part != NULL)

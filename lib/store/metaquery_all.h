@@ -17,14 +17,14 @@ KOOP_MUST int metaquery_begin_dump(struct metaquery **out,
 
 /*
  * Every row of a partition at one seq, for a snapshot: the partition's first,
- * then buckets, objects (tombstones too), uploads, parts, decided, each in
- * key order.  Exactly one pointer is set.  metaquery_digest() computes the
- * set hash from the rows anew, for the scrub: it must be the partition's.
+ * then buckets, objects (tombstones too), versions, uploads, parts, decided,
+ * each in key order.  Exactly one pointer is set.  metaquery_digest() computes
+ * the set hash from the rows anew, for the scrub: it must be the partition's.
  */
 struct snapshot_row {
 	const struct partition_row *partition;
 	const struct bucket_row *bucket;
-	const struct object_row *object;
+	const struct object_row *object, *version; /* newest, older */
 	const struct upload_row *upload;
 	const struct part_row *part;
 	const struct decided_row *decided;

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "store/metaquery_version.h"
 #include "store/shardmeta_in.h"
 
 /*
@@ -15,37 +16,61 @@
  * lowest key not yet given.  The lowest of all is next.  When it becomes a
  * common prefix, all cursors that stand within it seek past its end, so that
  * a directory costs one step a partition, however much is in it.
+ *
+ * Of versions every partition has two cursors, for the newest ones and for the
+ * older ones.  All versions of a key are of one partition, so among them the
+ * seq alone gives the order.
  */
 
 #define KEY_MAX 1024
 
-static const char list_objects[] =
-    "SELECT bucket, key, seq, incarnation, kind, id, size, modified_ms, etag,"
-    " blob, headers, meta FROM object WHERE slot = ? AND bucket = ?"
-    " AND key >= ? AND kind <> 4 ORDER BY key";
-static const char list_uploads[] =
-    "SELECT id, bucket, key, incarnation, owner, headers, meta, initiated_ms,"
-    " seq, state, finished_ms, live, dying, outcome, list_hash FROM upload"
-    " INDEXED BY upload_open WHERE slot = ?1 AND bucket = ?2 AND state = 1"
-    " AND (key > ?3 OR (key = ?3 AND id > ?4)) ORDER BY key, id";
+#define COLUMNS_A "SELECT bucket, key, seq, incarnation, kind, id, size,"
+#define COLUMNS_B " modified_ms, etag, blob, headers, meta, changed, is_null"
+
+#define UPLOADS_A "SELECT id, bucket, key, incarnation, owner, headers,"
+#define UPLOADS_B                                                    \
+	" meta, initiated_ms, seq, state, finished_ms, live, dying," \
+	" outcome, list_hash"
+
+enum { OF_OBJECTS, OF_UPLOADS, OF_NEWEST, OF_OLDER, CURSORS };
+
+static const char *const list_sql[CURSORS] = {
+	/* Neither tombstones nor delete markers. */
+	[OF_OBJECTS] = COLUMNS_A COLUMNS_B
+	" FROM object WHERE slot = ? AND bucket = ?"
+	" AND key >= ? AND kind < 4 ORDER BY key",
+	[OF_NEWEST] = COLUMNS_A COLUMNS_B
+	" FROM object WHERE slot = ?1 AND bucket = ?2 AND key >= ?3"
+	" AND (key > ?3 OR seq < ?4) AND kind <> 4 ORDER BY key",
+	[OF_OLDER] = COLUMNS_A COLUMNS_B
+	" FROM version WHERE slot = ?1 AND bucket = ?2 AND key >= ?3"
+	" AND (key > ?3 OR seq < ?4) ORDER BY key, seq DESC",
+	[OF_UPLOADS] = UPLOADS_A UPLOADS_B
+	" FROM upload INDEXED BY upload_open WHERE slot = ?1"
+	" AND bucket = ?2 AND state = 1"
+	" AND (key > ?3 OR (key = ?3 AND id > ?4)) ORDER BY key, id",
+};
 
 struct cursor {
 	sqlite3_stmt *stmt;
 	uint32_t partition;
 	uint64_t slot;
+	int of;    /* which of list_sql */
 	bool live; /* stands on a row */
 	struct bytes key;
 	struct reqid id; /* uploads */
+	uint64_t seq;    /* versions */
 };
 
 struct listing {
 	struct metaquery *read;
 	const struct list_query *query;
-	bool uploads;
+	int of; /* OF_NEWEST: and OF_OLDER */
 	struct cursor *cursor;
 	size_t count;
 	struct buf from; /* where cursors seek to */
 	struct reqid from_id;
+	uint64_t from_seq; /* versions of the key from: below it */
 	struct error *err;
 };
 
@@ -53,26 +78,29 @@ static int
 add_cursor(void *arg, const struct partition_row *row)
 {
 	struct listing *l = arg;
-	struct cursor *grown = reallocarray(l->cursor, l->count + 1,
+	int last = l->of == OF_NEWEST ? OF_OLDER : l->of;
+	struct cursor *grown = reallocarray(l->cursor, l->count + 2,
 	    sizeof(*grown));
 
 	assert(row->slot > 0);
 	if (grown == NULL)
 		return error_set(l->err, ERRC_NOMEM, "list: out of memory");
 	l->cursor = grown;
-	l->cursor[l->count++] = (struct cursor){
-		.partition = row->partition,
-		.slot = row->slot,
-	};
+	for (int of = l->of; of <= last; of++)
+		l->cursor[l->count++] = (struct cursor){
+			.partition = row->partition,
+			.slot = row->slot,
+			.of = of,
+		};
 	return 0;
 }
 
-/* Statements are kept with the connection: two lists, one after the other. */
+/* Statements are kept with the connection, of each kind one a partition. */
 static int
 prepare(struct listing *l)
 {
 	struct metaquery *read = l->read;
-	size_t need = 2 * l->count;
+	size_t need = CURSORS * l->count;
 	int code;
 
 	if (read->list_count < need) {
@@ -88,11 +116,12 @@ prepare(struct listing *l)
 		read->list_count = need;
 	}
 	for (size_t i = 0; i < l->count; i++) {
-		sqlite3_stmt **stmt = &read->list[2 * i + l->uploads];
+		sqlite3_stmt *
+		    *stmt = &read->list[CURSORS * i + (size_t)l->cursor[i].of];
 
 		if (*stmt == NULL) {
 			code = sqlite3_prepare_v3(read->sql.db,
-			    l->uploads ? list_uploads : list_objects, -1,
+			    list_sql[l->cursor[i].of], -1,
 			    SQLITE_PREPARE_PERSISTENT, stmt, NULL);
 			if (code != SQLITE_OK)
 				return sql_error(&read->sql, code, l->err);
@@ -111,9 +140,11 @@ step(struct listing *l, struct cursor *c)
 	c->live = rc > 0;
 	if (rc <= 0)
 		return rc;
-	c->key = sql_get_blob(c->stmt, l->uploads ? 2 : 1);
-	if (l->uploads && !sql_get_id(c->stmt, 0, &c->id))
+	c->key = sql_get_blob(c->stmt, c->of == OF_UPLOADS ? 2 : 1);
+	if (c->of == OF_UPLOADS && !sql_get_id(c->stmt, 0, &c->id))
 		return sql_corrupt(l->err, "upload");
+	if (l->of == OF_NEWEST)
+		c->seq = sql_get_int(c->stmt, 2);
 	/* Past the prefix there is nothing more. */
 	if (!bytes_has_prefix(c->key, l->query->prefix)) {
 		sqlite3_reset(c->stmt);
@@ -131,8 +162,10 @@ seek(struct listing *l, struct cursor *c)
 	sql_int(c->stmt, 1, c->slot);
 	sql_blob(c->stmt, 2, l->query->bucket);
 	sql_blob(c->stmt, 3, buf_bytes(&l->from));
-	if (l->uploads)
+	if (l->of == OF_UPLOADS)
 		sql_id(c->stmt, 4, l->from_id);
+	else if (l->of == OF_NEWEST)
+		sql_int(c->stmt, 4, l->from_seq);
 	return step(l, c);
 }
 
@@ -184,14 +217,17 @@ set_start(struct listing *l)
 	if (under.n > 0 && under.n == q->after.n)
 		return after_prefix(&l->from, under);
 	buf_clear(&l->from);
+	l->from_seq = INT64_MAX;
 	if (q->after.n == 0 || bytes_compare(q->after, q->prefix) < 0) {
 		buf_add(&l->from, q->prefix.p, q->prefix.n);
 		return !buf_failed(&l->from);
 	}
 	buf_add(&l->from, q->after.p, q->after.n);
 	/* The text next above it, unless uploads of that key may follow. */
-	if (!l->uploads)
+	if (l->of == OF_OBJECTS)
 		buf_addch(&l->from, '\0');
+	else if (l->of == OF_NEWEST)
+		l->from_seq = q->after_seq; /* 0: none is below */
 	else if (reqid_is_zero(q->after_upload))
 		memset(l->from_id.b, 0xff, sizeof(l->from_id.b));
 	else
@@ -211,8 +247,10 @@ lowest(struct listing *l)
 		if (!c->live)
 			continue;
 		order = best == NULL ? -1 : bytes_compare(c->key, best->key);
-		if (order == 0 && l->uploads)
+		if (order == 0 && l->of == OF_UPLOADS)
 			order = memcmp(c->id.b, best->id.b, sizeof(c->id.b));
+		if (order == 0 && l->of == OF_NEWEST)
+			order = c->seq > best->seq ? -1 : 1;
 		if (order < 0)
 			best = c;
 	}
@@ -227,6 +265,7 @@ skip(struct listing *l, struct bytes prefix)
 	int rc;
 
 	memset(l->from_id.b, 0, sizeof(l->from_id.b));
+	l->from_seq = INT64_MAX;
 	for (size_t i = 0; i < l->count; i++) {
 		struct cursor *c = &l->cursor[i];
 
@@ -242,6 +281,7 @@ skip(struct listing *l, struct bytes prefix)
 union list_fn {
 	metaquery_list_fn *objects;
 	metaquery_uploads_fn *uploads;
+	metaquery_versions_fn *versions;
 };
 
 /* Give what the cursor stands on, unless it is of another incarnation: then
@@ -255,7 +295,7 @@ give(struct listing *l, struct cursor *c, union list_fn fn, void *arg,
 	uint64_t want = l->query->incarnation;
 	int rc;
 
-	if (l->uploads) {
+	if (l->of == OF_UPLOADS) {
 		rc = sql_row_upload(c->stmt, c->partition, &upload, l->err);
 		if (rc < 0 || (want != 0 && upload.incarnation != want))
 			return rc;
@@ -266,7 +306,21 @@ give(struct listing *l, struct cursor *c, union list_fn fn, void *arg,
 	if (rc < 0 || (want != 0 && object.incarnation != want))
 		return rc;
 	*given = true;
+	assert(l->of == OF_NEWEST || object.kind <= OBJECT_MULTIPART);
+	if (l->of == OF_NEWEST)
+		return fn.versions(arg, &object, c->of == OF_NEWEST,
+		    BYTES_NONE);
 	return fn.objects(arg, &object, BYTES_NONE);
+}
+
+static int
+call_prefix(struct listing *l, struct bytes prefix, union list_fn fn, void *arg)
+{
+	if (l->of == OF_UPLOADS)
+		return fn.uploads(arg, NULL, prefix);
+	if (l->of == OF_NEWEST)
+		return fn.versions(arg, NULL, false, prefix);
+	return fn.objects(arg, NULL, prefix);
 }
 
 static int
@@ -280,8 +334,7 @@ give_prefix(struct listing *l, struct bytes prefix, union list_fn fn, void *arg)
 	if (buf_failed(&kept))
 		rc = error_set(l->err, ERRC_NOMEM, "list: out of memory");
 	else
-		rc = l->uploads ? fn.uploads(arg, NULL, buf_bytes(&kept)) :
-				  fn.objects(arg, NULL, buf_bytes(&kept));
+		rc = call_prefix(l, buf_bytes(&kept), fn, arg);
 	if (rc == 0)
 		rc = skip(l, buf_bytes(&kept));
 	buf_fini(&kept);
@@ -358,9 +411,24 @@ metaquery_uploads(struct metaquery *read, const struct list_query *query,
 	struct listing l = {
 		.read = read,
 		.query = query,
-		.uploads = true,
+		.of = OF_UPLOADS,
 		.err = err,
 	};
 
 	return list(&l, end, (union list_fn){ .uploads = fn }, arg);
+}
+
+int
+metaquery_versions(struct metaquery *read, const struct list_query *query,
+    struct list_end *end, metaquery_versions_fn *fn, void *arg,
+    struct error *err)
+{
+	struct listing l = {
+		.read = read,
+		.query = query,
+		.of = OF_NEWEST,
+		.err = err,
+	};
+
+	return list(&l, end, (union list_fn){ .versions = fn }, arg);
 }

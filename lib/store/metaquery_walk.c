@@ -34,14 +34,21 @@ struct page {
 static int
 walk_object(struct page *page, sqlite3_stmt *stmt, struct error *err)
 {
+	bool newest = page->place->table == WALK_OBJECTS;
 	struct object_row object;
-	struct snapshot_row row = { .object = &object };
+	struct snapshot_row row = {
+		.object = newest ? &object : NULL,
+		.version = newest ? NULL : &object,
+	};
 	int rc = sql_row_object(stmt, page->partition, &object, err);
 
 	assert(page->left > 0);
 	if (rc == 0)
 		rc = page->fn(page->arg, &row);
-	return rc != 0 ? rc : keep_object(page->place, &object, err);
+	if (rc != 0)
+		return rc;
+	page->place->seq = object.seq;
+	return keep_object(page->place, &object, err);
 }
 
 static int
@@ -65,18 +72,24 @@ static sqlite3_stmt *
 walk_stmt(struct metaquery *read, const struct metaquery_place *place,
     uint64_t slot, struct error *err)
 {
-	bool objects = place->table == WALK_OBJECTS;
-	sqlite3_stmt *stmt = sql_stmt(&read->sql,
-	    objects ? SQL_OBJECT_WALK : SQL_PART_WALK, err);
+	static const enum sql_id walks[] = {
+		[WALK_OBJECTS] = SQL_OBJECT_WALK,
+		[WALK_VERSIONS] = SQL_VERSION_WALK,
+		[WALK_PARTS] = SQL_PART_WALK,
+	};
+	sqlite3_stmt *stmt;
 
 	assert(slot > 0);
-	assert(place->table != WALK_OVER);
+	assert(place->table < WALK_OVER);
+	stmt = sql_stmt(&read->sql, walks[place->table], err);
 	if (stmt == NULL)
 		return NULL;
 	sql_int(stmt, 1, slot);
-	if (objects) {
+	if (place->table != WALK_PARTS) {
 		sql_blob(stmt, 2, bytes_of(place->bucket, place->bucket_bytes));
 		sql_blob(stmt, 3, bytes_of(place->key, place->key_bytes));
+		if (place->table == WALK_VERSIONS)
+			sql_int(stmt, 4, place->seq);
 	} else {
 		sql_id(stmt, 2, place->upload);
 		sql_int(stmt, 3, place->number);
@@ -99,9 +112,9 @@ walk_table(struct metaquery *read, struct page *page, uint64_t slot,
 	while ((rc = sql_step(&read->sql, stmt, err)) > 0) {
 		if (page->left == 0)
 			break;
-		rc = page->place->table == WALK_OBJECTS ?
-		    walk_object(page, stmt, err) :
-		    walk_part(page, stmt, err);
+		rc = page->place->table == WALK_PARTS ?
+		    walk_part(page, stmt, err) :
+		    walk_object(page, stmt, err);
 		if (rc != 0)
 			break;
 		page->left--;
@@ -122,8 +135,10 @@ metaquery_walk(struct metaquery *read, uint32_t partition,
 	assert(max > 0);
 	while (rc == 0 && place->table != WALK_OVER) {
 		rc = walk_table(read, &page, row.slot, err);
-		if (rc == 0)
-			place->table++;
+		if (rc != 0)
+			break;
+		place->table++;
+		place->bucket_bytes = place->key_bytes = 0;
 	}
 	return rc < 0 ? rc : 0;
 }

@@ -11,11 +11,14 @@
 
 /*
  * A walk over all rows of a partition that may refer to a blob, objects
- * first, then parts, in key order and by pages: each page is a read of its
- * own, and the place between two is a key, so that a walk may take hours.
+ * first, then older versions, then parts, in key order and by pages: each page
+ * is a read of its own, and the place between two is a key, so that a walk may
+ * take hours.
  *
  * Rows that are there from beginning to end are met once.  A row that is put
- * meanwhile may be missed: whoever applied it has looked at it.
+ * meanwhile may be missed: whoever applied it has looked at it.  A version that
+ * is superseded meanwhile is met, perhaps twice; one that becomes the newest
+ * again, because that was deleted by its name, may wait for the next walk.
  */
 
 #define WALK_BUCKET_MAX 255
@@ -23,9 +26,10 @@
 
 /* Begin with zeros. */
 struct metaquery_place {
-	enum { WALK_OBJECTS, WALK_PARTS, WALK_OVER } table;
+	enum { WALK_OBJECTS, WALK_VERSIONS, WALK_PARTS, WALK_OVER } table;
 	uint8_t bucket[WALK_BUCKET_MAX], key[WALK_KEY_MAX];
-	size_t bucket_bytes, key_bytes; /* the last object */
+	size_t bucket_bytes, key_bytes; /* the last object or version */
+	uint64_t seq;                   /* the last version */
 	struct reqid upload;            /* the last part */
 	uint32_t number;
 };

@@ -35,7 +35,7 @@ static void
 add_blob(struct buf *b, const struct blob_info *blob)
 {
 	uint8_t packed[ROW_BLOB_BYTES];
-	size_t n = rows_blob_pack(packed, blob);
+	size_t n = blobinfo_pack(packed, blob);
 
 	add_bytes(b, bytes_of(packed, n));
 }
@@ -72,18 +72,24 @@ rowhash_bucket(uint8_t out[static 32], const struct bucket_row *row,
 	add_u64(scratch, row->created_ms);
 	add_u64(scratch, row->sealed_ms);
 	add_u64(scratch, row->seq);
+	add_u64(scratch, row->revision);
+	add_u64(scratch, row->ruling);
+	add_u64(scratch, row->versioning);
+	add_bytes(scratch, row->settings);
 	return finish(out, scratch, err);
 }
 
-int
-rowhash_object(uint8_t out[static 32], const struct object_row *row,
+static int
+hash_version(uint8_t out[static 32], char tag, const struct object_row *row,
     struct buf *scratch, struct error *err)
 {
 	assert(row->kind != OBJECT_TOMBSTONE);
-	begin(scratch, 'o', row->partition);
+	begin(scratch, tag, row->partition);
 	add_bytes(scratch, row->bucket);
 	add_bytes(scratch, row->key);
 	add_u64(scratch, row->seq);
+	add_u64(scratch, row->changed);
+	add_u64(scratch, row->is_null);
 	add_u64(scratch, row->incarnation);
 	add_u64(scratch, row->kind);
 	add_id(scratch, row->id);
@@ -94,6 +100,21 @@ rowhash_object(uint8_t out[static 32], const struct object_row *row,
 	add_bytes(scratch, row->headers);
 	add_bytes(scratch, row->meta);
 	return finish(out, scratch, err);
+}
+
+int
+rowhash_object(uint8_t out[static 32], const struct object_row *row,
+    struct buf *scratch, struct error *err)
+{
+	return hash_version(out, 'o', row, scratch, err);
+}
+
+int
+rowhash_version(uint8_t out[static 32], const struct object_row *row,
+    struct buf *scratch, struct error *err)
+{
+	assert(row->changed == row->seq);
+	return hash_version(out, 'v', row, scratch, err);
 }
 
 int

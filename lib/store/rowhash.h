@@ -9,9 +9,10 @@
 
 /*
  * The set hash D of a partition: the sum modulo 2^256 of the SHA-256 of each
- * replicated row's canonical bytes: buckets, objects, uploads, parts and
- * decided ids.  Tombstones are outside of it: when one goes away depends on
- * what this node knows of its peers, so it is no function of the log alone.
+ * replicated row's canonical bytes: buckets, objects, older versions,
+ * uploads, parts and decided ids.  Tombstones are outside of it: when one goes
+ * away depends on what this node knows of its peers, so it is no function of
+ * the log alone.
  *
  * Canonical bytes are a tag, then every replicated field in the order of the
  * struct: integers as 64 bits little-endian, strings after their length.
@@ -32,6 +33,9 @@ ROWHASH(object);
 ROWHASH(upload);
 ROWHASH(part);
 ROWHASH(decided);
+/* An older version: an object row under another tag. */
+KOOP_MUST int rowhash_version(uint8_t out[static 32],
+    const struct object_row *row, struct buf *scratch, struct error *err);
 
 /* digest += or -= hash, modulo 2^256 (little-endian numbers). */
 void rowhash_add(uint8_t digest[static 32], const uint8_t hash[static 32]);

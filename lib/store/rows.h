@@ -3,13 +3,11 @@
 #define KOOP_STORE_ROWS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "base/compiler.h"
 #include "base/random.h"
-#include "codec/stripe.h"
+#include "store/blobinfo.h"
 
 /*
  * The rows of a node's metadata as plain values; store/rowset.h says
@@ -21,9 +19,7 @@
 
 #define ROW_ETAG_MAX 63
 #define ROW_HASH_BYTES 32
-#define ROW_SHARDS_MAX 32
 #define ROW_PARTS_MAX 10000
-#define ROW_BLOB_BYTES (6 * 4 + 8 + ROW_SHARDS_MAX * 8)
 
 struct partition_row {
 	uint32_t partition;
@@ -35,6 +31,7 @@ struct partition_row {
 	uint8_t hash[ROW_HASH_BYTES];   /* H(applied) */
 	uint8_t digest[ROW_HASH_BYTES]; /* D(applied) */
 	uint64_t dying; /* uploads whose parts wait for the sweep */
+	uint32_t level; /* of records, that writers may use; 1 at least */
 	/* Local: */
 	uint64_t halted;  /* seq of a record that is not understood, or 0 */
 	uint64_t ignored; /* entries that were no record of this cluster */
@@ -42,6 +39,12 @@ struct partition_row {
 };
 
 enum bucket_state { BUCKET_OPEN = 1, BUCKET_SEALED, BUCKET_DELETED };
+/* Once it was set, a bucket never comes back to NEVER. */
+enum bucket_versioning {
+	BUCKET_NEVER,     /* a key has one version, "null" */
+	BUCKET_ENABLED,   /* every write makes a version with its own name */
+	BUCKET_SUSPENDED, /* a write replaces the version "null" */
+};
 
 struct bucket_row {
 	uint32_t partition;
@@ -55,32 +58,32 @@ struct bucket_row {
 	struct bytes owner;
 	uint64_t created_ms, sealed_ms; /* T */
 	uint64_t seq;                   /* of the record that changed it last */
-};
-
-/* How a blob is laid out.  shard_count is 0 when it is kept whole. */
-struct blob_info {
-	struct geometry geometry;
-	uint32_t set;
-	uint32_t durable; /* bit j: shard j was durable when it was committed */
-	uint32_t shard_count;
-	uint64_t crc64nvme;
-	uint64_t shard_crc64[ROW_SHARDS_MAX];
+	/* Of the settings: seq of the BucketConfig at home, 0: never set; and
+	 * of the last one that changed what apply does (versioning). */
+	uint64_t revision, ruling;
+	enum bucket_versioning versioning;
+	struct bytes settings; /* JSON as it was sent, or empty */
 };
 
 enum object_kind {
 	OBJECT_BLOB = 1,
 	OBJECT_INLINE,
 	OBJECT_MULTIPART,
-	OBJECT_TOMBSTONE, /* deleted at seq, kept until that is stable */
+	OBJECT_TOMBSTONE, /* no version since seq; kept until that is stable */
+	OBJECT_MARKER,    /* a version that says: deleted */
 };
 
+/* A version.  The newest is the object row of its key, so that a plain PUT
+ * touches one page; the older ones are version rows beside it. */
 struct object_row {
 	uint32_t partition;
 	struct bytes bucket, key;
-	uint64_t seq; /* of the record that made this version */
+	uint64_t seq;     /* of the record that made this version */
+	uint64_t changed; /* of what changed the key last; older rows: seq */
+	bool is_null;     /* its name is "null"; one a key at most */
 	uint64_t incarnation;
 	enum object_kind kind;
-	struct reqid id; /* the blob's; OBJECT_MULTIPART: the upload's */
+	struct reqid id; /* of the blob, the upload, the marker's record */
 	uint64_t size;
 	uint64_t modified_ms;        /* T */
 	char etag[ROW_ETAG_MAX + 1]; /* without quotes */
@@ -100,7 +103,7 @@ struct upload_row {
 	uint64_t seq;          /* of the record that changed it last */
 	enum upload_state state;
 	uint64_t finished_ms; /* T when completed or aborted, else 0 */
-	bool live;            /* open, or the current version of its key */
+	bool live;            /* open, or a version of its key */
 	bool dying;           /* its parts are being swept */
 	uint32_t outcome;     /* of the Complete that ended it (enum outcome) */
 	uint8_t list_hash[ROW_HASH_BYTES]; /* SHA-256 of that one's list */
@@ -136,8 +139,11 @@ struct oplog_row {
 	struct bytes line; /* without inline text; its CRC and H still hold */
 };
 
-/* blob_info as stored: out has room for ROW_BLOB_BYTES; returns the length. */
-size_t rows_blob_pack(uint8_t *out, const struct blob_info *blob);
-KOOP_MUST bool rows_blob_unpack(struct blob_info *out, struct bytes packed);
+/* Is the row something that S3 would count: a version or a delete marker? */
+static inline bool
+object_is_version(const struct object_row *row)
+{
+	return row->kind != OBJECT_TOMBSTONE;
+}
 
 #endif

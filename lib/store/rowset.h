@@ -41,7 +41,20 @@ struct rowset_ops {
 	    struct error *err);
 	int (*object_put)(struct rowset *rows, const struct object_row *row,
 	    const struct object_row *old, struct error *err);
-	/* Has the bucket a version (not a tombstone) here? */
+	/* Older versions of a key: each the row that object_put() had before,
+	 * with changed = seq.  next gives the newest below seq, null the one
+	 * whose name is "null". */
+	int (*version_next)(struct rowset *rows, uint32_t partition,
+	    struct bytes bucket, struct bytes key, uint64_t seq,
+	    struct object_row *out, struct error *err);
+	int (*version_null)(struct rowset *rows, uint32_t partition,
+	    struct bytes bucket, struct bytes key, struct object_row *out,
+	    struct error *err);
+	int (*version_put)(struct rowset *rows, const struct object_row *row,
+	    struct error *err);
+	int (*version_del)(struct rowset *rows, const struct object_row *old,
+	    struct error *err);
+	/* Has the bucket a version or a delete marker here? */
 	int (*object_any)(struct rowset *rows, uint32_t partition,
 	    struct bytes bucket, bool *any, struct error *err);
 

@@ -7,6 +7,8 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "store/memrow.h"
+#include "store/rowcheck.h"
 #include "store/rowhash.h"
 
 /*
@@ -15,19 +17,11 @@
  * strings too long is seen by the address sanitizer, not in production.
  */
 
-enum kind { BUCKET, OBJECT, UPLOAD, PART, DECIDED, KINDS };
-
-struct row {
-	enum kind kind;
-	union {
-		struct bucket_row bucket;
-		struct object_row object;
-		struct upload_row upload;
-		struct part_row part;
-		struct decided_row decided;
-	} u;
-	char *strings;
-};
+static int
+number_compare(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
 
 struct rowset_mem {
 	struct rowset rows; /* first: struct rowset * is this */
@@ -37,158 +31,13 @@ struct rowset_mem {
 	size_t partition_count;
 	struct row *held[KINDS];
 	struct buf scratch;
+	bool spoiled;
 };
 
 static struct rowset_mem *
 mem_of(struct rowset *rows)
 {
 	return container_of(rows, struct rowset_mem, rows);
-}
-
-static void
-row_free(struct row *row)
-{
-	if (row == NULL)
-		return;
-	free(row->strings);
-	free(row);
-}
-
-/* The strings of a row, in the order of its struct. */
-static unsigned
-row_strings(struct row *row, struct bytes *out[5])
-{
-	unsigned n = 0;
-
-	if (row->kind == BUCKET) {
-		out[n++] = &row->u.bucket.name;
-		out[n++] = &row->u.bucket.owner;
-	} else if (row->kind == OBJECT) {
-		out[n++] = &row->u.object.bucket;
-		out[n++] = &row->u.object.key;
-		out[n++] = &row->u.object.headers;
-		out[n++] = &row->u.object.meta;
-	} else if (row->kind == UPLOAD) {
-		out[n++] = &row->u.upload.bucket;
-		out[n++] = &row->u.upload.key;
-		out[n++] = &row->u.upload.owner;
-		out[n++] = &row->u.upload.headers;
-		out[n++] = &row->u.upload.meta;
-	}
-	return n;
-}
-
-static struct row *
-row_copy(const struct row *from, struct error *err)
-{
-	struct row *row = malloc(sizeof(*row));
-	struct bytes *string[5];
-	size_t total = 1;
-	size_t at = 0;
-	unsigned n;
-
-	if (row == NULL) {
-		error_set(err, ERRC_NOMEM, "rows: out of memory");
-		return NULL;
-	}
-	*row = *from;
-	n = row_strings(row, string);
-	for (unsigned i = 0; i < n; i++)
-		total += string[i]->n;
-	row->strings = malloc(total);
-	if (row->strings == NULL) {
-		free(row);
-		error_set(err, ERRC_NOMEM, "rows: out of memory");
-		return NULL;
-	}
-	for (unsigned i = 0; i < n; i++) {
-		if (string[i]->n > 0)
-			memcpy(row->strings + at, string[i]->p, string[i]->n);
-		string[i]->p = (const uint8_t *)row->strings + at;
-		at += string[i]->n;
-	}
-	return row;
-}
-
-static uint32_t
-row_partition(const struct row *row)
-{
-	switch (row->kind) {
-	case BUCKET:
-		return row->u.bucket.partition;
-	case OBJECT:
-		return row->u.object.partition;
-	case UPLOAD:
-		return row->u.upload.partition;
-	case PART:
-		return row->u.part.partition;
-	case DECIDED:
-	case KINDS:
-		break;
-	}
-	return row->u.decided.partition;
-}
-
-static int
-id_compare(struct reqid a, struct reqid b)
-{
-	return memcmp(a.b, b.b, sizeof(a.b));
-}
-
-static int
-number_compare(uint64_t a, uint64_t b)
-{
-	return a < b ? -1 : a > b;
-}
-
-/* Order of two rows of one kind: by partition, then by key. */
-static int
-row_compare(const struct row *a, const struct row *b)
-{
-	int c = number_compare(row_partition(a), row_partition(b));
-
-	assert(a->kind == b->kind);
-	if (c != 0)
-		return c;
-	switch (a->kind) {
-	case BUCKET:
-		return bytes_compare(a->u.bucket.name, b->u.bucket.name);
-	case OBJECT:
-		c = bytes_compare(a->u.object.bucket, b->u.object.bucket);
-		return c != 0 ? c :
-				bytes_compare(a->u.object.key, b->u.object.key);
-	case UPLOAD:
-		return id_compare(a->u.upload.id, b->u.upload.id);
-	case PART:
-		c = id_compare(a->u.part.upload, b->u.part.upload);
-		return c != 0 ?
-		    c :
-		    number_compare(a->u.part.number, b->u.part.number);
-	case DECIDED:
-	case KINDS:
-		break;
-	}
-	return id_compare(a->u.decided.id, b->u.decided.id);
-}
-
-static int
-row_hash(struct rowset_mem *mem, uint8_t out[static 32], const struct row *row,
-    struct error *err)
-{
-	switch (row->kind) {
-	case BUCKET:
-		return rowhash_bucket(out, &row->u.bucket, &mem->scratch, err);
-	case OBJECT:
-		return rowhash_object(out, &row->u.object, &mem->scratch, err);
-	case UPLOAD:
-		return rowhash_upload(out, &row->u.upload, &mem->scratch, err);
-	case PART:
-		return rowhash_part(out, &row->u.part, &mem->scratch, err);
-	case DECIDED:
-	case KINDS:
-		break;
-	}
-	return rowhash_decided(out, &row->u.decided, &mem->scratch, err);
 }
 
 static struct partition_row *
@@ -211,9 +60,9 @@ account(struct rowset_mem *mem, const struct row *row, bool add,
 
 	if (row->kind == OBJECT && row->u.object.kind == OBJECT_TOMBSTONE)
 		return 0;
-	partition = partition_find(mem, row_partition(row));
+	partition = partition_find(mem, memrow_partition(row));
 	assert(partition != NULL);
-	rc = row_hash(mem, hash, row, err);
+	rc = memrow_hash(hash, row, &mem->scratch, err);
 	if (rc < 0)
 		return rc;
 	if (row->kind == UPLOAD && row->u.upload.dying)
@@ -230,7 +79,7 @@ find(const struct rowset_mem *mem, const struct row *key)
 {
 	for (size_t i = 0; i < mem->count; i++)
 		if (mem->row[i]->kind == key->kind &&
-		    row_compare(mem->row[i], key) == 0)
+		    memrow_compare(mem->row[i], key) == 0)
 			return i;
 	return mem->count;
 }
@@ -239,11 +88,11 @@ static int
 hold(struct rowset_mem *mem, const struct row *row, struct row **out,
     struct error *err)
 {
-	struct row *copy = row_copy(row, err);
+	struct row *copy = memrow_copy(row, err);
 
 	if (copy == NULL)
 		return -ERRC_NOMEM;
-	row_free(mem->held[row->kind]);
+	memrow_free(mem->held[row->kind]);
 	mem->held[row->kind] = copy;
 	*out = copy;
 	return 0;
@@ -275,9 +124,10 @@ first(struct rowset *rows, const struct row *arg, pick_fn *pick,
 		const struct row *row = mem->row[i];
 
 		if (row->kind != arg->kind ||
-		    row_partition(row) != row_partition(arg) || !pick(row, arg))
+		    memrow_partition(row) != memrow_partition(arg) ||
+		    !pick(row, arg))
 			continue;
-		if (best == NULL || row_compare(row, best) < 0)
+		if (best == NULL || memrow_compare(row, best) < 0)
 			best = row;
 	}
 	return best == NULL ? -ERRC_NOTFOUND : hold(mem, best, out, err);
@@ -294,7 +144,7 @@ del(struct rowset *rows, const struct row *old, struct error *err)
 	rc = account(mem, mem->row[at], false, err);
 	if (rc < 0)
 		return rc;
-	row_free(mem->row[at]);
+	memrow_free(mem->row[at]);
 	mem->row[at] = mem->row[--mem->count];
 	return 0;
 }
@@ -303,7 +153,7 @@ static int
 put(struct rowset *rows, const struct row *row, bool old, struct error *err)
 {
 	struct rowset_mem *mem = mem_of(rows);
-	struct row *copy = row_copy(row, err);
+	struct row *copy = memrow_copy(row, err);
 	int rc = 0;
 
 	if (copy == NULL)
@@ -326,11 +176,11 @@ put(struct rowset *rows, const struct row *row, bool old, struct error *err)
 		}
 	}
 	if (rc < 0) {
-		row_free(copy);
+		memrow_free(copy);
 		return rc;
 	}
 	mem->row[mem->count++] = copy;
-	row_free(mem->held[row->kind]);
+	memrow_free(mem->held[row->kind]);
 	mem->held[row->kind] = NULL;
 	return 0;
 }
@@ -346,14 +196,24 @@ mem_partition(struct rowset *rows, uint32_t partition,
 	return 0;
 }
 
+/* A part's check needs no old row. */
+static void
+check_part(const struct part_row *row, const struct part_row *old)
+{
+	(void)old;
+	rowcheck_part(row);
+}
+
 /* Put and delete are the same for every kind. */
-#define MEM_PUT(kind_, KIND)                                              \
+#define MEM_PUT(kind_, KIND, check)                                       \
 	static int mem_##kind_##_put(struct rowset *rows,                 \
 	    const struct kind_##_row *row, const struct kind_##_row *old, \
 	    struct error *err)                                            \
 	{                                                                 \
 		struct row r = { .kind = KIND, .u.kind_ = *row };         \
                                                                           \
+		if (!mem_of(rows)->spoiled)                               \
+			check(row, old);                                  \
 		return put(rows, &r, old != NULL, err);                   \
 	}
 #define MEM_DEL(kind_, KIND)                                      \
@@ -364,11 +224,11 @@ mem_partition(struct rowset *rows, uint32_t partition,
                                                                   \
 		return del(rows, &r, err);                        \
 	}
-MEM_PUT(bucket, BUCKET)
-MEM_PUT(object, OBJECT)
-MEM_PUT(upload, UPLOAD)
-MEM_PUT(part, PART)
-MEM_PUT(decided, DECIDED)
+MEM_PUT(bucket, BUCKET, rowcheck_bucket)
+MEM_PUT(object, OBJECT, rowcheck_object)
+MEM_PUT(upload, UPLOAD, rowcheck_upload)
+MEM_PUT(part, PART, check_part)
+MEM_PUT(decided, DECIDED, rowcheck_decided)
 MEM_DEL(upload, UPLOAD)
 MEM_DEL(part, PART)
 MEM_DEL(decided, DECIDED)
@@ -404,6 +264,82 @@ mem_object_get(struct rowset *rows, uint32_t partition, struct bytes bucket,
 	if (rc == 0)
 		*out = found->u.object;
 	return rc;
+}
+
+static bool
+pick_below(const struct row *row, const struct row *arg)
+{
+	return bytes_equal(row->u.object.bucket, arg->u.object.bucket) &&
+	    bytes_equal(row->u.object.key, arg->u.object.key) &&
+	    row->u.object.seq < arg->u.object.seq;
+}
+
+static bool
+pick_null(const struct row *row, const struct row *arg)
+{
+	return bytes_equal(row->u.object.bucket, arg->u.object.bucket) &&
+	    bytes_equal(row->u.object.key, arg->u.object.key) &&
+	    row->u.object.is_null;
+}
+
+static int
+first_version(struct rowset *rows, const struct object_row *arg, pick_fn *pick,
+    struct object_row *out, struct error *err)
+{
+	struct row key = { .kind = VERSION, .u.object = *arg };
+	struct row *found;
+	int rc = first(rows, &key, pick, &found, err);
+
+	if (rc == 0)
+		*out = found->u.object;
+	return rc;
+}
+
+static int
+mem_version_next(struct rowset *rows, uint32_t partition, struct bytes bucket,
+    struct bytes key, uint64_t seq, struct object_row *out, struct error *err)
+{
+	struct object_row arg = {
+		.partition = partition,
+		.bucket = bucket,
+		.key = key,
+		.seq = seq,
+	};
+
+	return first_version(rows, &arg, pick_below, out, err);
+}
+
+static int
+mem_version_null(struct rowset *rows, uint32_t partition, struct bytes bucket,
+    struct bytes key, struct object_row *out, struct error *err)
+{
+	struct object_row arg = {
+		.partition = partition,
+		.bucket = bucket,
+		.key = key,
+	};
+
+	return first_version(rows, &arg, pick_null, out, err);
+}
+
+static int
+mem_version_put(struct rowset *rows, const struct object_row *row,
+    struct error *err)
+{
+	struct row r = { .kind = VERSION, .u.object = *row };
+
+	if (!mem_of(rows)->spoiled)
+		rowcheck_version(row);
+	return put(rows, &r, false, err);
+}
+
+static int
+mem_version_del(struct rowset *rows, const struct object_row *old,
+    struct error *err)
+{
+	struct row r = { .kind = VERSION, .u.object = *old };
+
+	return del(rows, &r, err);
 }
 
 static int
@@ -500,13 +436,13 @@ mem_upload_first_over(struct rowset *rows, uint32_t partition,
 		const struct row *row = mem->row[i];
 		int c;
 
-		if (row->kind != UPLOAD || row_partition(row) != partition ||
+		if (row->kind != UPLOAD || memrow_partition(row) != partition ||
 		    row->u.upload.live || row->u.upload.dying)
 			continue;
 		c = best == NULL ? -1 :
 				   number_compare(row->u.upload.finished_ms,
 				       best->u.upload.finished_ms);
-		if (c < 0 || (c == 0 && row_compare(row, best) < 0))
+		if (c < 0 || (c == 0 && memrow_compare(row, best) < 0))
 			best = row;
 	}
 	if (best == NULL)
@@ -613,6 +549,10 @@ static const struct rowset_ops mem_ops = {
 	.object_get = mem_object_get,
 	.object_put = mem_object_put,
 	.object_any = mem_object_any,
+	.version_next = mem_version_next,
+	.version_null = mem_version_null,
+	.version_put = mem_version_put,
+	.version_del = mem_version_del,
 	.upload_get = mem_upload_get,
 	.upload_put = mem_upload_put,
 	.upload_del = mem_upload_del,
@@ -649,9 +589,9 @@ rowset_mem_free(struct rowset_mem *mem)
 	if (mem == NULL)
 		return;
 	for (size_t i = 0; i < mem->count; i++)
-		row_free(mem->row[i]);
+		memrow_free(mem->row[i]);
 	for (unsigned i = 0; i < KINDS; i++)
-		row_free(mem->held[i]);
+		memrow_free(mem->held[i]);
 	free(mem->row);
 	free(mem->partition);
 	buf_fini(&mem->scratch);
@@ -673,7 +613,7 @@ rowset_mem_copy(struct rowset_mem **out, const struct rowset_mem *from,
 			rc = error_set(err, ERRC_NOMEM, "rows: out of memory");
 	}
 	for (size_t i = 0; rc == 0 && i < from->count; i++) {
-		mem->row[i] = row_copy(from->row[i], err);
+		mem->row[i] = memrow_copy(from->row[i], err);
 		if (mem->row[i] == NULL)
 			rc = -ERRC_NOMEM;
 		else
@@ -711,6 +651,12 @@ rowset_mem_add_partition(struct rowset_mem *mem,
 	return 0;
 }
 
+void
+rowset_mem_spoil(struct rowset_mem *mem, bool on)
+{
+	mem->spoiled = on;
+}
+
 int
 rowset_mem_digest(uint8_t out[static 32], struct rowset_mem *mem,
     uint32_t partition, struct error *err)
@@ -722,11 +668,11 @@ rowset_mem_digest(uint8_t out[static 32], struct rowset_mem *mem,
 	for (size_t i = 0; i < mem->count; i++) {
 		const struct row *row = mem->row[i];
 
-		if (row_partition(row) != partition ||
+		if (memrow_partition(row) != partition ||
 		    (row->kind == OBJECT &&
 			row->u.object.kind == OBJECT_TOMBSTONE))
 			continue;
-		if ((rc = row_hash(mem, hash, row, err)) < 0)
+		if ((rc = memrow_hash(hash, row, &mem->scratch, err)) < 0)
 			return rc;
 		rowhash_add(out, hash);
 	}
@@ -750,7 +696,7 @@ rowset_mem_drop_tombstones(struct rowset_mem *mem)
 			i++;
 			continue;
 		}
-		row_free(mem->row[i]);
+		memrow_free(mem->row[i]);
 		mem->row[i] = mem->row[--mem->count];
 		dropped++;
 	}

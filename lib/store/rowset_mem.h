@@ -2,6 +2,7 @@
 #ifndef KOOP_STORE_ROWSET_MEM_H
 #define KOOP_STORE_ROWSET_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,9 @@ struct rowset *rowset_mem_rows(struct rowset_mem *mem);
 /* A partition that has applied base_seq - 1, and the hash of that. */
 KOOP_MUST int rowset_mem_add_partition(struct rowset_mem *mem,
     const struct partition_row *row, struct error *err);
+/* Until it is taken back, rows are put unchecked: for tests that take away one
+ * of apply's rules and see what breaks. */
+void rowset_mem_spoil(struct rowset_mem *mem, bool on);
 /* The digest, computed from the rows anew. */
 KOOP_MUST int rowset_mem_digest(uint8_t out[static 32], struct rowset_mem *mem,
     uint32_t partition, struct error *err);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/nowait.h"
+#include "store/rowcheck.h"
 #include "store/rowhash.h"
 #include "store/shardmeta_in.h"
 
@@ -314,6 +315,7 @@ write_partition(struct shardmeta *meta, const struct partition_row *row,
 	sql_int(stmt, 10, row->dying);
 	sql_int(stmt, 11, row->halted);
 	sql_int(stmt, 12, row->ignored);
+	sql_int(stmt, 13, row->level);
 	return sql_run(&meta->sql, stmt, err);
 }
 
@@ -324,7 +326,7 @@ is_same(const struct partition_row *a, const struct partition_row *b)
 	    a->base_seq == b->base_seq && a->applied == b->applied &&
 	    a->t_ms == b->t_ms && a->epoch == b->epoch &&
 	    a->dying == b->dying && a->halted == b->halted &&
-	    a->ignored == b->ignored &&
+	    a->ignored == b->ignored && a->level == b->level &&
 	    memcmp(a->hash, b->hash, sizeof(a->hash)) == 0 &&
 	    memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
 }
@@ -338,11 +340,8 @@ write_partitions(struct shardmeta *meta, struct error *err)
 
 		if (!p->added && is_same(&p->row, &p->committed))
 			continue;
-		/* Protocol 5: a position never goes back, but with a log that
-		 * was begun anew. */
-		assert(p->added ||
-		    p->row.generation > p->committed.generation ||
-		    p->row.applied >= p->committed.applied);
+		if (!p->added)
+			rowcheck_partition(&p->row, &p->committed);
 		rc = write_partition(meta, &p->row, err);
 		if (rc < 0)
 			return rc;
@@ -551,6 +550,7 @@ shardmeta_add_partition(struct shardmeta *meta, const struct partition_row *row,
 		return rc;
 	memset(made.digest, 0, sizeof(made.digest));
 	made.dying = 0;
+	made.level = KOOP_MAX(row->level, 1u);
 	return keep_partition(meta, &made, true, err);
 }
 
@@ -638,8 +638,8 @@ sweep_slot(struct shardmeta *meta, uint64_t slot, unsigned max, bool *done,
     struct error *err)
 {
 	static const enum sql_id tables[] = { SQL_SWEEP_BUCKET,
-		SQL_SWEEP_OBJECT, SQL_SWEEP_UPLOAD, SQL_SWEEP_PART,
-		SQL_SWEEP_DECIDED };
+		SQL_SWEEP_OBJECT, SQL_SWEEP_VERSION, SQL_SWEEP_UPLOAD,
+		SQL_SWEEP_PART, SQL_SWEEP_DECIDED };
 	unsigned left = max;
 
 	assert(max > 0);

@@ -32,7 +32,7 @@ struct shardmeta_rows {
 	struct rowset rows;
 	struct shardmeta *meta;
 	bool staged;
-	struct buf hold_bucket, hold_object, hold_upload;
+	struct buf hold_bucket, hold_object, hold_version, hold_upload;
 };
 
 struct metaquery {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "store/rowcheck.h"
 #include "store/rowhash.h"
 #include "store/shardmeta_in.h"
 
@@ -111,9 +112,10 @@ account(struct rowset *rows, uint32_t partition, const uint8_t hash[32],
 }
 
 /* digest += hash of a row, or -=, for each kind of row. */
-#define ACCOUNT(kind)                                                  \
+#define ACCOUNT(kind) ACCOUNT_OF(kind, kind)
+#define ACCOUNT_OF(kind, type)                                         \
 	static int account_##kind(struct rowset *rows,                 \
-	    const struct kind##_row *row, bool add, struct error *err) \
+	    const struct type##_row *row, bool add, struct error *err) \
 	{                                                              \
 		uint8_t hash[32];                                      \
 		int rc = rowhash_##kind(hash, row,                     \
@@ -125,6 +127,7 @@ account(struct rowset *rows, uint32_t partition, const uint8_t hash[32],
 	}
 ACCOUNT(bucket)
 ACCOUNT(object)
+ACCOUNT_OF(version, object)
 ACCOUNT(upload)
 ACCOUNT(part)
 ACCOUNT(decided)
@@ -149,7 +152,7 @@ bucket_get(struct rowset *rows, uint32_t partition, struct bytes name,
     struct bucket_row *out, struct error *err)
 {
 	sqlite3_stmt *stmt = stmt_for(rows, partition, SQL_BUCKET_GET, err);
-	struct bytes *strings[] = { &out->name, &out->owner };
+	struct bytes *strings[] = { &out->name, &out->owner, &out->settings };
 	int rc;
 
 	if (stmt == NULL)
@@ -159,7 +162,7 @@ bucket_get(struct rowset *rows, uint32_t partition, struct bytes name,
 	if (rc == 0)
 		rc = sql_row_bucket(stmt, partition, out, err);
 	if (rc == 0)
-		rc = keep(&rows_of(rows)->hold_bucket, strings, 2, err);
+		rc = keep(&rows_of(rows)->hold_bucket, strings, 3, err);
 	sqlite3_reset(stmt);
 	return fail(rows, rc);
 }
@@ -174,6 +177,7 @@ bucket_put(struct rowset *rows, const struct bucket_row *row,
 
 	if (stmt == NULL)
 		return -ERRC_IO;
+	rowcheck_bucket(row, old);
 	if (old != NULL)
 		rc = account_bucket(rows, old, false, err);
 	if (rc == 0)
@@ -191,7 +195,32 @@ bucket_put(struct rowset *rows, const struct bucket_row *row,
 	sql_int(stmt, 10, row->created_ms);
 	sql_int(stmt, 11, row->sealed_ms);
 	sql_int(stmt, 12, row->seq);
+	sql_int(stmt, 13, row->revision);
+	sql_int(stmt, 14, row->ruling);
+	sql_int(stmt, 15, row->versioning);
+	sql_blob(stmt, 16, row->settings);
 	return run(rows, stmt, err);
+}
+
+/* An object or version row; the rest of the statement is bound. */
+static int
+finish_object(struct rowset *rows, uint32_t partition, sqlite3_stmt *stmt,
+    struct bytes bucket, struct bytes key, struct buf *hold,
+    struct object_row *out, struct error *err)
+{
+	struct bytes *strings[] = { &out->bucket, &out->key, &out->headers,
+		&out->meta };
+	int rc;
+
+	sql_blob(stmt, 2, bucket);
+	sql_blob(stmt, 3, key);
+	rc = step_one(rows, stmt, err);
+	if (rc == 0)
+		rc = sql_row_object(stmt, partition, out, err);
+	if (rc == 0)
+		rc = keep(hold, strings, 4, err);
+	sqlite3_reset(stmt);
+	return fail(rows, rc);
 }
 
 static int
@@ -199,21 +228,33 @@ object_get(struct rowset *rows, uint32_t partition, struct bytes bucket,
     struct bytes key, struct object_row *out, struct error *err)
 {
 	sqlite3_stmt *stmt = stmt_for(rows, partition, SQL_OBJECT_GET, err);
-	struct bytes *strings[] = { &out->bucket, &out->key, &out->headers,
-		&out->meta };
-	int rc;
 
 	if (stmt == NULL)
 		return -ERRC_IO;
-	sql_blob(stmt, 2, bucket);
-	sql_blob(stmt, 3, key);
-	rc = step_one(rows, stmt, err);
-	if (rc == 0)
-		rc = sql_row_object(stmt, partition, out, err);
-	if (rc == 0)
-		rc = keep(&rows_of(rows)->hold_object, strings, 4, err);
-	sqlite3_reset(stmt);
-	return fail(rows, rc);
+	return finish_object(rows, partition, stmt, bucket, key,
+	    &rows_of(rows)->hold_object, out, err);
+}
+
+/* packed has room for ROW_BLOB_BYTES and lives until the statement ran. */
+static int
+run_object(struct rowset *rows, sqlite3_stmt *stmt,
+    const struct object_row *row, uint8_t *packed, struct error *err)
+{
+	sql_blob(stmt, 2, row->bucket);
+	sql_blob(stmt, 3, row->key);
+	sql_int(stmt, 4, row->seq);
+	sql_int(stmt, 5, row->incarnation);
+	sql_int(stmt, 6, row->kind);
+	sql_id(stmt, 7, row->id);
+	sql_int(stmt, 8, row->size);
+	sql_int(stmt, 9, row->modified_ms);
+	(void)sqlite3_bind_text(stmt, 10, row->etag, -1, SQLITE_STATIC);
+	sql_blob(stmt, 11, bytes_of(packed, blobinfo_pack(packed, &row->blob)));
+	sql_blob(stmt, 12, row->headers);
+	sql_blob(stmt, 13, row->meta);
+	sql_int(stmt, 14, row->changed);
+	sql_int(stmt, 15, row->is_null);
+	return run(rows, stmt, err);
 }
 
 static int
@@ -227,24 +268,73 @@ object_put(struct rowset *rows, const struct object_row *row,
 
 	if (stmt == NULL)
 		return -ERRC_IO;
+	rowcheck_object(row, old);
 	if (old != NULL && old->kind != OBJECT_TOMBSTONE)
 		rc = account_object(rows, old, false, err);
 	if (rc == 0 && row->kind != OBJECT_TOMBSTONE)
 		rc = account_object(rows, row, true, err);
 	if (rc < 0)
 		return rc;
-	sql_blob(stmt, 2, row->bucket);
-	sql_blob(stmt, 3, row->key);
-	sql_int(stmt, 4, row->seq);
-	sql_int(stmt, 5, row->incarnation);
-	sql_int(stmt, 6, row->kind);
-	sql_id(stmt, 7, row->id);
-	sql_int(stmt, 8, row->size);
-	sql_int(stmt, 9, row->modified_ms);
-	(void)sqlite3_bind_text(stmt, 10, row->etag, -1, SQLITE_STATIC);
-	sql_blob(stmt, 11, bytes_of(blob, rows_blob_pack(blob, &row->blob)));
-	sql_blob(stmt, 12, row->headers);
-	sql_blob(stmt, 13, row->meta);
+	return run_object(rows, stmt, row, blob, err);
+}
+
+static int
+version_next(struct rowset *rows, uint32_t partition, struct bytes bucket,
+    struct bytes key, uint64_t seq, struct object_row *out, struct error *err)
+{
+	sqlite3_stmt *stmt = stmt_for(rows, partition, SQL_VERSION_NEXT, err);
+
+	if (stmt == NULL)
+		return -ERRC_IO;
+	sql_int(stmt, 4, seq);
+	return finish_object(rows, partition, stmt, bucket, key,
+	    &rows_of(rows)->hold_version, out, err);
+}
+
+static int
+version_null(struct rowset *rows, uint32_t partition, struct bytes bucket,
+    struct bytes key, struct object_row *out, struct error *err)
+{
+	sqlite3_stmt *stmt = stmt_for(rows, partition, SQL_VERSION_NULL, err);
+
+	if (stmt == NULL)
+		return -ERRC_IO;
+	return finish_object(rows, partition, stmt, bucket, key,
+	    &rows_of(rows)->hold_version, out, err);
+}
+
+static int
+version_put(struct rowset *rows, const struct object_row *row,
+    struct error *err)
+{
+	sqlite3_stmt *stmt = stmt_for(rows, row->partition, SQL_VERSION_PUT,
+	    err);
+	uint8_t blob[ROW_BLOB_BYTES];
+	int rc;
+
+	if (stmt == NULL)
+		return -ERRC_IO;
+	rowcheck_version(row);
+	rc = account_version(rows, row, true, err);
+	return rc < 0 ? rc : run_object(rows, stmt, row, blob, err);
+}
+
+static int
+version_del(struct rowset *rows, const struct object_row *old,
+    struct error *err)
+{
+	sqlite3_stmt *stmt = stmt_for(rows, old->partition, SQL_VERSION_DEL,
+	    err);
+	int rc;
+
+	if (stmt == NULL)
+		return -ERRC_IO;
+	rc = account_version(rows, old, false, err);
+	if (rc < 0)
+		return rc;
+	sql_blob(stmt, 2, old->bucket);
+	sql_blob(stmt, 3, old->key);
+	sql_int(stmt, 4, old->seq);
 	return run(rows, stmt, err);
 }
 
@@ -313,6 +403,7 @@ upload_put(struct rowset *rows, const struct upload_row *row,
 
 	if (stmt == NULL)
 		return -ERRC_IO;
+	rowcheck_upload(row, old);
 	if (old != NULL)
 		rc = account_dying(rows, old, false, err);
 	if (rc == 0)
@@ -444,6 +535,7 @@ part_put(struct rowset *rows, const struct part_row *row,
 
 	if (stmt == NULL)
 		return -ERRC_IO;
+	rowcheck_part(row);
 	if (old != NULL)
 		rc = account_part(rows, old, false, err);
 	if (rc == 0)
@@ -457,7 +549,7 @@ part_put(struct rowset *rows, const struct part_row *row,
 	sql_int(stmt, 6, row->size);
 	sql_int(stmt, 7, row->modified_ms);
 	(void)sqlite3_bind_text(stmt, 8, row->etag, -1, SQLITE_STATIC);
-	sql_blob(stmt, 9, bytes_of(blob, rows_blob_pack(blob, &row->blob)));
+	sql_blob(stmt, 9, bytes_of(blob, blobinfo_pack(blob, &row->blob)));
 	return run(rows, stmt, err);
 }
 
@@ -504,6 +596,7 @@ decided_put(struct rowset *rows, const struct decided_row *row,
 
 	if (stmt == NULL)
 		return -ERRC_IO;
+	rowcheck_decided(row, old);
 	if (old != NULL)
 		rc = account_decided(rows, old, false, err);
 	if (rc == 0)
@@ -579,6 +672,10 @@ static const struct rowset_ops meta_ops = {
 	.object_get = object_get,
 	.object_put = object_put,
 	.object_any = object_any,
+	.version_next = version_next,
+	.version_null = version_null,
+	.version_put = version_put,
+	.version_del = version_del,
 	.upload_get = upload_get,
 	.upload_put = upload_put,
 	.upload_del = upload_del,
@@ -606,6 +703,7 @@ shardmeta_rows_init(struct shardmeta_rows *rows, struct shardmeta *meta,
 		.staged = staged,
 		.hold_bucket = buf_make(HOLD_MAX),
 		.hold_object = buf_make(HOLD_MAX),
+		.hold_version = buf_make(HOLD_MAX),
 		.hold_upload = buf_make(HOLD_MAX),
 	};
 }
@@ -615,5 +713,6 @@ shardmeta_rows_fini(struct shardmeta_rows *rows)
 {
 	buf_fini(&rows->hold_bucket);
 	buf_fini(&rows->hold_object);
+	buf_fini(&rows->hold_version);
 	buf_fini(&rows->hold_upload);
 }

@@ -17,17 +17,26 @@ static const char schema[] =
     "CREATE TABLE partition (partition INTEGER PRIMARY KEY, slot INTEGER,"
     " generation INTEGER, base_seq INTEGER, applied INTEGER, t_ms INTEGER,"
     " epoch INTEGER, hash BLOB, digest BLOB, dying INTEGER, halted INTEGER,"
-    " ignored INTEGER);"
+    " ignored INTEGER, level INTEGER);"
     "CREATE TABLE slot (slot INTEGER PRIMARY KEY AUTOINCREMENT,"
     " partition INTEGER);"
     "CREATE TABLE bucket (slot INTEGER, name BLOB, incarnation INTEGER,"
     " state INTEGER, attempt INTEGER, finished INTEGER, sealed_empty INTEGER,"
     " home INTEGER, owner BLOB, created_ms INTEGER, sealed_ms INTEGER,"
-    " seq INTEGER, PRIMARY KEY (slot, name)) WITHOUT ROWID;"
+    " seq INTEGER, revision INTEGER, ruling INTEGER, versioning INTEGER,"
+    " settings BLOB, PRIMARY KEY (slot, name)) WITHOUT ROWID;"
     "CREATE TABLE object (slot INTEGER, bucket BLOB, key BLOB, seq INTEGER,"
     " incarnation INTEGER, kind INTEGER, id BLOB, size INTEGER,"
     " modified_ms INTEGER, etag TEXT, blob BLOB, headers BLOB, meta BLOB,"
+    " changed INTEGER, is_null INTEGER,"
     " PRIMARY KEY (slot, bucket, key)) WITHOUT ROWID;"
+    "CREATE TABLE version (slot INTEGER, bucket BLOB, key BLOB, seq INTEGER,"
+    " incarnation INTEGER, kind INTEGER, id BLOB, size INTEGER,"
+    " modified_ms INTEGER, etag TEXT, blob BLOB, headers BLOB, meta BLOB,"
+    " changed INTEGER, is_null INTEGER,"
+    " PRIMARY KEY (slot, bucket, key, seq DESC)) WITHOUT ROWID;"
+    "CREATE INDEX version_null ON version (slot, bucket, key, seq DESC)"
+    " WHERE is_null = 1;"
     "CREATE INDEX object_tombstone ON object (slot, seq) WHERE kind = 4;"
     "CREATE TABLE upload (slot INTEGER, id BLOB, bucket BLOB, key BLOB,"
     " incarnation INTEGER, owner BLOB, headers BLOB, meta BLOB,"
@@ -58,19 +67,20 @@ static const char schema[] =
     " upload BLOB, part INTEGER, attempts INTEGER, queued_ms INTEGER);"
     "CREATE INDEX repair_order ON repair (partition, attempts, number DESC);"
     "CREATE TABLE note (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
-    "PRAGMA user_version = 2;";
+    "PRAGMA user_version = 3;";
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 #define PARTITION                                                      \
 	"partition, slot, generation, base_seq, applied, t_ms, epoch," \
-	" hash, digest, dying, halted, ignored"
-#define BUCKET                                                             \
-	"name, incarnation, state, attempt, finished, sealed_empty, home," \
-	" owner, created_ms, sealed_ms, seq"
+	" hash, digest, dying, halted, ignored, level"
+#define BUCKET                                                              \
+	"name, incarnation, state, attempt, finished, sealed_empty, home,"  \
+	" owner, created_ms, sealed_ms, seq, revision, ruling, versioning," \
+	" settings"
 #define OBJECT                                                        \
 	"bucket, key, seq, incarnation, kind, id, size, modified_ms," \
-	" etag, blob, headers, meta"
+	" etag, blob, headers, meta, changed, is_null"
 #define UPLOAD                                                          \
 	"id, bucket, key, incarnation, owner, headers, meta,"           \
 	" initiated_ms, seq, state, finished_ms, live, dying, outcome," \
@@ -95,7 +105,7 @@ static const char *const text[SQL_MAX] = {
 	[SQL_PARTITION_GET] = "SELECT " PARTITION
 			      " FROM partition WHERE partition = ?",
 	[SQL_PARTITION_PUT] = "REPLACE INTO partition (" PARTITION
-			      ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+			      ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[SQL_SLOT_NEW] = "INSERT INTO slot (partition) VALUES (?)",
 	[SQL_SLOT_DEAD] = "SELECT slot FROM slot WHERE slot <> ? AND slot"
 			  " NOT IN (SELECT slot FROM partition) LIMIT 1",
@@ -104,7 +114,7 @@ static const char *const text[SQL_MAX] = {
 	[SQL_BUCKET_GET] = "SELECT " BUCKET
 			   " FROM bucket WHERE slot = ? AND name = ?",
 	[SQL_BUCKET_PUT] = "REPLACE INTO bucket (slot, " BUCKET
-			   ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+			   ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[SQL_BUCKET_ALL] = "SELECT " BUCKET
 			   " FROM bucket WHERE slot = ? ORDER BY name",
 	[SQL_BUCKET_HOME] = "SELECT " BUCKET
@@ -114,13 +124,31 @@ static const char *const text[SQL_MAX] = {
 	[SQL_OBJECT_GET] = "SELECT " OBJECT " FROM object WHERE slot = ?"
 			   " AND bucket = ? AND key = ?",
 	[SQL_OBJECT_PUT] = "REPLACE INTO object (slot, " OBJECT
-			   ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			   ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[SQL_OBJECT_ANY] = "SELECT 1 FROM object WHERE slot = ?"
 			   " AND bucket = ? AND kind <> 4 LIMIT 1",
 	[SQL_OBJECT_ALL] = "SELECT " OBJECT " FROM object WHERE slot = ?"
 			   " ORDER BY bucket, key",
 	[SQL_OBJECT_WALK] = "SELECT " OBJECT " FROM object WHERE slot = ?"
 			    " AND (bucket, key) > (?,?) ORDER BY bucket, key",
+
+	[SQL_VERSION_WALK] = "SELECT " OBJECT " FROM version WHERE slot = ?1"
+			     " AND (bucket, key) >= (?2, ?3)"
+			     " AND (bucket <> ?2 OR key <> ?3 OR seq < ?4)"
+			     " ORDER BY bucket, key, seq DESC",
+	[SQL_VERSION_NEXT] = "SELECT " OBJECT " FROM version WHERE slot = ?"
+			     " AND bucket = ? AND key = ? AND seq < ?"
+			     " ORDER BY seq DESC LIMIT 1",
+	[SQL_VERSION_NULL] =
+	    "SELECT " OBJECT " FROM version INDEXED BY version_null"
+	    " WHERE slot = ? AND bucket = ? AND key = ? AND is_null = 1"
+	    " ORDER BY seq DESC LIMIT 1",
+	[SQL_VERSION_PUT] = "INSERT INTO version (slot, " OBJECT
+			    ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[SQL_VERSION_DEL] = "DELETE FROM version WHERE slot = ? AND bucket = ?"
+			    " AND key = ? AND seq = ?",
+	[SQL_VERSION_ALL] = "SELECT " OBJECT " FROM version WHERE slot = ?"
+			    " ORDER BY bucket, key, seq DESC",
 
 	[SQL_UPLOAD_GET] = "SELECT " UPLOAD
 			   " FROM upload WHERE slot = ? AND id = ?",
@@ -216,6 +244,9 @@ static const char *const text[SQL_MAX] = {
 	[SQL_SWEEP_OBJECT] =
 	    "DELETE FROM object WHERE slot = ?1 AND (bucket, key) IN"
 	    " (SELECT bucket, key FROM object WHERE slot = ?1 LIMIT ?2)",
+	[SQL_SWEEP_VERSION] =
+	    "DELETE FROM version WHERE slot = ?1 AND (bucket, key, seq) IN"
+	    " (SELECT bucket, key, seq FROM version WHERE slot = ?1 LIMIT ?2)",
 	[SQL_SWEEP_UPLOAD] =
 	    "DELETE FROM upload WHERE slot = ?1 AND id IN"
 	    " (SELECT id FROM upload WHERE slot = ?1 LIMIT ?2)",
@@ -297,9 +328,9 @@ make_schema(struct sql *sql, struct error *err)
 		return rc;
 	if (version != 0)
 		return error_set(err, ERRC_CONFIG,
-		    "meta.db: format %llu is not known: made by %s version of "
-		    "koop",
-		    (unsigned long long)version,
+		    "meta.db: format %llu: this program reads format %d only: "
+		    "made by %s version of koop",
+		    (unsigned long long)version, SCHEMA_VERSION,
 		    version < SCHEMA_VERSION ? "an earlier" : "a later");
 	rc = run_text(sql, "BEGIN IMMEDIATE", err);
 	if (rc == 0)

@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/compiler.h"
 #include "base/random.h"
@@ -46,6 +45,12 @@ enum sql_id {
 	SQL_OBJECT_ANY,
 	SQL_OBJECT_ALL,
 	SQL_OBJECT_WALK,
+	SQL_VERSION_NEXT,
+	SQL_VERSION_NULL,
+	SQL_VERSION_PUT,
+	SQL_VERSION_DEL,
+	SQL_VERSION_ALL,
+	SQL_VERSION_WALK,
 	SQL_UPLOAD_GET,
 	SQL_UPLOAD_PUT,
 	SQL_UPLOAD_DEL,
@@ -90,6 +95,7 @@ enum sql_id {
 	SQL_NOTE_DEL,
 	SQL_SWEEP_BUCKET,
 	SQL_SWEEP_OBJECT,
+	SQL_SWEEP_VERSION,
 	SQL_SWEEP_UPLOAD,
 	SQL_SWEEP_PART,
 	SQL_SWEEP_DECIDED,

@@ -99,10 +99,11 @@ sql_row_partition(sqlite3_stmt *stmt, struct partition_row *out,
 		.dying = sql_get_int(stmt, 9),
 		.halted = sql_get_int(stmt, 10),
 		.ignored = sql_get_int(stmt, 11),
+		.level = (uint32_t)sql_get_int(stmt, 12),
 	};
 
 	if (!sql_get_hash(stmt, 7, row.hash) ||
-	    !sql_get_hash(stmt, 8, row.digest))
+	    !sql_get_hash(stmt, 8, row.digest) || row.level < 1)
 		return sql_corrupt(err, "partition");
 	*out = row;
 	return 0;
@@ -113,8 +114,10 @@ sql_row_bucket(sqlite3_stmt *stmt, uint32_t partition, struct bucket_row *out,
     struct error *err)
 {
 	uint64_t state = sql_get_int(stmt, 2);
+	uint64_t versioning = sql_get_int(stmt, 13);
 
-	if (state < BUCKET_OPEN || state > BUCKET_DELETED)
+	if (state < BUCKET_OPEN || state > BUCKET_DELETED ||
+	    versioning > BUCKET_SUSPENDED)
 		return sql_corrupt(err, "bucket");
 	*out = (struct bucket_row){
 		.partition = partition,
@@ -129,6 +132,10 @@ sql_row_bucket(sqlite3_stmt *stmt, uint32_t partition, struct bucket_row *out,
 		.created_ms = sql_get_int(stmt, 8),
 		.sealed_ms = sql_get_int(stmt, 9),
 		.seq = sql_get_int(stmt, 10),
+		.revision = sql_get_int(stmt, 11),
+		.ruling = sql_get_int(stmt, 12),
+		.versioning = (enum bucket_versioning)versioning,
+		.settings = sql_get_blob(stmt, 14),
 	};
 	return 0;
 }
@@ -148,11 +155,14 @@ sql_row_object(sqlite3_stmt *stmt, uint32_t partition, struct object_row *out,
 		.modified_ms = sql_get_int(stmt, 7),
 		.headers = sql_get_blob(stmt, 10),
 		.meta = sql_get_blob(stmt, 11),
+		.changed = sql_get_int(stmt, 12),
+		.is_null = sql_get_int(stmt, 13) != 0,
 	};
 
-	if (kind < OBJECT_BLOB || kind > OBJECT_TOMBSTONE ||
-	    !sql_get_id(stmt, 5, &row.id) || !get_etag(stmt, 8, row.etag) ||
-	    !rows_blob_unpack(&row.blob, sql_get_blob(stmt, 9)))
+	if (kind < OBJECT_BLOB || kind > OBJECT_MARKER ||
+	    row.changed < row.seq || !sql_get_id(stmt, 5, &row.id) ||
+	    !get_etag(stmt, 8, row.etag) ||
+	    !blobinfo_unpack(&row.blob, sql_get_blob(stmt, 9)))
 		return sql_corrupt(err, "object");
 	row.kind = (enum object_kind)kind;
 	*out = row;
@@ -204,7 +214,7 @@ sql_row_part(sqlite3_stmt *stmt, uint32_t partition, struct part_row *out,
 	if (!sql_get_id(stmt, 0, &row.upload) ||
 	    !sql_get_id(stmt, 2, &row.id) || !get_etag(stmt, 6, row.etag) ||
 	    row.number < 1 || row.number > ROW_PARTS_MAX ||
-	    !rows_blob_unpack(&row.blob, sql_get_blob(stmt, 7)))
+	    !blobinfo_unpack(&row.blob, sql_get_blob(stmt, 7)))
 		return sql_corrupt(err, "part");
 	*out = row;
 	return 0;

@@ -16,7 +16,7 @@
 #include "member/nodecore.h"
 #include "member/pending.h"
 #include "member/watermark.h"
-#include "store/metaquery.h"
+#include "store/metaquery_version.h"
 #include "store/rowset.h"
 #include "store/shardfile.h"
 #include "store/shardmeta.h"
@@ -202,8 +202,10 @@ look_up(struct nodecore *core, const struct repair_row *row,
 	if (rc != 0)
 		return rc;
 	if (reqid_is_zero(row->upload)) {
-		rc = metaquery_object(read, row->partition, row->bucket,
-		    row->key, &object, err);
+		/* By the seq that made it, not by its key alone: it may be an
+		 * older version by now, which must be whole, too. */
+		rc = metaquery_version(read, row->partition, row->bucket,
+		    row->key, row->seq, &object, err);
 		if (rc == 0 &&
 		    (object.kind > OBJECT_INLINE ||
 			!reqid_equal(object.id, row->id)))

@@ -141,6 +141,8 @@ scan_row(void *arg, const struct snapshot_row *row)
 
 	if (row->object != NULL)
 		return scan_object(scan, row->object);
+	if (row->version != NULL)
+		return scan_object(scan, row->version);
 	assert(row->part != NULL);
 	return scan_part(scan, row->part);
 }

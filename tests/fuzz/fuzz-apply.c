@@ -57,8 +57,22 @@ make_record(struct record *r, const uint8_t in[RECORD])
 		.parts = parts,
 		.part_count = in[5] % 5,
 		.if_none_match = (in[3] & 0x10) != 0,
+		.versioning = (enum record_versioning)(in[4] % 3),
+		.if_revision = in[5],
+		.new_epoch = in[6] % 2,
+		.level = 1 + in[6] % 3,
 	};
-	if (in[3] & 8)
+	if (r->type == RECORD_BUCKET_CONFIG && !r->home) {
+		r->revision = 1 + in[6];
+		r->ruling = in[6] / 2;
+	} else if (r->type != RECORD_BUCKET_CONFIG && (in[3] & 4)) {
+		r->revision = in[6];
+	}
+	r->has_version = r->type == RECORD_DELETE && (in[5] & 0x10);
+	r->version.is_null = (in[5] & 0x20) != 0;
+	if (!r->version.is_null)
+		r->version = versionid_of(1 + in[6], id_of(in[7]));
+	if (in[3] & 8 && !r->has_version)
 		r->if_match = bytes_str(etags[in[5] % 4]);
 	r->blob.size = in[7];
 	r->blob.shard_count = in[5] % 4;
@@ -68,7 +82,12 @@ make_record(struct record *r, const uint8_t in[RECORD])
 static struct rowset_mem *
 make_rows(void)
 {
-	struct partition_row row = { .t_ms = T0, .epoch = 1, .applied = 1 };
+	struct partition_row row = {
+		.t_ms = T0,
+		.epoch = 1,
+		.applied = 1,
+		.level = 1,
+	};
 	struct rowset_mem *mem;
 
 	if (rowset_mem_new(&mem, NULL) < 0 ||

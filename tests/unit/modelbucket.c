@@ -97,8 +97,10 @@ reopen(struct model *part)
 	row = old;
 	row.state = BUCKET_OPEN;
 	row.attempt = 0;
+	rowset_mem_spoil(part->mem, true);
 	if (rows->ops->bucket_put(rows, &row, &old, NULL) < 0)
 		printf("# bucket_put failed\n");
+	rowset_mem_spoil(part->mem, false);
 }
 
 static enum outcome

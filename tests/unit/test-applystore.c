@@ -69,7 +69,9 @@ struct author {
 	const char *upload_key[4];
 	struct record_part list[4];
 	struct reqid seen[16];
+	struct versionid version[32]; /* names of some that were made */
 	uint64_t incarnation, attempt;
+	uint64_t revision, ruling; /* of the last settings */
 };
 
 static struct record
@@ -98,6 +100,24 @@ write_upload(struct world *w, struct author *a, uint32_t what)
 	return r;
 }
 
+/* Settings as home would spread them; versions are never given up again. */
+static struct record
+write_config(struct world *w, struct author *a)
+{
+	struct record r = world_bucket(w, RECORD_BUCKET_CONFIG, a->incarnation,
+	    0, false);
+	bool suspended = pick(2) == 0;
+
+	a->revision += 10;
+	if (a->ruling == 0 || pick(2) == 0)
+		a->ruling = a->revision;
+	r.revision = a->revision;
+	r.ruling = a->ruling;
+	r.settings = bytes_str(suspended ? "{\"versioning\":\"Suspended\"}" :
+					   "{\"versioning\":\"Enabled\"}");
+	return r;
+}
+
 /* Mostly what a bucket lives through, now and then what comes too late. */
 static struct record
 write_bucket(struct world *w, struct author *a)
@@ -110,8 +130,10 @@ write_bucket(struct world *w, struct author *a)
 
 	if (types[what] == RECORD_DELETE_BUCKET && pick(4) != 0)
 		what = 2;
-	if (types[what] == RECORD_CREATE_BUCKET && pick(3) == 0)
+	if (types[what] == RECORD_CREATE_BUCKET && pick(3) == 0) {
 		incarnation = ++a->incarnation;
+		a->revision = a->ruling = 0;
+	}
 	if (types[what] == RECORD_SEAL_BUCKET)
 		a->attempt++;
 	if (pick(10) == 0 && incarnation > 1)
@@ -137,14 +159,23 @@ write_record(struct world *w, struct author *a)
 		r = world_record(w, RECORD_ABORT);
 	else if (what < 95)
 		r = write_upload(w, a, pick(8));
+	else if (what < 96)
+		return write_config(w, a);
 	else
 		return write_bucket(w, a);
+	r.revision = a->revision - (a->revision > 0 && pick(20) == 0) +
+	    (pick(60) == 0);
 	r.incarnation = a->incarnation - (pick(40) == 0 && a->incarnation > 1) +
 	    (pick(60) == 0);
 	if (what >= 40 && what < 50)
 		r.key = bytes_str(keys[pick(nitems(keys))]);
-	if (what < 50 && pick(4) == 0)
+	if (what >= 40 && what < 50 && pick(2) == 0) {
+		r.has_version = true;
+		r.version = a->version[pick(32)];
+	} else if (what < 50 && pick(4) == 0)
 		r.if_match = bytes_str(etags[pick(3)]);
+	if (what < 50)
+		a->version[pick(32)] = versionid_of(w->seq + 1, r.request_id);
 	if (what < 40 && pick(6) == 0)
 		r.if_none_match = true;
 	if (what < 54 && pick(5) == 0)
@@ -166,6 +197,8 @@ make_story(uint64_t seed)
 	world_init(&w);
 	for (unsigned i = 0; i < 16; i++)
 		author.seen[i] = world_id(&w);
+	for (unsigned i = 0; i < 32; i++)
+		author.version[i].is_null = true;
 	for (unsigned i = 0; i < RECORDS; i++) {
 		struct record r;
 
@@ -340,7 +373,7 @@ the_story_has_every_outcome_that_matters(void)
 		OUTCOME_NO_SUCH_BUCKET, OUTCOME_SEALED,
 		OUTCOME_PRECONDITION_FAILED, OUTCOME_NO_SUCH_KEY,
 		OUTCOME_NO_SUCH_UPLOAD, OUTCOME_INVALID_PART, OUTCOME_ABORTED,
-		OUTCOME_NOT_YET_HERE };
+		OUTCOME_NOT_YET_HERE, OUTCOME_STALE_REVISION };
 
 	for (unsigned i = 0; i < RECORDS; i++)
 		count[s->outcome[i]]++;

@@ -32,13 +32,14 @@ other_words_are_no_outcomes(void)
 }
 
 static void
-three_outcomes_decide_nothing(void)
+four_outcomes_decide_nothing(void)
 {
 	int decide = 0;
 
 	for (int i = 0; i < OUTCOME_MAX; i++)
 		decide += outcome_decides((enum outcome)i);
-	CHECK(decide == OUTCOME_MAX - 3);
+	CHECK(decide == OUTCOME_MAX - 4);
+	CHECK(!outcome_decides(OUTCOME_STALE_REVISION));
 	CHECK(!outcome_decides(OUTCOME_STALE_EPOCH));
 	CHECK(!outcome_decides(OUTCOME_NOT_YET_HERE));
 	CHECK(!outcome_decides(OUTCOME_IGNORED));
@@ -50,6 +51,6 @@ main(void)
 {
 	RUN(every_outcome_has_a_name_that_is_read_back);
 	RUN(other_words_are_no_outcomes);
-	RUN(three_outcomes_decide_nothing);
+	RUN(four_outcomes_decide_nothing);
 	return tap_done();
 }

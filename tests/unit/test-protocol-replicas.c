@@ -275,8 +275,10 @@ damage(struct model *m)
 		return;
 	row = old;
 	row.size ^= 1;
+	rowset_mem_spoil(m->mem, true);
 	if (rows->ops->object_put(rows, &row, &old, NULL) < 0)
 		printf("# object_put failed\n");
+	rowset_mem_spoil(m->mem, false);
 }
 
 static void

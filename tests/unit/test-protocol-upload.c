@@ -254,8 +254,10 @@ spoil(const struct search *search, struct model *m, char event)
 		return;
 	row = old;
 	row.state = UPLOAD_OPEN;
+	rowset_mem_spoil(m->mem, true);
 	if (rows->ops->upload_put(rows, &row, &old, NULL) < 0)
 		printf("# upload_put failed\n");
+	rowset_mem_spoil(m->mem, false);
 }
 
 static uint16_t

@@ -11,6 +11,10 @@
 #include "tap.h"
 
 #define CLUSTER "0123456789abcdef0123456789abcdef"
+/* As it was sent: with what only later programs know, and its spaces. */
+#define SETTINGS                                                     \
+	"{\"cors\": [{\"a\":[1,{}]}], \"versioning\":\"Suspended\"," \
+	" \"x\":\"}\\\"{\"}"
 #define OTHER "fedcba9876543210fedcba9876543210"
 
 static struct buf line; /* what build() made last */
@@ -169,6 +173,22 @@ the_bytes_of_a_record_are_these(void)
 }
 
 static void
+check_seen(const struct record *got)
+{
+	if (got->type == RECORD_BUCKET_CONFIG) {
+		CHECK(got->revision == 0 && got->if_revision == 60);
+		CHECK(bytes_is(got->settings, SETTINGS));
+		CHECK(got->versioning == VERSIONING_SUSPENDED);
+	}
+	if (got->type == RECORD_PUT || got->type == RECORD_DELETE ||
+	    got->type == RECORD_INITIATE || got->type == RECORD_PART ||
+	    got->type == RECORD_COMPLETE)
+		CHECK(got->revision == 70);
+	else
+		CHECK(got->revision == 0);
+}
+
+static void
 every_type_is_read_back(void)
 {
 	static const struct record_part parts[] = { { 1, { 0xaa } },
@@ -192,6 +212,11 @@ every_type_is_read_back(void)
 		made.base_seq = 1000;
 		made.chain[31] = 5;
 		made.partition_count = 32;
+		made.level = 2;
+		made.new_epoch = 9;
+		made.revision = made.type == RECORD_BUCKET_CONFIG ? 0 : 70;
+		made.if_revision = 60;
+		made.settings = bytes_str(SETTINGS);
 		REQUIRE(build(&made) == 0);
 		REQUIRE(parse(&got, NULL) == RECORD_OK);
 		CHECK(got->type == made.type);
@@ -199,6 +224,11 @@ every_type_is_read_back(void)
 			CHECK(got->partition == 17 && got->generation == 2);
 			CHECK(got->base_seq == 1000 && got->chain[31] == 5);
 			CHECK(got->partition_count == 32);
+			CHECK(got->level == 2);
+		} else if (got->type == RECORD_RAISE_EPOCH) {
+			CHECK(got->new_epoch == 9);
+		} else if (got->type == RECORD_RAISE_LEVEL) {
+			CHECK(got->level == 2);
 		} else if (got->type != RECORD_NOOP) {
 			CHECK(bytes_equal(got->bucket, made.bucket));
 			CHECK(got->incarnation == 41);
@@ -214,6 +244,7 @@ every_type_is_read_back(void)
 			    reqid_equal(got->upload_id, id_of(2)));
 		if (got->type == RECORD_PART)
 			CHECK(got->part_number == 10000);
+		check_seen(got);
 		if (got->type == RECORD_COMPLETE) {
 			CHECK(got->part_count == 3);
 			CHECK(got->parts[1].number == 7);
@@ -415,11 +446,158 @@ what_is_no_record_of_this_cluster_is_ignored(void)
 	seal("{\"v\":2,\"type\":\"X\",\"cluster\":\"" CLUSTER "\"");
 	CHECK(parse(&got, OTHER) == RECORD_IGNORED);
 	CHECK(parse(&got, CLUSTER) == RECORD_UNKNOWN);
-	seal("{\"v\":1,\"type\":\"EpochMessage\",\"cluster\":\"" CLUSTER "\"");
+	seal("{\"v\":1,\"type\":\"FooMessage\",\"cluster\":\"" CLUSTER "\"");
 	CHECK(parse(&got, CLUSTER) == RECORD_UNKNOWN);
 	seal("{\"v\":1,\"v\":1,\"type\":\"X\",\"cluster\":\"" CLUSTER "\"");
 	CHECK(parse(&got, CLUSTER) == RECORD_IGNORED);
 	CHECK(got == NULL);
+}
+
+#define HEAD(type)                                              \
+	"{\"v\":1,\"type\":\"" type "\",\"cluster\":\"" CLUSTER \
+	"\",\"epoch\":1,"                                       \
+	"\"requestId\":\"01020304050670088001000000000000\","   \
+	"\"sender\":\"s\""
+#define DELETE HEAD("DeleteMessage")
+#define OBJECT ",\"bucket\":\"b\",\"incarnation\":7,\"key\":\"k\""
+
+/* A member that means something is never ignored by who does not know it. */
+static void
+a_word_that_is_not_known_halts_as_an_unknown_type_does(void)
+{
+	static const char *const unknown[] = { ",\"need\":[\"foo\"]",
+		",\"need\":[\"revision\",\"foo\"]", ",\"need\":[\"\"]",
+		",\"need\":[\"Revision\"]" };
+	static const char *const bad[] = { ",\"need\":\"revision\"",
+		",\"need\":[1]", ",\"need\":{}", ",\"need\":null",
+		/* The word without its member. */
+		",\"need\":[\"revision\"]", ",\"need\":[\"version\"]",
+		",\"need\":[\"revision\"],\"revision\":0",
+		",\"need\":[\"version\"],\"version\":\"NULL\"" };
+	struct record *got = NULL;
+	char text[1024];
+
+	for (size_t i = 0; i < nitems(unknown); i++) {
+		snprintf(text, sizeof(text), "%s%s%s", DELETE, unknown[i],
+		    OBJECT);
+		seal(text);
+		CHECK(parse(&got, CLUSTER) == RECORD_UNKNOWN);
+		CHECK(parse(&got, OTHER) == RECORD_IGNORED);
+	}
+	for (size_t i = 0; i < nitems(bad); i++) {
+		snprintf(text, sizeof(text), "%s%s%s", DELETE, bad[i], OBJECT);
+		seal(text);
+		CHECK(parse(&got, CLUSTER) == RECORD_IGNORED);
+	}
+	/* Also where the record would be ignored for another reason. */
+	seal("{\"v\":1,\"type\":\"NoopMessage\",\"cluster\":\"" CLUSTER
+	     "\",\"need\":[\"foo\"]");
+	CHECK(parse(&got, CLUSTER) == RECORD_UNKNOWN);
+	seal(DELETE ",\"need\":[]" OBJECT);
+	REQUIRE(parse(&got, CLUSTER) == RECORD_OK);
+	record_free(got);
+}
+
+/* Members of a word are read only with it: a program that knows the word and
+ * one that does not must not come to different rows of one record. */
+static void
+a_member_without_its_word_means_nothing(void)
+{
+	struct record *got = NULL;
+
+	seal(DELETE OBJECT ",\"revision\":9,\"version\":\"null\"");
+	REQUIRE(parse(&got, CLUSTER) == RECORD_OK);
+	CHECK(got->revision == 0 && !got->has_version);
+	record_free(got);
+	seal(DELETE ",\"need\":[\"version\",\"revision\"]" OBJECT
+		    ",\"revision\":9,\"version\":\"null\"");
+	REQUIRE(parse(&got, CLUSTER) == RECORD_OK);
+	CHECK(got->revision == 9 && got->has_version && got->version.is_null);
+	record_free(got);
+}
+
+static void
+a_version_is_read_back_with_its_word(void)
+{
+	struct record made = base(RECORD_DELETE);
+	struct record *got = NULL;
+
+	made.bucket = bytes_str("b");
+	made.key = bytes_str("k");
+	made.revision = 12;
+	made.has_version = true;
+	made.version = versionid_of(77, id_of(5));
+	REQUIRE(build(&made) == 0);
+	CHECK(strstr(buf_cstr(&line),
+		  ",\"need\":[\"revision\","
+		  "\"version\"],") != NULL);
+	REQUIRE(parse(&got, CLUSTER) == RECORD_OK);
+	CHECK(got->has_version && got->version.seq == 77);
+	CHECK(versionid_names(&got->version, 77, id_of(5)));
+	record_free(got);
+	/* What needs no word is written as it always was. */
+	made.revision = 0;
+	made.has_version = false;
+	REQUIRE(build(&made) == 0);
+	CHECK(strstr(buf_cstr(&line), "need") == NULL);
+	made.has_version = true;
+	made.if_match = bytes_str("e");
+	CHECK(build(&made) == -ERRC_USAGE);
+}
+
+static void
+a_level_above_ones_own_halts(void)
+{
+	struct record made = base(RECORD_RAISE_LEVEL);
+	struct record *got = NULL;
+
+	CHECK(record_level() == RECORD_LEVEL);
+	made.level = RECORD_LEVEL;
+	REQUIRE(build(&made) == 0);
+	REQUIRE(parse(&got, CLUSTER) == RECORD_OK);
+	CHECK(got->level == RECORD_LEVEL);
+	record_free(got);
+	made.level = RECORD_LEVEL + 1;
+	REQUIRE(build(&made) == 0);
+	CHECK(parse(&got, CLUSTER) == RECORD_UNKNOWN);
+	made.level = 0;
+	CHECK(build(&made) == -ERRC_USAGE);
+	made.level = RECORD_LEVEL_MAX + 1;
+	CHECK(build(&made) == -ERRC_USAGE);
+}
+
+static void
+settings_are_json_that_says_no_nonsense_of_versions(void)
+{
+	static const char *const bad[] = { "[]", "1", "{", "{}x",
+		"{\"versioning\":\"enabled\"}", "{\"versioning\":true}",
+		"{\"versioning\":\"\"}", "{\"versioning\":null}", "{\n}" };
+	struct record made = base(RECORD_BUCKET_CONFIG);
+	struct record *got = NULL;
+
+	made.bucket = bytes_str("b");
+	made.incarnation = 3;
+	made.home = true;
+	for (size_t i = 0; i < nitems(bad); i++) {
+		made.settings = bytes_str(bad[i]);
+		CHECK(build(&made) == -ERRC_USAGE);
+	}
+	made.settings = BYTES_NONE;
+	REQUIRE(build(&made) == 0);
+	REQUIRE(parse(&got, CLUSTER) == RECORD_OK);
+	CHECK(got->versioning == VERSIONING_NEVER);
+	CHECK(bytes_is(got->settings, "{}"));
+	record_free(got);
+	/* Home gives revision and ruling, others are told both. */
+	made.revision = 1;
+	CHECK(build(&made) == -ERRC_USAGE);
+	made.home = false;
+	made.ruling = 2;
+	CHECK(build(&made) == -ERRC_USAGE);
+	made.ruling = 1;
+	CHECK(build(&made) == 0);
+	made.revision = 0;
+	CHECK(build(&made) == -ERRC_USAGE);
 }
 
 /* Each mistake in a line whose CRC is right. */
@@ -606,6 +784,11 @@ main(void)
 	RUN(the_chain_hash_is_sha_256_of_the_last_and_the_covered_bytes);
 	RUN(no_flipped_bit_passes_for_another_record);
 	RUN(what_is_no_record_of_this_cluster_is_ignored);
+	RUN(a_word_that_is_not_known_halts_as_an_unknown_type_does);
+	RUN(a_member_without_its_word_means_nothing);
+	RUN(a_version_is_read_back_with_its_word);
+	RUN(a_level_above_ones_own_halts);
+	RUN(settings_are_json_that_says_no_nonsense_of_versions);
 	RUN(members_that_break_the_format_are_ignored);
 	RUN(hostile_texts_cost_nothing);
 	RUN(what_cannot_be_read_is_not_built);

@@ -201,17 +201,61 @@ meet(void *arg, const struct snapshot_row *row)
 {
 	struct met *met = arg;
 
-	CHECK((row->object != NULL) != (row->part != NULL));
+	CHECK((row->object != NULL) + (row->version != NULL) +
+		(row->part != NULL) ==
+	    1);
 	met->n++;
 	return 0;
+}
+
+/* From now on bucket "b" keeps versions, in the partition. */
+static void
+keep_versions(uint32_t partition)
+{
+	struct record config = nodeworld_record(RECORD_BUCKET_CONFIG, NULL,
+	    nodeworld_id(30));
+
+	config.revision = config.ruling = 1000;
+	config.settings = bytes_str("{\"versioning\":\"Enabled\"}");
+	nodeworld_apply(&w, partition, &config);
+}
+
+/* A version of one key on top of those before it; its shard is nowhere. */
+static void
+put_version(uint32_t partition, uint32_t n)
+{
+	struct record put = nodeworld_put("kept", &blob);
+
+	put.request_id = id_of(n);
+	put.revision = 1000;
+	nodeworld_apply(&w, partition, &put);
+}
+
+/* An older version must be whole, too: it is found by what made it, not by
+ * its key. */
+static void
+older_versions_are_found(void)
+{
+	begin();
+	keep_versions(P);
+	for (uint32_t i = 0; i < 5; i++)
+		put_version(P, i);
+	CHECK(nodeworld_repairs(&w) == 5);
+	forget_queue(5);
+	CHECK(repair_scan(&w.core, NULL) == 0);
+	CHECK(nodeworld_repairs(&w) == 5);
+	end();
 }
 
 static void
 pages_of_any_size_meet_each_row_once(void)
 {
 	begin();
-	for (uint32_t i = 0; i < 40; i++)
+	for (uint32_t i = 0; i < 25; i++)
 		put_missing(P, i);
+	keep_versions(P);
+	for (uint32_t i = 25; i < 40; i++)
+		put_version(P, i);
 	for (size_t max = 1; max <= 50; max += 7) {
 		struct metaquery_place place = { 0 };
 		struct met met = { 0 };
@@ -239,6 +283,7 @@ main(void)
 	RUN(parts_and_small_objects_are_found_too);
 	RUN(an_upload_that_goes_on_is_not_missing);
 	RUN(who_stops_searches_again_next_time);
+	RUN(older_versions_are_found);
 	RUN(pages_of_any_size_meet_each_row_once);
 	return tap_done();
 }

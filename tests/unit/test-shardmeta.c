@@ -55,6 +55,7 @@ open_fresh(void)
 			.generation = 1,
 			.base_seq = 1,
 			.applied = 1,
+			.level = 1,
 		};
 
 		if (shardmeta_add_partition(meta, &row, NULL) < 0)
@@ -94,16 +95,21 @@ put_key(struct rowset *rows, const char *key, enum object_kind kind,
 		.bucket = bytes_str("b"),
 		.key = bytes_str(key),
 		.seq = seq,
+		.changed = seq,
 		.incarnation = 1,
 		.kind = kind,
-		.id = id_of((uint32_t)seq),
 		.size = 10,
 		.etag = "etag",
 		.headers = bytes_str("{}"),
 		.meta = bytes_str("{}"),
 	};
 	struct object_row old;
-	int rc = rows->ops->object_get(rows, row.partition, row.bucket, row.key,
+	int rc;
+
+	if (kind != OBJECT_TOMBSTONE)
+		row.id = id_of((uint32_t)seq);
+	row.blob.shard_count = kind == OBJECT_BLOB ? 1 : 0;
+	rc = rows->ops->object_get(rows, row.partition, row.bucket, row.key,
 	    &old, NULL);
 
 	CHECK(rows->ops->object_put(rows, &row, rc == 0 ? &old : NULL, NULL) ==
@@ -573,6 +579,8 @@ copy_row(void *arg, const struct snapshot_row *row)
 		return ops->bucket_put(copy->to, row->bucket, NULL, NULL);
 	else if (row->object != NULL)
 		return ops->object_put(copy->to, row->object, NULL, NULL);
+	else if (row->version != NULL)
+		return ops->version_put(copy->to, row->version, NULL);
 	else if (row->upload != NULL)
 		return ops->upload_put(copy->to, row->upload, NULL, NULL);
 	else if (row->part != NULL)

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/rows.h"
+#include "store/blobinfo.h"
 
 #include <assert.h>
 
-/*
- *      0  4  data shards       16  4  durable, a bit per shard
- *      4  4  parity shards     20  4  shard count
- *      8  4  cell bytes        24  8  CRC-64/NVME of the content
- *      12 4  erasure set       32  8  per shard, its CRC-64
- */
 size_t
-rows_blob_pack(uint8_t *out, const struct blob_info *blob)
+blobinfo_pack(uint8_t *out, const struct blob_info *blob)
 {
 	assert(blob->shard_count <= ROW_SHARDS_MAX);
 	store_le32(out, blob->geometry.data_shards);
@@ -26,7 +20,7 @@ rows_blob_pack(uint8_t *out, const struct blob_info *blob)
 }
 
 bool
-rows_blob_unpack(struct blob_info *out, struct bytes packed)
+blobinfo_unpack(struct blob_info *out, struct bytes packed)
 {
 	struct blob_info blob = { 0 };
 
