@@ -12,7 +12,7 @@
 
 struct cached {
 	uint64_t until_ms; /* 0: empty */
-	uint64_t incarnation;
+	struct bucket_seen seen;
 	uint32_t partition;
 	uint32_t name_bytes;
 	char name[NAME_MAX_BYTES + 1];
@@ -62,7 +62,7 @@ is_for(const struct cached *c, uint32_t partition, struct bytes name)
 
 bool
 bucketcache_get(struct bucketcache *cache, uint32_t partition,
-    struct bytes name, uint64_t now_ms, uint64_t *incarnation)
+    struct bytes name, uint64_t now_ms, struct bucket_seen *seen)
 {
 	const struct cached *c = slot_of(cache, partition, name);
 	bool found;
@@ -70,14 +70,14 @@ bucketcache_get(struct bucketcache *cache, uint32_t partition,
 	pthread_mutex_lock(&cache->lock);
 	found = is_for(c, partition, name) && now_ms < c->until_ms;
 	if (found)
-		*incarnation = c->incarnation;
+		*seen = c->seen;
 	pthread_mutex_unlock(&cache->lock);
 	return found;
 }
 
 void
 bucketcache_put(struct bucketcache *cache, uint32_t partition,
-    struct bytes name, uint64_t now_ms, uint64_t incarnation)
+    struct bytes name, uint64_t now_ms, const struct bucket_seen *seen)
 {
 	struct cached *c = slot_of(cache, partition, name);
 
@@ -85,7 +85,7 @@ bucketcache_put(struct bucketcache *cache, uint32_t partition,
 		return;
 	pthread_mutex_lock(&cache->lock);
 	c->until_ms = now_ms + BUCKETCACHE_MS;
-	c->incarnation = incarnation;
+	c->seen = *seen;
 	c->partition = partition;
 	c->name_bytes = (uint32_t)name.n;
 	if (name.n > 0)

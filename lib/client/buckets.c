@@ -303,6 +303,62 @@ bucket_delete(struct nodeclient *nc, struct bytes name, enum outcome *out,
 	return rc;
 }
 
+/* Changing its settings. */
+
+/* Home has decided: the others are told, and those that never heard of the
+ * bucket of that, too. */
+static int
+configure_others(struct nodeclient *nc, struct bytes name, uint64_t revision,
+    uint64_t deadline, struct error *err)
+{
+	const struct topology *t = nodeclient_topology(nc);
+	struct placement home = placement_home(t, name);
+	uint32_t *partitions = calloc(t->partition_count, sizeof(*partitions));
+	bool *behind = calloc(t->partition_count, sizeof(*behind));
+	size_t n = 0;
+	int rc = 0;
+
+	if (partitions == NULL || behind == NULL)
+		rc = error_set(err, ERRC_NOMEM, "bucket: out of memory");
+	for (size_t i = 0; rc == 0 && i < t->partition_count; i++)
+		if (t->partitions[i] != home.partition)
+			partitions[n++] = t->partitions[i];
+	if (rc == 0 && n > 0)
+		rc = bucketconfig_tell(nc, name, partitions, n, behind,
+		    deadline, err);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		struct placement place;
+		struct bucket_seen seen;
+
+		if (!behind[i])
+			continue;
+		rc = placement_partition(t, partitions[i], &place, err);
+		if (rc == 0)
+			rc = bucket_see(nc, &place, name, revision, &seen,
+			    deadline, err);
+	}
+	free(partitions);
+	free(behind);
+	return rc;
+}
+
+int
+bucket_configure(struct nodeclient *nc, struct bytes name,
+    bucketconfig_edit_fn *edit, void *arg, enum outcome *out, uint64_t deadline,
+    struct error *err)
+{
+	uint64_t revision = 0;
+	int rc = bucketconfig_decide(nc, name, edit, arg, out, &revision,
+	    deadline, err);
+
+	if (rc < 0 || *out != OUTCOME_DONE)
+		return rc;
+	forget_everywhere(nc, name);
+	rc = configure_others(nc, name, revision, deadline, err);
+	forget_everywhere(nc, name);
+	return rc;
+}
+
 /* Using one. */
 
 void
@@ -335,10 +391,23 @@ roll_forward(struct nodeclient *nc, uint32_t partition, struct bytes bucket,
 	    deadline, err);
 }
 
+/* Tell the partition what it has yet to hear of, the bucket itself first. */
+static int
+bring_up(struct nodeclient *nc, uint32_t partition, struct bytes bucket,
+    const struct bucket_info *here, const struct bucket_info *home,
+    uint64_t deadline, struct error *err)
+{
+	if (here->state == NODEPROTO_OPEN &&
+	    here->incarnation == home->incarnation)
+		return bucketconfig_tell(nc, bucket, &partition, 1, NULL,
+		    deadline, err);
+	return roll_forward(nc, partition, bucket, here, home, deadline, err);
+}
+
 static int
 ensure(struct nodeclient *nc, const struct placement *place,
-    struct bytes bucket, uint64_t *incarnation, uint64_t deadline,
-    struct error *err)
+    struct bytes bucket, uint64_t revision, struct bucket_seen *out,
+    uint64_t deadline, struct error *err)
 {
 	for (unsigned i = 0; i < TRIES_MAX; i++) {
 		struct bucket_info here = { 0 };
@@ -347,8 +416,10 @@ ensure(struct nodeclient *nc, const struct placement *place,
 
 		rc = metaread_bucket(nc, place->partition, bucket, &here,
 		    deadline, err);
-		if (rc == 0 && here.state == NODEPROTO_OPEN) {
-			*incarnation = here.incarnation;
+		if (rc == 0 && here.state == NODEPROTO_OPEN &&
+		    here.revision >= revision) {
+			*out = (struct bucket_seen){ here.incarnation,
+				here.revision, here.versioning };
 			return 0;
 		}
 		if (rc < 0 && rc != -ERRC_NOTFOUND)
@@ -359,7 +430,9 @@ ensure(struct nodeclient *nc, const struct placement *place,
 		if (home.state == NODEPROTO_SEALED)
 			return error_set(err, ERRC_MISMATCH,
 			    "bucket: it is being deleted");
-		rc = roll_forward(nc, place->partition, bucket, &here, &home,
+		/* Home's settings hold, now that they were seen. */
+		revision = KOOP_MAX(revision, home.revision);
+		rc = bring_up(nc, place->partition, bucket, &here, &home,
 		    deadline, err);
 		if (rc < 0)
 			return rc;
@@ -369,23 +442,51 @@ ensure(struct nodeclient *nc, const struct placement *place,
 }
 
 int
-bucket_ensure(struct nodeclient *nc, const struct placement *place,
-    struct bytes bucket, uint64_t *incarnation, uint64_t deadline,
-    struct error *err)
+bucket_see(struct nodeclient *nc, const struct placement *place,
+    struct bytes bucket, uint64_t revision, struct bucket_seen *out,
+    uint64_t deadline, struct error *err)
 {
 	struct bucketcache *cache = nodeclient_buckets(nc);
 	uint64_t began = nodeclient_now(nc);
 	int rc;
 
-	if (bucketcache_get(cache, place->partition, bucket, began,
-		incarnation))
+	if (bucketcache_get(cache, place->partition, bucket, began, out) &&
+	    out->revision >= revision)
 		return 0;
-	rc = ensure(nc, place, bucket, incarnation, deadline, err);
+	rc = ensure(nc, place, bucket, revision, out, deadline, err);
 	/* Valid from when the question was asked, not answered. */
 	if (rc == 0)
-		bucketcache_put(cache, place->partition, bucket, began,
-		    *incarnation);
+		bucketcache_put(cache, place->partition, bucket, began, out);
 	return rc;
+}
+
+int
+bucket_ensure(struct nodeclient *nc, const struct placement *place,
+    struct bytes bucket, uint64_t *incarnation, uint64_t deadline,
+    struct error *err)
+{
+	struct bucket_seen seen;
+	int rc = bucket_see(nc, place, bucket, 0, &seen, deadline, err);
+
+	if (rc == 0)
+		*incarnation = seen.incarnation;
+	return rc;
+}
+
+/* The record says what its writer saw; false: it is another bucket by now. */
+static bool
+take_seen(struct record *record, const struct bucket_seen *seen)
+{
+	static const enum record_versioning of[] = {
+		[NODEPROTO_NEVER] = VERSIONING_NEVER,
+		[NODEPROTO_ENABLED] = VERSIONING_ENABLED,
+		[NODEPROTO_SUSPENDED] = VERSIONING_SUSPENDED,
+	};
+
+	assert(seen->versioning < nitems(of));
+	record->revision = seen->revision;
+	record->versioning = of[seen->versioning];
+	return seen->incarnation == record->incarnation;
 }
 
 int
@@ -397,10 +498,21 @@ bucket_commit(struct nodeclient *nc, const struct placement *place,
 		.partition = place->partition,
 		.record = record,
 	};
+	struct bucket_seen seen;
 	int rc;
 
+	if (record->revision == 0) {
+		rc = bucket_see(nc, place, record->bucket, 0, &seen, deadline,
+		    err);
+		/* The body is here, and what it was read for is over: apply
+		 * says so in the order of the log. */
+		if (rc == 0)
+			(void)take_seen(record, &seen);
+		else if (rc == -ERRC_UNAVAILABLE || rc == -ERRC_NOMEM)
+			return rc;
+	}
 	for (unsigned i = 0; i < 2; i++) {
-		uint64_t incarnation = 0;
+		uint64_t want = record->revision;
 
 		rc = committer_commit_all(nc, &item, 1, deadline, err);
 		if (rc < 0)
@@ -408,14 +520,15 @@ bucket_commit(struct nodeclient *nc, const struct placement *place,
 		if (item.outcome == OUTCOME_DONE)
 			break;
 		bucket_forget(nc, place->partition, record->bucket);
-		if (item.outcome != OUTCOME_NOT_YET_HERE)
+		if (item.outcome != OUTCOME_NOT_YET_HERE &&
+		    item.outcome != OUTCOME_STALE_REVISION)
 			break;
 		/* That decided nothing, and all know it: once more. */
 		item.after_seq = item.seq;
-		rc = bucket_ensure(nc, place, record->bucket, &incarnation,
+		rc = bucket_see(nc, place, record->bucket, want, &seen,
 		    deadline, err);
 		/* Not a 404: a late copy of the record could yet be taken. */
-		if (rc < 0 || incarnation != record->incarnation)
+		if (rc < 0 || !take_seen(record, &seen))
 			break;
 	}
 	if (!outcome_decides(item.outcome))

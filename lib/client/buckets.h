@@ -6,6 +6,8 @@
 
 #include "base/bytes.h"
 #include "base/compiler.h"
+#include "client/bucketcache.h"
+#include "client/bucketconfig.h"
 #include "commit/outcome.h"
 
 /*
@@ -43,6 +45,17 @@ KOOP_MUST int bucket_delete(struct nodeclient *nc, struct bytes name,
     enum outcome *out, uint64_t deadline, struct error *err);
 
 /*
+ * Change settings: decided at home, told to all partitions before it is DONE.
+ * OUTCOME_NO_SUCH_BUCKET.  They are a JSON object; PutBucketVersioning sets
+ * "versioning" to "Enabled" or "Suspended" in it, which then never goes
+ * (ERRC_UNAVAILABLE).  metaread_settings() reads them.  When it fails half-way,
+ * whoever meets a partition that was not told tells it.
+ */
+KOOP_MUST int bucket_configure(struct nodeclient *nc, struct bytes name,
+    bucketconfig_edit_fn *edit, void *arg, enum outcome *out, uint64_t deadline,
+    struct error *err);
+
+/*
  * Make sure, before a body is read, that the object's partition holds the
  * bucket; finishes a create that stopped half-way, and an attempt to delete
  * that is undecided for 5 s.  ERRC_NOTFOUND: no such bucket.
@@ -51,6 +64,11 @@ KOOP_MUST int bucket_delete(struct nodeclient *nc, struct bytes name,
 KOOP_MUST int bucket_ensure(struct nodeclient *nc,
     const struct placement *place, struct bytes bucket, uint64_t *incarnation,
     uint64_t deadline, struct error *err);
+/* The same, and all that is seen of it there; settings of that revision at
+ * least (0: any) are told to the partition when it is behind. */
+KOOP_MUST int bucket_see(struct nodeclient *nc, const struct placement *place,
+    struct bytes bucket, uint64_t revision, struct bucket_seen *out,
+    uint64_t deadline, struct error *err);
 
 /* Forget what the cache says of a bucket in one partition. */
 void bucket_forget(struct nodeclient *nc, uint32_t partition,
@@ -58,9 +76,19 @@ void bucket_forget(struct nodeclient *nc, uint32_t partition,
 
 /*
  * committer_commit() of a record that belongs to an object: a refusal drops
- * the cache; not_yet_here rolls the bucket forward and appends once more
- * (that outcome decided nothing); what still decides nothing is
- * ERRC_UNAVAILABLE.  The record's bucket and incarnation must be set.
+ * the cache; not_yet_here rolls the bucket and its settings forward,
+ * stale_revision looks at the settings again, and both append once more (those
+ * outcomes decided nothing); what still decides nothing is ERRC_UNAVAILABLE.
+ * The record's bucket and incarnation must be set; with revision 0 the one
+ * that is seen in the partition is taken.
+ *
+ * revision and versioning of the record are then those that it was applied
+ * with: with OUTCOME_DONE a Put, a Complete, or a Delete without version made
+ * the version "null" unless versioning is VERSIONING_ENABLED, and else
+ * versionid_of(seq, request id; of a Complete: upload id).  Where it is not
+ * VERSIONING_NEVER, that Delete made a delete marker; OUTCOME_SEALED is then
+ * possible for it, too.  A Complete that came again has the first one's
+ * version: look it up.
  */
 KOOP_MUST int bucket_commit(struct nodeclient *nc,
     const struct placement *place, struct record *record, enum outcome *out,

@@ -186,6 +186,15 @@ metaread_object(struct nodeclient *nc, struct bytes bucket, struct bytes key,
     struct object_info *out, struct buf *inline_bytes, uint64_t deadline,
     struct error *err)
 {
+	return metaread_version(nc, bucket, key, NULL, out, inline_bytes,
+	    deadline, err);
+}
+
+int
+metaread_version(struct nodeclient *nc, struct bytes bucket, struct bytes key,
+    const struct versionid *version, struct object_info *out,
+    struct buf *inline_bytes, uint64_t deadline, struct error *err)
+{
 	struct object_read read = {
 		.nc = nc,
 		.place = placement_of(nodeclient_topology(nc), bucket, key),
@@ -194,7 +203,12 @@ metaread_object(struct nodeclient *nc, struct bytes bucket, struct bytes key,
 	struct buf target = buf_make(HTTPREQ_TARGET_MAX);
 	int rc;
 
-	nodeproto_target_object(&target, read.place.partition, bucket, key);
+	if (version != NULL)
+		nodeproto_target_version(&target, read.place.partition, bucket,
+		    key, version);
+	else
+		nodeproto_target_object(&target, read.place.partition, bucket,
+		    key);
 	if (buf_failed(&target))
 		rc = error_set(err, ERRC_USAGE, "object: name too long");
 	else
@@ -215,6 +229,7 @@ metaread_object(struct nodeclient *nc, struct bytes bucket, struct bytes key,
 
 struct bucket_read {
 	struct bucket_info info;
+	struct buf *settings; /* NULL: not asked for */
 	bool found;
 };
 
@@ -238,12 +253,21 @@ take_bucket(void *arg, const struct metaanswer *answer, uint64_t *seq)
 	    nodeline_bucket_parse(&line, body, NULL) < 0 ||
 	    line.kind != NODELINE_ITEM)
 		return -ERRC_PROTOCOL;
+	if (read->settings != NULL) {
+		buf_clear(read->settings);
+		if (nodeline_bucket_settings(read->settings, body, NULL) < 0)
+			return -ERRC_PROTOCOL;
+	}
 	memset(&read->info, 0, sizeof(read->info));
 	read->info.incarnation = line.incarnation;
 	read->info.state = line.state;
 	read->info.created_ms = line.created_ms;
 	read->info.attempt = line.attempt;
 	read->info.sealed_at_ms = line.sealed_ms;
+	read->info.revision = line.revision;
+	read->info.ruling = line.ruling;
+	read->info.versioning = line.versioning;
+	read->info.level = answer->at.level;
 	read->info.at = answer->at.applied;
 	memcpy(read->info.owner, line.owner, sizeof(read->info.owner));
 	read->found = true;
@@ -254,14 +278,23 @@ int
 metaread_bucket(struct nodeclient *nc, uint32_t partition, struct bytes name,
     struct bucket_info *out, uint64_t deadline, struct error *err)
 {
-	struct bucket_read read = { 0 };
+	return metaread_settings(nc, partition, name, out, NULL, deadline, err);
+}
+
+int
+metaread_settings(struct nodeclient *nc, uint32_t partition, struct bytes name,
+    struct bucket_info *out, struct buf *settings, uint64_t deadline,
+    struct error *err)
+{
+	struct bucket_read read = { .settings = settings };
 	struct buf target = buf_make(HTTPREQ_TARGET_MAX);
 	struct placement place;
 	struct metaone one = {
 		.nc = nc,
 		.place = &place,
 		.method = "GET",
-		.body_max = NODELINE_MAX,
+		.body_max = settings != NULL ? NODELINE_BUCKET_MAX :
+					       NODELINE_MAX,
 		.whole_partition = true,
 		.take = take_bucket,
 		.arg = &read,
@@ -273,6 +306,8 @@ metaread_bucket(struct nodeclient *nc, uint32_t partition, struct bytes name,
 	if (rc < 0)
 		return rc;
 	nodeproto_target_bucket(&target, partition, name);
+	if (settings != NULL)
+		buf_addstr(&target, "?settings");
 	one.target = buf_cstr(&target);
 	if (buf_failed(&target))
 		rc = error_set(err, ERRC_USAGE, "bucket: name too long");

@@ -11,7 +11,7 @@
 #include "base/random.h"
 #include "codec/stripe.h"
 #include "wire/nodeline.h"
-#include "wire/nodeproto.h"
+#include "wire/nodeproto_info.h"
 
 /*
  * Reading metadata as protocol.md section 7 says: an answer is given only
@@ -20,24 +20,24 @@
  * end answers; else, and whenever that does not come to a result, the read
  * quorum does.  Stopped nodes are hedged, so they cost milliseconds.
  *
- * deadline is monotonic milliseconds (nodeclient_now() + NODECLIENT_READ_MS).
- * ERRC_UNAVAILABLE when it passes.  ERRC_NOTFOUND only from voting nodes, and
- * only once it may be said.  Threads: any number.
+ * deadline is monotonic ms (nodeclient_now() + NODECLIENT_READ_MS), then
+ * ERRC_UNAVAILABLE.  ERRC_NOTFOUND only once it may be said.  Any threads.
  */
 
 struct buf;
 struct error;
 struct nodeclient;
 
-/*
- * The latest version of bucket/key.  On ERRC_NOTFOUND *out is filled all the
- * same: its bucket state tells "no such bucket" from "no such key".  With
- * inline_bytes the bytes of an inline object come along; pass NULL to only
- * look (HEAD).
- */
+/* The latest version of bucket/key.  On ERRC_NOTFOUND *out is filled, too: its
+ * bucket state tells "no such bucket" from "no such key".  With inline_bytes
+ * those of an inline object come along; NULL only looks (HEAD). */
 KOOP_MUST int metaread_object(struct nodeclient *nc, struct bytes bucket,
     struct bytes key, struct object_info *out, struct buf *inline_bytes,
     uint64_t deadline, struct error *err);
+/* Of that name, NULL: the newest.  ERRC_NOTFOUND, out->marker: a marker. */
+KOOP_MUST int metaread_version(struct nodeclient *nc, struct bytes bucket,
+    struct bytes key, const struct versionid *version, struct object_info *out,
+    struct buf *inline_bytes, uint64_t deadline, struct error *err);
 
 struct bucket_info {
 	uint64_t incarnation;
@@ -46,7 +46,10 @@ struct bucket_info {
 	uint64_t created_ms;
 	uint64_t attempt; /* of a deletion, when sealed; else 0 */
 	uint64_t sealed_at_ms;
-	uint64_t at; /* the partition's seq that this was read at */
+	uint64_t revision, ruling; /* of the settings, 0: never set */
+	enum nodeproto_versioning versioning;
+	uint32_t level; /* of the partition, for writers */
+	uint64_t at;    /* the partition's seq that this was read at */
 };
 
 /* One partition's row of a bucket.  ERRC_NOTFOUND: never heard of it there
@@ -55,6 +58,10 @@ KOOP_MUST int metaread_bucket(struct nodeclient *nc, uint32_t partition,
     struct bytes name, struct bucket_info *out, uint64_t deadline,
     struct error *err);
 
+/* The same with its settings ("{}" when never set). */
+KOOP_MUST int metaread_settings(struct nodeclient *nc, uint32_t partition,
+    struct bytes name, struct bucket_info *out, struct buf *settings,
+    uint64_t deadline, struct error *err);
 /* Does the bucket exist (home partition, not deleted)?  ERRC_NOTFOUND. */
 KOOP_MUST int metaread_home(struct nodeclient *nc, struct bytes name,
     struct bucket_info *out, uint64_t deadline, struct error *err);
@@ -67,15 +74,16 @@ struct list_entry {
 	uint64_t size;
 	const char *etag; /* without quotes */
 	uint64_t modified_ms;
-	/* uploads */
-	struct reqid upload_id;
+	struct reqid upload_id;           /* uploads */
+	char version[VERSIONID_TEXT + 1]; /* as S3 shows it, or "null" */
+	bool marker, latest;
 };
 typedef int metaread_list_fn(void *arg, const struct list_entry *entry);
 
 struct list_query {
 	struct bytes bucket, prefix, delimiter;
 	struct bytes start_after;  /* objects; key-marker of uploads */
-	struct bytes upload_after; /* upload-id-marker, hex */
+	struct bytes upload_after; /* upload-id-marker, hex; version's */
 	uint32_t max;              /* 1 to 1000 */
 	uint64_t incarnation;      /* of the bucket; 0: whichever */
 };
@@ -91,6 +99,11 @@ KOOP_MUST int metaread_list(struct nodeclient *nc, const struct list_query *q,
     metaread_list_fn *fn, void *arg, struct list_end *end, uint64_t deadline,
     struct error *err);
 KOOP_MUST int metaread_uploads(struct nodeclient *nc,
+    const struct list_query *q, metaread_list_fn *fn, void *arg,
+    struct list_end *end, uint64_t deadline, struct error *err);
+
+/* Versions and delete markers: by key, then newest first. */
+KOOP_MUST int metaread_versions(struct nodeclient *nc,
     const struct list_query *q, metaread_list_fn *fn, void *arg,
     struct list_end *end, uint64_t deadline, struct error *err);
 

@@ -45,7 +45,7 @@ struct set_page {
 	struct nodeline_bucket bucket;
 };
 
-enum page_kind { PAGE_LIST, PAGE_UPLOADS, PAGE_BUCKETS };
+enum page_kind { PAGE_LIST, PAGE_UPLOADS, PAGE_VERSIONS, PAGE_BUCKETS };
 
 struct paging {
 	struct nodeclient *nc;
@@ -160,6 +160,7 @@ fill_request(const struct paging *p, struct metaask *ask, struct buf *target,
 	static const char *const path[] = {
 		[PAGE_LIST] = "/list",
 		[PAGE_UPLOADS] = "/uploads",
+		[PAGE_VERSIONS] = "/versions",
 		[PAGE_BUCKETS] = "/buckets",
 	};
 	bool form;
@@ -240,6 +241,8 @@ next_line(struct paging *p, struct set_page *page, struct error *err)
 		rc = nodeline_list_parse(&page->line, rest, err);
 	else if (p->kind == PAGE_UPLOADS)
 		rc = nodeline_upload_parse(&page->line, rest, err);
+	else if (p->kind == PAGE_VERSIONS)
+		rc = nodeline_version_parse(&page->line, rest, err);
 	else
 		rc = nodeline_bucket_parse(&page->bucket, rest, err);
 	if (rc < 0)
@@ -391,20 +394,31 @@ add_parameter(struct buf *query, const char *name, struct bytes value)
 static void
 print_query(struct buf *query, enum page_kind kind, const struct list_query *q)
 {
-	bool uploads = kind == PAGE_UPLOADS;
-
 	add_parameter(query, "bucket", q->bucket);
 	add_parameter(query, "prefix", q->prefix);
 	add_parameter(query, "delimiter", q->delimiter);
-	add_parameter(query, uploads ? "key-marker" : "start-after",
+	add_parameter(query, kind == PAGE_LIST ? "start-after" : "key-marker",
 	    q->start_after);
-	if (uploads)
+	if (kind == PAGE_UPLOADS)
 		add_parameter(query, "upload-id-marker", q->upload_after);
+	if (kind == PAGE_VERSIONS)
+		add_parameter(query, "version-id-marker", q->upload_after);
 	if (q->incarnation != 0)
 		buf_printf(query, "incarnation=%" PRIu64 "&", q->incarnation);
-	buf_printf(query,
-	    "%s=%" PRIu32 "&timeout=%d&at=", uploads ? "max" : "max-keys",
-	    q->max, NODE_WAIT_MS);
+	buf_printf(query, "%s=%" PRIu32 "&timeout=%d&at=",
+	    kind == PAGE_LIST ? "max-keys" : "max", q->max, NODE_WAIT_MS);
+}
+
+/* The name under which S3 shows it. */
+static void
+show_version(char out[static VERSIONID_TEXT + 1],
+    const struct nodeline_key *line)
+{
+	struct versionid name = line->version;
+
+	if (line->is_null)
+		name = (struct versionid){ .is_null = true };
+	versionid_format(out, &name);
 }
 
 static int
@@ -419,9 +433,14 @@ give_merged(const struct merged *m, metaread_list_fn *fn, void *arg)
 			.etag = line->etag,
 			.modified_ms = line->modified_ms,
 			.upload_id = line->upload,
+			.marker = line->marker,
+			.latest = line->latest,
 		};
-		int rc = fn(arg, &entry);
+		int rc;
 
+		if (line->version.seq != 0)
+			show_version(entry.version, line);
+		rc = fn(arg, &entry);
 		if (rc != 0)
 			return rc;
 	}
@@ -429,13 +448,15 @@ give_merged(const struct merged *m, metaread_list_fn *fn, void *arg)
 }
 
 static int
-end_page(const struct merged *m, struct list_end *end, struct error *err)
+end_page(enum page_kind kind, const struct merged *m, struct list_end *end,
+    struct error *err)
 {
 	const struct nodeline_key *last = m->count > 0 ?
 	    &m->line[m->count - 1] :
 	    NULL;
-	char id[REQID_HEX + 1];
+	char id[VERSIONID_TEXT + 1];
 
+	_Static_assert(REQID_HEX <= VERSIONID_TEXT, "room for both");
 	end->truncated = m->truncated && last != NULL;
 	if (end->next != NULL)
 		buf_clear(end->next);
@@ -449,7 +470,12 @@ end_page(const struct merged *m, struct list_end *end, struct error *err)
 			return error_set(err, ERRC_NOMEM,
 			    "list: out of memory");
 	}
-	if (end->next_upload != NULL && last->kind == NODELINE_ITEM) {
+	if (end->next_upload != NULL && last->kind == NODELINE_ITEM &&
+	    kind == PAGE_VERSIONS) {
+		/* Also of a "null" one: whoever goes on may find it gone. */
+		versionid_format(id, &last->version);
+		buf_addstr(end->next_upload, id);
+	} else if (end->next_upload != NULL && last->kind == NODELINE_ITEM) {
 		reqid_format(id, last->upload);
 		buf_addstr(end->next_upload, id);
 	}
@@ -494,7 +520,7 @@ list_keys(struct nodeclient *nc, enum page_kind kind,
 		return error_set(err, ERRC_NOMEM, "list: out of memory");
 	rc = read_page(nc, kind, q, &merged, deadline, err);
 	if (rc == 0)
-		rc = end_page(&merged, end, err);
+		rc = end_page(kind, &merged, end, err);
 	if (rc == 0)
 		rc = give_merged(&merged, fn, arg);
 	free(merged.line);
@@ -515,6 +541,14 @@ metaread_uploads(struct nodeclient *nc, const struct list_query *q,
     struct error *err)
 {
 	return list_keys(nc, PAGE_UPLOADS, q, fn, arg, end, deadline, err);
+}
+
+int
+metaread_versions(struct nodeclient *nc, const struct list_query *q,
+    metaread_list_fn *fn, void *arg, struct list_end *end, uint64_t deadline,
+    struct error *err)
+{
+	return list_keys(nc, PAGE_VERSIONS, q, fn, arg, end, deadline, err);
 }
 
 static int
@@ -572,6 +606,9 @@ give_buckets(const struct nodeline_bucket *all, size_t count,
 			.created_ms = all[i].created_ms,
 			.attempt = all[i].attempt,
 			.sealed_at_ms = all[i].sealed_ms,
+			.revision = all[i].revision,
+			.ruling = all[i].ruling,
+			.versioning = all[i].versioning,
 		};
 		int rc;
 

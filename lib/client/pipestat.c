@@ -13,7 +13,7 @@
 #include "client/nodeclient.h"
 #include "cluster/jsontext.h"
 #include "cluster/placement.h"
-#include "wire/nodeproto.h"
+#include "wire/nodeproto_info.h"
 
 #define JSON_DEPTH 4
 

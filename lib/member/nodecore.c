@@ -11,6 +11,7 @@
 #include "cluster/quorum.h"
 #include "commit/positions.h"
 #include "commit/outcome.h"
+#include "commit/record_type.h"
 #include "member/watermark.h"
 #include "store/metaquery.h"
 #include "wire/nodeproto.h"
@@ -67,6 +68,8 @@ nodecore_position(const struct nodecore *core, const struct partition_row *row,
 		.applied = row->applied,
 		.stable = nodecore_stable(core, row->partition),
 		.epoch = row->epoch,
+		.level = row->level,
+		.knows = record_level(),
 		.voting = index >= 0 &&
 		    watermark_voting(core->wm, (size_t)index),
 	};

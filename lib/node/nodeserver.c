@@ -61,6 +61,8 @@ static const struct route routes[] = {
 	{ "POST", "list", FORM, nodeserver_list },
 	{ "GET", "uploads", 0, nodeserver_uploads },
 	{ "POST", "uploads", FORM, nodeserver_uploads },
+	{ "GET", "versions", 0, nodeserver_versions },
+	{ "POST", "versions", FORM, nodeserver_versions },
 	{ "GET", "parts", PARTITION, nodeserver_parts },
 	{ "PUT", "lease", PARTITION, nodeserver_lease },
 	{ "POST", "repair", PARTITION, nodeserver_repair },

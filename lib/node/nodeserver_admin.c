@@ -11,6 +11,7 @@
 #include "base/metric.h"
 #include "base/nowait.h"
 #include "commit/commitlog.h"
+#include "commit/record_type.h"
 #include "member/lastread.h"
 #include "member/nodecore.h"
 #include "node/applier.h"
@@ -241,9 +242,10 @@ nodeserver_health(struct nodeserver_call *call)
 	}
 	buf_printf(&body,
 	    "{\"status\":\"%s\",\"version\":\"%s\",\"cluster\":\"%s\""
-	    ",\"set\":%" PRIu32 ",\"index\":%" PRIu32 ",\"disk\":\"%s\"",
+	    ",\"level\":%u,\"set\":%" PRIu32 ",\"index\":%" PRIu32
+	    ",\"disk\":\"%s\"",
 	    health_word(&census, core), KOOP_VERSION, core->cluster,
-	    core->set.number, core->index, core->disk);
+	    record_level(), core->set.number, core->index, core->disk);
 	buf_printf(&body,
 	    ",\"voting\":%zu,\"halted\":%zu,\"count\":%zu"
 	    ",\"repairs\":%" PRIu64 ",\"garbage\":%" PRIu64

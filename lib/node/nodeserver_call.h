@@ -10,7 +10,7 @@
 #include "base/compiler.h"
 #include "http/httpd.h"
 #include "http/httpreq.h"
-#include "wire/nodeproto.h"
+#include "wire/nodeproto_info.h"
 
 /*
  * One request, as the parts of the server see it.  Belongs to the thread of
@@ -104,6 +104,7 @@ void nodeserver_parts(struct nodeserver_call *call);
 /* nodeserver_page.c */
 void nodeserver_list(struct nodeserver_call *call);
 void nodeserver_uploads(struct nodeserver_call *call);
+void nodeserver_versions(struct nodeserver_call *call);
 void nodeserver_buckets(struct nodeserver_call *call);
 
 /* nodeserver_applied.c */

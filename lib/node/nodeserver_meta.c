@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "member/lastread.h"
 #include "member/nodecore.h"
-#include "store/metaquery.h"
+#include "store/metaquery_version.h"
 #include "store/shardfile.h"
 #include "wire/nodeline.h"
 
@@ -29,6 +29,19 @@ json_text(struct bytes json)
 			     strndup((const char *)json.p, json.n);
 }
 
+/* What a row and a row line say of a bucket's versions. */
+static enum nodeproto_versioning
+versioning_word(enum bucket_versioning versioning)
+{
+	static const enum nodeproto_versioning of[] = {
+		[BUCKET_NEVER] = NODEPROTO_NEVER,
+		[BUCKET_ENABLED] = NODEPROTO_ENABLED,
+		[BUCKET_SUSPENDED] = NODEPROTO_SUSPENDED,
+	};
+
+	return of[versioning];
+}
+
 /* A row of an earlier incarnation of the bucket is no version any more. */
 static int
 fill_version(struct object_info *info, const struct object_row *row,
@@ -40,15 +53,21 @@ fill_version(struct object_info *info, const struct object_row *row,
 		[OBJECT_MULTIPART] = NODEPROTO_MULTIPART,
 	};
 
-	info->at.row_seq = row->seq;
 	if (row->kind == OBJECT_TOMBSTONE || info->bucket == NODEPROTO_NONE ||
 	    row->incarnation != info->incarnation)
+		return 0;
+	if (row->is_null)
+		info->version = (struct versionid){ .is_null = true };
+	else
+		info->version = versionid_of(row->seq, row->id);
+	info->modified_ms = row->modified_ms;
+	info->marker = row->kind == OBJECT_MARKER;
+	if (info->marker)
 		return 0;
 	info->found = true;
 	info->kind = kinds[row->kind];
 	info->id = row->id;
 	info->size = row->size;
-	info->modified_ms = row->modified_ms;
 	memcpy(info->etag, row->etag, sizeof(info->etag));
 	info->geometry = row->blob.geometry;
 	info->set = row->blob.set;
@@ -64,9 +83,32 @@ fill_version(struct object_info *info, const struct object_row *row,
 	return 0;
 }
 
+/* The version that is asked for, when it is not the newest, whose row is out.
+ */
+static int
+find_version(struct nodeserver_call *call, struct metaquery *read,
+    const struct versionid *want, struct object_row *out, struct error *err)
+{
+	struct bytes bucket = bytes_of(call->store.bucket,
+	    call->store.bucket_bytes);
+	struct bytes key = bytes_of(call->store.key, call->store.key_bytes);
+	int rc;
+
+	if (want->is_null)
+		return metaquery_version_null(read, call->partition, bucket,
+		    key, out, err);
+	rc = metaquery_version(read, call->partition, bucket, key, want->seq,
+	    out, err);
+	/* The seq is some record's, the name another's: no version. */
+	if (rc == 0 && !versionid_names(want, out->seq, out->id))
+		return -ERRC_NOTFOUND;
+	return rc;
+}
+
+/* want NULL: the newest. */
 static int
 fill_info(struct nodeserver_call *call, struct metaquery *read,
-    struct object_info *info, struct error *err)
+    const struct versionid *want, struct object_info *info, struct error *err)
 {
 	struct bytes bucket = bytes_of(call->store.bucket,
 	    call->store.bucket_bytes);
@@ -80,10 +122,18 @@ fill_info(struct nodeserver_call *call, struct metaquery *read,
 		info->bucket = b.state == BUCKET_OPEN ? NODEPROTO_OPEN :
 							NODEPROTO_SEALED;
 		info->incarnation = b.incarnation;
+		info->revision = b.revision;
+		info->versioning = versioning_word(b.versioning);
 	} else if (rc != 0 && rc != -ERRC_NOTFOUND) {
 		return rc;
 	}
 	rc = metaquery_object(read, call->partition, bucket, key, &o, err);
+	/* The reader holds its answer until c nodes have what changed the key
+	 * last, of whichever version (protocol.md 7.2). */
+	if (rc == 0)
+		info->at.row_seq = o.changed;
+	if (rc == 0 && want != NULL)
+		rc = find_version(call, read, want, &o, err);
 	if (rc == 0)
 		return fill_version(info, &o, call->core, err);
 	return rc == -ERRC_NOTFOUND ? 0 : rc;
@@ -146,16 +196,38 @@ send_version(struct nodeserver_call *call, const struct object_info *info,
 	}
 }
 
+/* versionId=NAME; false: it is there and no name of a version. */
+static bool
+parse_version(struct nodeserver_call *call, struct versionid *out,
+    const struct versionid **want)
+{
+	const char *text = httpreq_query_get(&call->query, "versionId");
+
+	*want = NULL;
+	if (text == NULL)
+		return true;
+	*want = out;
+	if (versionid_parse(out, bytes_str(text)))
+		return true;
+	nodeserver_refuse(call, 400, "versionId: not the name of a version");
+	return false;
+}
+
 static void
 get_version(struct nodeserver_call *call)
 {
 	struct object_info info = { 0 };
+	const struct versionid *want;
+	struct versionid version;
 	struct content content = { .fd = -1, .whole = buf_make(INLINE_MAX) };
 	struct partition_row row;
 	struct error err = { 0 };
-	struct metaquery *read = nodeserver_read(call, &row);
+	struct metaquery *read;
 	int rc;
 
+	if (!parse_version(call, &version, &want))
+		return;
+	read = nodeserver_read(call, &row);
 	if (read == NULL)
 		return;
 	atomic_fetch_add(&call->core->counters.meta_reads, 1);
@@ -164,7 +236,7 @@ get_version(struct nodeserver_call *call)
 		return;
 	}
 	nodecore_position(call->core, &row, &info.at);
-	rc = fill_info(call, read, &info, &err);
+	rc = fill_info(call, read, want, &info, &err);
 	if (rc == 0 && info.found)
 		rc = read_inline(read, &info, &content, &err);
 	metaquery_end(read);
@@ -205,6 +277,9 @@ nodeserver_bucket_line(struct nodeline_bucket *out,
 		.attempt = row->attempt,
 		.created_ms = row->created_ms,
 		.sealed_ms = row->sealed_ms,
+		.revision = row->revision,
+		.ruling = row->ruling,
+		.versioning = versioning_word(row->versioning),
 	};
 	if (name > 0)
 		memcpy(out->name, row->name.p, name);
@@ -219,7 +294,7 @@ nodeserver_bucket(struct nodeserver_call *call)
 	struct partition_row row;
 	struct bucket_row b;
 	struct error err = { 0 };
-	struct buf body = buf_make(NODELINE_MAX);
+	struct buf body = buf_make(NODELINE_BUCKET_MAX);
 	struct metaquery *read;
 	char *name = NULL;
 	size_t n;
@@ -239,6 +314,8 @@ nodeserver_bucket(struct nodeserver_call *call)
 	nodeserver_position(call, &row);
 	if (rc == 0) {
 		nodeserver_bucket_line(&line, &b);
+		if (httpreq_query_get(&call->query, "settings") != NULL)
+			line.settings = b.settings;
 		nodeline_bucket_print(&body, &line);
 		httpd_reply_header(call->req, "Content-Type",
 		    "application/json");

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "member/nodecore.h"
 #include "member/watermark.h"
-#include "store/metaquery.h"
+#include "store/metaquery_version.h"
 #include "wire/nodeline.h"
 
 #define PAGE_MAX 1000
@@ -17,8 +17,9 @@
 struct page {
 	struct buf body;
 	struct nodeline_key line; /* the last one */
-	bool uploads;
 };
+
+enum what { KEYS, UPLOADS, VERSIONS };
 
 static void
 set_name(struct nodeline_key *line, struct bytes name)
@@ -40,10 +41,33 @@ add_object(void *arg, const struct object_row *row, struct bytes prefix)
 	if (row != NULL) {
 		line->size = row->size;
 		line->modified_ms = row->modified_ms;
-		line->seq = row->seq;
+		line->seq = row->changed;
 		memcpy(line->etag, row->etag, sizeof(line->etag));
 	}
 	nodeline_list_print(&page->body, line);
+	return 0;
+}
+
+static int
+add_version(void *arg, const struct object_row *row, bool latest,
+    struct bytes prefix)
+{
+	struct page *page = arg;
+	struct nodeline_key *line = &page->line;
+
+	line->kind = row == NULL ? NODELINE_PREFIX : NODELINE_ITEM;
+	set_name(line, row == NULL ? prefix : row->key);
+	if (row != NULL) {
+		line->size = row->size;
+		line->modified_ms = row->modified_ms;
+		line->seq = row->changed;
+		line->version = versionid_of(row->seq, row->id);
+		line->is_null = row->is_null;
+		line->marker = row->kind == OBJECT_MARKER;
+		line->latest = latest;
+		memcpy(line->etag, row->etag, sizeof(line->etag));
+	}
+	nodeline_version_print(&page->body, line);
 	return 0;
 }
 
@@ -72,18 +96,34 @@ parameter(struct nodeserver_call *call, const char *name)
 	return v == NULL ? BYTES_NONE : bytes_str(v);
 }
 
+/* Where in the versions of the key that was given last the page begins. */
 static bool
-parse_query(struct nodeserver_call *call, struct list_query *q, bool uploads)
+parse_marker(struct nodeserver_call *call, struct list_query *q)
 {
+	struct bytes text = parameter(call, "version-id-marker");
+	struct versionid version;
+
+	if (text.n == 0)
+		return true;
+	if (!versionid_parse(&version, text) || version.is_null)
+		return false;
+	q->after_seq = version.seq;
+	return true;
+}
+
+static bool
+parse_query(struct nodeserver_call *call, struct list_query *q, enum what what)
+{
+	bool uploads = what == UPLOADS;
 	uint64_t max = PAGE_MAX;
 	struct bytes id = parameter(call, "upload-id-marker");
 
 	q->bucket = parameter(call, "bucket");
 	q->prefix = parameter(call, "prefix");
 	q->delimiter = parameter(call, "delimiter");
-	q->after = parameter(call, uploads ? "key-marker" : "start-after");
-	if (q->bucket.n == 0 ||
-	    !nodeserver_number(call, uploads ? "max" : "max-keys", &max,
+	q->after = parameter(call, what == KEYS ? "start-after" : "key-marker");
+	if (q->bucket.n == 0 || (what == VERSIONS && !parse_marker(call, q)) ||
+	    !nodeserver_number(call, what == KEYS ? "max-keys" : "max", &max,
 		PAGE_MAX) ||
 	    !nodeserver_number(call, "incarnation", &q->incarnation,
 		INT64_MAX) ||
@@ -96,8 +136,19 @@ parse_query(struct nodeserver_call *call, struct list_query *q, bool uploads)
 	return true;
 }
 
+static int
+read_page(struct metaquery *read, enum what what, const struct list_query *q,
+    struct list_end *end, struct page *page, struct error *err)
+{
+	if (what == UPLOADS)
+		return metaquery_uploads(read, q, end, add_upload, page, err);
+	if (what == VERSIONS)
+		return metaquery_versions(read, q, end, add_version, page, err);
+	return metaquery_list(read, q, end, add_object, page, err);
+}
+
 static void
-send_page(struct nodeserver_call *call, bool uploads)
+send_page(struct nodeserver_call *call, enum what what)
 {
 	struct page page = { .body = buf_make(PAGE_BYTES) };
 	struct list_query query = { 0 };
@@ -106,20 +157,17 @@ send_page(struct nodeserver_call *call, bool uploads)
 	struct error err = { 0 };
 	int rc;
 
-	if (!parse_query(call, &query, uploads) || !nodeserver_wait_at(call) ||
+	if (!parse_query(call, &query, what) || !nodeserver_wait_at(call) ||
 	    !nodeserver_all_vote(call))
 		return;
 	atomic_fetch_add(&call->core->counters.meta_reads, 1);
 	rc = metaquery_begin(&read, call->core->meta, &err);
 	if (rc == 0)
-		rc = uploads ?
-		    metaquery_uploads(read, &query, &end, add_upload, &page,
-			&err) :
-		    metaquery_list(read, &query, &end, add_object, &page, &err);
+		rc = read_page(read, what, &query, &end, &page, &err);
 	metaquery_end(read);
 	page.line.kind = NODELINE_END;
 	page.line.truncated = end.truncated;
-	if (uploads)
+	if (what == UPLOADS)
 		nodeline_upload_print(&page.body, &page.line);
 	else
 		nodeline_list_print(&page.body, &page.line);
@@ -135,13 +183,19 @@ send_page(struct nodeserver_call *call, bool uploads)
 void
 nodeserver_list(struct nodeserver_call *call)
 {
-	send_page(call, false);
+	send_page(call, KEYS);
 }
 
 void
 nodeserver_uploads(struct nodeserver_call *call)
 {
-	send_page(call, true);
+	send_page(call, UPLOADS);
+}
+
+void
+nodeserver_versions(struct nodeserver_call *call)
+{
+	send_page(call, VERSIONS);
 }
 
 static int

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/compiler.h"
-#include "wire/nodeproto.h"
+#include "wire/nodeproto_info.h"
 
 /*
  * The bytes of one version, whatever its kind: inline, a blob, or the parts

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/nodeline.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "cluster/jsontext.h"
 
 /* jansson recurses at brackets: a line of ours has two levels. */
 #define DEPTH_MAX 4
@@ -87,6 +89,27 @@ nodeline_list_print(struct buf *out, const struct nodeline_key *line)
 }
 
 void
+nodeline_version_print(struct buf *out, const struct nodeline_key *line)
+{
+	char name[VERSIONID_TEXT + 1];
+
+	if (add_common(out, line))
+		return;
+	assert(!line->version.is_null);
+	versionid_format(name, &line->version);
+	buf_addch(out, '{');
+	add_name(out, "key", line->name, line->name_bytes);
+	buf_printf(out,
+	    ",\"version\":\"%s\",\"null\":%s,\"marker\":%s,\"latest\":%s", name,
+	    line->is_null ? "true" : "false", line->marker ? "true" : "false",
+	    line->latest ? "true" : "false");
+	buf_printf(out,
+	    ",\"size\":%" PRIu64 ",\"etag\":\"%s\",\"modified\":%" PRIu64
+	    ",\"seq\":%" PRIu64 "}\n",
+	    line->size, line->etag, line->modified_ms, line->seq);
+}
+
+void
 nodeline_upload_print(struct buf *out, const struct nodeline_key *line)
 {
 	if (add_common(out, line))
@@ -155,8 +178,15 @@ nodeline_bucket_print(struct buf *out, const struct nodeline_bucket *line)
 	add_name(out, "owner", line->owner, strlen(line->owner));
 	buf_printf(out,
 	    ",\"created\":%" PRIu64 ",\"attempt\":%" PRIu64
-	    ",\"sealedAt\":%" PRIu64 "}\n",
-	    line->created_ms, line->attempt, line->sealed_ms);
+	    ",\"sealedAt\":%" PRIu64 ",\"revision\":%" PRIu64
+	    ",\"ruling\":%" PRIu64 ",\"versioning\":\"%s\"",
+	    line->created_ms, line->attempt, line->sealed_ms, line->revision,
+	    line->ruling, nodeproto_versioning_name(line->versioning));
+	if (line->settings.n > 0) {
+		buf_addstr(out, ",\"settings\":");
+		jsontext_quote(out, line->settings);
+	}
+	buf_addstr(out, "}\n");
 }
 
 void
@@ -213,28 +243,12 @@ bad_line(struct error *err, const char *what)
 	return error_set(err, ERRC_PROTOCOL, "answer: bad line: %s", what);
 }
 
-static bool
-depth_ok(struct bytes line)
-{
-	int depth = 0;
-
-	for (size_t i = 0; i < line.n; i++) {
-		if (line.p[i] == '{' || line.p[i] == '[')
-			depth++;
-		else if (line.p[i] == '}' || line.p[i] == ']')
-			depth--;
-		if (depth > DEPTH_MAX)
-			return false;
-	}
-	return true;
-}
-
 static int
-load(json_t **out, struct bytes line, struct error *err)
+load(json_t **out, struct bytes line, size_t max, struct error *err)
 {
 	json_error_t jerr;
 
-	if (line.n > NODELINE_MAX || !depth_ok(line))
+	if (line.n > max || !jsontext_shallow(line, DEPTH_MAX))
 		return bad_line(err, "too long or too deep");
 	*out = json_loadb((const char *)line.p, line.n, JSON_REJECT_DUPLICATES,
 	    &jerr);
@@ -353,7 +367,7 @@ parse(void *out, take_fn *take, const char *what, struct bytes line,
 {
 	json_t *object = NULL;
 	bool good;
-	int rc = load(&object, line, err);
+	int rc = load(&object, line, NODELINE_MAX, err);
 
 	if (rc != 0)
 		return rc;
@@ -381,6 +395,46 @@ nodeline_list_parse(struct nodeline_key *out, struct bytes line,
     struct error *err)
 {
 	return parse(out, take_list, "list", line, err);
+}
+
+static bool
+take_flag(bool *out, const json_t *object, const char *member)
+{
+	const json_t *v = json_object_get(object, member);
+
+	*out = json_is_true(v);
+	return json_is_boolean(v);
+}
+
+static bool
+take_version_name(struct versionid *out, const json_t *object)
+{
+	const json_t *v = json_object_get(object, "version");
+
+	return json_is_string(v) &&
+	    versionid_parse(out,
+		bytes_of(json_string_value(v), json_string_length(v))) &&
+	    !out->is_null;
+}
+
+static bool
+take_version(void *line, const json_t *object)
+{
+	struct nodeline_key *out = line;
+
+	return take_list(line, object) &&
+	    (out->kind != NODELINE_ITEM ||
+		(take_version_name(&out->version, object) &&
+		    take_flag(&out->is_null, object, "null") &&
+		    take_flag(&out->marker, object, "marker") &&
+		    take_flag(&out->latest, object, "latest")));
+}
+
+int
+nodeline_version_parse(struct nodeline_key *out, struct bytes line,
+    struct error *err)
+{
+	return parse(out, take_version, "versions", line, err);
 }
 
 static bool
@@ -485,6 +539,13 @@ take_bucket(void *line, const json_t *object)
 		if (strcmp(state, state_names[out->state]) == 0)
 			break;
 	}
+	/* A program of level 1 knows no settings. */
+	if (json_object_get(object, "revision") != NULL &&
+	    (!take_u64(&out->revision, object, "revision", INT64_MAX) ||
+		!take_u64(&out->ruling, object, "ruling", INT64_MAX) ||
+		!nodeproto_versioning_parse(&out->versioning,
+		    json_string_value(json_object_get(object, "versioning")))))
+		return false;
 	return state != NULL &&
 	    take_name(out->name, &n, sizeof(out->name), object, "name") &&
 	    take_name(out->owner, &n, sizeof(out->owner), object, "owner") &&
@@ -498,7 +559,38 @@ int
 nodeline_bucket_parse(struct nodeline_bucket *out, struct bytes line,
     struct error *err)
 {
-	return parse(out, take_bucket, "bucket", line, err);
+	json_t *object = NULL;
+	bool good;
+	int rc = load(&object, line, NODELINE_BUCKET_MAX, err);
+
+	if (rc != 0)
+		return rc;
+	good = take_bucket(out, object);
+	json_decref(object);
+	return good ? 0 : bad_line(err, "bucket");
+}
+
+int
+nodeline_bucket_settings(struct buf *out, struct bytes line, struct error *err)
+{
+	json_t *object = NULL;
+	const json_t *settings;
+	int rc = load(&object, line, NODELINE_BUCKET_MAX, err);
+
+	if (rc != 0)
+		return rc;
+	settings = json_object_get(object, "settings");
+	if (settings == NULL)
+		buf_addstr(out, "{}");
+	else if (json_is_string(settings))
+		buf_add(out, json_string_value(settings),
+		    json_string_length(settings));
+	else
+		rc = bad_line(err, "settings");
+	json_decref(object);
+	if (rc == 0 && buf_failed(out))
+		rc = error_set(err, ERRC_NOMEM, "settings: no memory");
+	return rc;
 }
 
 /* Split at single spaces into at most max words; 0 when there are more. */

@@ -3,7 +3,6 @@
 #define KOOP_WIRE_NODELINE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
@@ -11,31 +10,31 @@
 #include "base/random.h"
 #include "codec/stripe.h"
 #include "commit/outcome.h"
-#include "wire/nodeproto.h"
+#include "wire/nodeproto_info.h"
 
 /*
- * The lines of the shard API's text bodies, printed by nodes and parsed by
- * clients.  Every NDJSON body ends with a line of kind NODELINE_END: a body
- * without it is a failed one.  Printers append a whole line, LF included;
- * parsers take one without it, and answer ERRC_PROTOCOL when it is no such
- * line.  Names and keys are percent-encoded in the line, raw in the struct.
- *
+ * The lines of the shard API's text bodies.  Every NDJSON body ends with a line
+ * of kind NODELINE_END: without it, it is a failed one.  Printers append a
+ * whole line, LF included; parsers take one without it, and answer
+ * ERRC_PROTOCOL.  Names and keys are percent-encoded in lines only.
  *   list     {"key":"a%20b","size":1,"etag":"..","modified":MS,"seq":N}
- *            {"prefix":"dir%2F"}
  *   uploads  {"key":"..","uploadId":"..","initiated":MS}, {"prefix":".."}
  *   parts    {"part":1,"size":N,"etag":"..","modified":MS,"requestId":".."}
  *   manifest {"part":1,"requestId":"..","size":N,"etag":"..",
  *            "geometry":"6+3/65536","set":1,"crc64nvme":"..",
  *            "shardCrc64":["..",...]}
+ *   versions {"key":"..","version":"..","null":false,"marker":false,
+ *            "latest":true,"size":1,"etag":"..","modified":MS,"seq":N}
  *   buckets  {"name":"..","incarnation":N,"state":"open","owner":"..",
- *            "created":MS,"attempt":N,"sealedAt":MS}
+ *            "created":MS,"attempt":N,"sealedAt":MS,"revision":N,
+ *            "ruling":N,"versioning":"never"[,"settings":"{..}"]}
  *   end      {"end":true,"truncated":false,"next":"..","nextUploadId":".."}
  */
 
 struct buf;
 struct error;
-
-#define NODELINE_MAX 8192 /* bytes of one line */
+#define NODELINE_MAX 8192                /* bytes of one line */
+#define NODELINE_BUCKET_MAX (800u << 10) /* with settings */
 #define NODELINE_OWNER_MAX 255
 #define NODELINE_AT_MAX 4096 /* positions in one "at" */
 
@@ -48,8 +47,10 @@ struct nodeline_key {
 	size_t name_bytes;
 	char name[NODEPROTO_KEY_MAX + 1];
 	uint64_t size;
-	uint64_t modified_ms; /* uploads: initiated */
-	uint64_t seq;         /* list only */
+	uint64_t modified_ms;         /* uploads: initiated */
+	uint64_t seq;                 /* list, versions: what changed it last */
+	bool is_null, marker, latest; /* versions only */
+	struct versionid version;     /* of the seq, also where is_null */
 	char etag[NODEPROTO_ETAG_MAX + 1];
 	struct reqid upload; /* uploads only; NODELINE_END: next upload id */
 };
@@ -57,6 +58,9 @@ void nodeline_list_print(struct buf *out, const struct nodeline_key *line);
 void nodeline_upload_print(struct buf *out, const struct nodeline_key *line);
 KOOP_MUST int nodeline_list_parse(struct nodeline_key *out, struct bytes line,
     struct error *err);
+void nodeline_version_print(struct buf *out, const struct nodeline_key *line);
+KOOP_MUST int nodeline_version_parse(struct nodeline_key *out,
+    struct bytes line, struct error *err);
 KOOP_MUST int nodeline_upload_parse(struct nodeline_key *out, struct bytes line,
     struct error *err);
 
@@ -88,7 +92,10 @@ struct nodeline_bucket {
 	uint64_t incarnation;
 	uint64_t attempt; /* the seal's, 0 when open */
 	uint64_t created_ms;
-	uint64_t sealed_ms; /* 0 when not known */
+	uint64_t sealed_ms;        /* 0 when not known */
+	uint64_t revision, ruling; /* of the settings, 0: never set */
+	enum nodeproto_versioning versioning;
+	struct bytes settings; /* borrowed, for print; empty: left out */
 	char name[NODEPROTO_BUCKET_MAX + 1];
 	char owner[NODELINE_OWNER_MAX + 1];
 };
@@ -96,15 +103,13 @@ struct nodeline_bucket {
 void nodeline_bucket_print(struct buf *out, const struct nodeline_bucket *line);
 KOOP_MUST int nodeline_bucket_parse(struct nodeline_bucket *out,
     struct bytes line, struct error *err);
+/* Its settings, "{}" when there are none, added to out. */
+KOOP_MUST int nodeline_bucket_settings(struct buf *out, struct bytes line,
+    struct error *err);
 
-/*
- * The acknowledgement stream (GET /applied?sender=):
- *      position PARTITION SEQ
- *      voting PARTITION 0|1
- *      PARTITION SEQ OUTCOME REQUESTID
- *      time MS                    T, when it has moved by much
- *      ping
- */
+/* The acknowledgement stream (GET /applied?sender=): position PARTITION SEQ,
+ * voting PARTITION 0|1, PARTITION SEQ OUTCOME REQUESTID, time MS (T, when it
+ * has moved by much), ping */
 enum nodeline_ack_kind {
 	NODELINE_POSITION,
 	NODELINE_VOTING,
@@ -125,8 +130,8 @@ void nodeline_ack_print(struct buf *out, const struct nodeline_ack *line);
 KOOP_MUST int nodeline_ack_parse(struct nodeline_ack *out, struct bytes line,
     struct error *err);
 
-/* The body of GET /applied/PARTITION: {"partition":P,"seq":N,
- * "requestId":"..","outcome":".."}, as an NODELINE_OUTCOME. */
+/* GET /applied/PARTITION: {"partition":P,"seq":N,"requestId":"..",
+ * "outcome":".."}, as an NODELINE_OUTCOME. */
 void nodeline_applied_print(struct buf *out, const struct nodeline_ack *line);
 KOOP_MUST int nodeline_applied_parse(struct nodeline_ack *out,
     struct bytes line, struct error *err);

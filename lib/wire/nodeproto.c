@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/nodeproto.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,11 +10,15 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "commit/record_type.h"
+#include "wire/nodeproto_info.h"
 
 #define CRC_LIST_MAX (32 * 17)
 
 static const char *const state_names[] = { "none", "open", "sealed" };
 static const char *const kind_names[] = { "blob", "inline", "multipart" };
+static const char *const versioning_names[] = { "never", "enabled",
+	"suspended" };
 
 /* Read. */
 
@@ -43,6 +48,20 @@ get_u32(uint32_t *out, const char *name, nodeproto_get_fn *get, void *arg,
 	uint64_t n;
 
 	if (v == NULL || !number_parse(&n, v, strlen(v), 0, UINT32_MAX))
+		return bad_header(err, name);
+	*out = (uint32_t)n;
+	return 0;
+}
+
+/* Programs of before there were levels do not tell theirs. */
+static int
+get_level(uint32_t *out, const char *name, nodeproto_get_fn *get, void *arg,
+    struct error *err)
+{
+	const char *v = get(arg, name);
+	uint64_t n = 1;
+
+	if (v != NULL && !number_parse(&n, v, strlen(v), 1, RECORD_LEVEL_MAX))
 		return bad_header(err, name);
 	*out = (uint32_t)n;
 	return 0;
@@ -82,6 +101,9 @@ nodeproto_position_parse(struct nodeproto_position *out, nodeproto_get_fn *get,
 	if (v == NULL || strlen(v) != REQID_HEX)
 		return bad_header(err, NODEPROTO_DISK);
 	memcpy(p.disk, v, REQID_HEX + 1);
+	if ((rc = get_level(&p.level, NODEPROTO_LEVEL, get, arg, err)) ||
+	    (rc = get_level(&p.knows, NODEPROTO_KNOWS, get, arg, err)))
+		return rc;
 	if (p.row_seq > p.applied)
 		return error_set(err, ERRC_PROTOCOL,
 		    "row %" PRIu64 " is after applied %" PRIu64, p.row_seq,
@@ -157,6 +179,54 @@ info_parse_blob(struct object_info *info, nodeproto_get_fn *get, void *arg,
 	return 0;
 }
 
+const char *
+nodeproto_versioning_name(enum nodeproto_versioning versioning)
+{
+	assert(versioning <= NODEPROTO_SUSPENDED);
+	return versioning_names[versioning];
+}
+
+bool
+nodeproto_versioning_parse(enum nodeproto_versioning *out, const char *name)
+{
+	int found = get_name(versioning_names, nitems(versioning_names), name);
+
+	if (found < 0)
+		return false;
+	*out = (enum nodeproto_versioning)found;
+	return true;
+}
+
+/* Settings of the bucket; a program of level 1 has none to tell. */
+static int
+info_parse_settings(struct object_info *info, nodeproto_get_fn *get, void *arg,
+    struct error *err)
+{
+	const char *v = get(arg, NODEPROTO_VERSIONING);
+
+	if (v == NULL)
+		return 0;
+	if (!nodeproto_versioning_parse(&info->versioning, v))
+		return bad_header(err, NODEPROTO_VERSIONING);
+	return get_number(&info->revision, NODEPROTO_REVISION, get, arg, err);
+}
+
+/* The name of a version, or of the marker that stands in its place. */
+static int
+info_parse_name(struct object_info *info, nodeproto_get_fn *get, void *arg,
+    struct error *err)
+{
+	const char *v = get(arg, NODEPROTO_VERSION);
+
+	info->version.is_null = true;
+	if (v != NULL && !versionid_parse(&info->version, bytes_str(v)))
+		return bad_header(err, NODEPROTO_VERSION);
+	if (!info->marker)
+		return 0;
+	return get_number(&info->modified_ms, NODEPROTO_MODIFIED, get, arg,
+	    err);
+}
+
 static int
 info_parse_version(struct object_info *info, nodeproto_get_fn *get, void *arg,
     struct error *err)
@@ -212,8 +282,14 @@ nodeproto_info_parse(struct object_info *out, nodeproto_get_fn *get, void *arg,
 	    err);
 	if (rc != 0)
 		return rc;
+	rc = info_parse_settings(&info, get, arg, err);
+	if (rc != 0)
+		return rc;
 	info.found = get(arg, NODEPROTO_KIND) != NULL;
-	if (info.found)
+	info.marker = !info.found && get(arg, NODEPROTO_MARKER) != NULL;
+	if (info.found || info.marker)
+		rc = info_parse_name(&info, get, arg, err);
+	if (rc == 0 && info.found)
 		rc = info_parse_version(&info, get, arg, err);
 	if (rc != 0) {
 		nodeproto_info_fini(&info);
@@ -256,6 +332,8 @@ nodeproto_position_print(const struct nodeproto_position *position,
 	put_number(NODEPROTO_EPOCH, position->epoch, put, arg);
 	put_number(NODEPROTO_ROW_SEQ, position->row_seq, put, arg);
 	put(arg, NODEPROTO_DISK, position->disk);
+	put_number(NODEPROTO_LEVEL, KOOP_MAX(position->level, 1u), put, arg);
+	put_number(NODEPROTO_KNOWS, KOOP_MAX(position->knows, 1u), put, arg);
 }
 
 static int
@@ -302,12 +380,29 @@ int
 nodeproto_info_print(const struct object_info *info, nodeproto_put_fn *put,
     void *arg, struct error *err)
 {
-	char text[REQID_HEX + 1];
+	char text[VERSIONID_TEXT + 1];
 	int rc;
 
+	_Static_assert(REQID_HEX <= VERSIONID_TEXT, "room for both");
+	assert(!info->found || !info->marker);
 	nodeproto_position_print(&info->at, put, arg);
 	put(arg, NODEPROTO_BUCKET, state_names[info->bucket]);
 	put_number(NODEPROTO_INCARNATION, info->incarnation, put, arg);
+	put_number(NODEPROTO_REVISION, info->revision, put, arg);
+	put(arg, NODEPROTO_VERSIONING,
+	    nodeproto_versioning_name(info->versioning));
+	if (info->found || info->marker) {
+		struct versionid version = info->version;
+
+		/* All zeros, as everything of ours: no name of its own. */
+		version.is_null |= version.seq == 0;
+		versionid_format(text, &version);
+		put(arg, NODEPROTO_VERSION, text);
+	}
+	if (info->marker) {
+		put(arg, NODEPROTO_MARKER, "1");
+		put_number(NODEPROTO_MODIFIED, info->modified_ms, put, arg);
+	}
 	if (!info->found)
 		return 0;
 	put(arg, NODEPROTO_KIND, kind_names[info->kind]);
@@ -398,6 +493,17 @@ nodeproto_target_put(struct buf *out, uint32_t partition, struct bytes bucket,
 {
 	nodeproto_target_blob(out, partition, bucket, key, id);
 	buf_printf(out, "&shard=%" PRIu32, shard);
+}
+
+void
+nodeproto_target_version(struct buf *out, uint32_t partition,
+    struct bytes bucket, struct bytes key, const struct versionid *version)
+{
+	char text[VERSIONID_TEXT + 1];
+
+	versionid_format(text, version);
+	nodeproto_target_object(out, partition, bucket, key);
+	buf_printf(out, "?versionId=%s", text);
 }
 
 void

@@ -32,10 +32,16 @@ struct error;
 #define NODEPROTO_EPOCH "X-Koop-Epoch"
 #define NODEPROTO_ROW_SEQ "X-Koop-Row-Seq"
 #define NODEPROTO_DISK "X-Koop-Disk"
+#define NODEPROTO_LEVEL "X-Koop-Level" /* of the partition, for writers */
+#define NODEPROTO_KNOWS "X-Koop-Knows" /* of the node's program */
 
 /* Answers about one object. */
 #define NODEPROTO_BUCKET "X-Koop-Bucket"
 #define NODEPROTO_INCARNATION "X-Koop-Incarnation"
+#define NODEPROTO_REVISION "X-Koop-Revision"
+#define NODEPROTO_VERSIONING "X-Koop-Versioning"
+#define NODEPROTO_VERSION "X-Koop-Version"
+#define NODEPROTO_MARKER "X-Koop-Marker"
 #define NODEPROTO_KIND "X-Koop-Kind"
 #define NODEPROTO_REQUEST_ID "X-Koop-Request-Id"
 #define NODEPROTO_SIZE "X-Koop-Size"
@@ -68,7 +74,8 @@ struct nodeproto_position {
 	uint64_t applied;
 	uint64_t stable;
 	uint64_t epoch;
-	uint64_t row_seq; /* 0: no row */
+	uint64_t row_seq;      /* of what changed the key last; 0: no row */
+	uint32_t level, knows; /* 1 from programs that do not say */
 	uint8_t hash[32];
 	bool voting;
 	char disk[REQID_HEX + 1];
@@ -77,42 +84,6 @@ KOOP_MUST int nodeproto_position_parse(struct nodeproto_position *out,
     nodeproto_get_fn *get, void *arg, struct error *err);
 void nodeproto_position_print(const struct nodeproto_position *position,
     nodeproto_put_fn *put, void *arg);
-
-enum nodeproto_state {
-	NODEPROTO_NONE,
-	NODEPROTO_OPEN,
-	NODEPROTO_SEALED,
-	NODEPROTO_DELETED, /* in bucket lines only */
-};
-enum nodeproto_kind { NODEPROTO_BLOB, NODEPROTO_INLINE, NODEPROTO_MULTIPART };
-
-struct object_info {
-	struct nodeproto_position at;
-	enum nodeproto_state bucket;
-	uint64_t incarnation; /* of the bucket; 0 when there is none */
-	bool found;           /* a live version: what follows is set */
-	bool missing;         /* found, but the node has no bytes of it */
-	enum nodeproto_kind kind;
-	struct reqid id; /* the blob's, or the upload's */
-	uint64_t size;
-	char etag[NODEPROTO_ETAG_MAX + 1]; /* without quotes */
-	uint64_t modified_ms;
-	struct geometry geometry; /* blobs only, as the next four */
-	uint32_t set;
-	uint32_t shard;             /* the one that this node holds */
-	uint32_t shard_crc64_count; /* 0 or all shards */
-	uint64_t shard_crc64[32];
-	uint64_t crc64nvme;
-	char *headers; /* JSON object text, on the heap; never NULL if found */
-	char *meta;
-};
-/* From an answer's headers, position included; ERRC_PROTOCOL when they make no
- * sense.  The caller calls nodeproto_info_fini(). */
-KOOP_MUST int nodeproto_info_parse(struct object_info *out,
-    nodeproto_get_fn *get, void *arg, struct error *err);
-KOOP_MUST int nodeproto_info_print(const struct object_info *info,
-    nodeproto_put_fn *put, void *arg, struct error *err);
-void nodeproto_info_fini(struct object_info *info);
 
 /* "6+3/65536", and CLUSTER/SET/INDEX. */
 void nodeproto_geometry_print(char out[static 32], const struct geometry *g);
@@ -131,6 +102,10 @@ void nodeproto_target_blob(struct buf *out, uint32_t partition,
     struct bytes bucket, struct bytes key, struct reqid id);
 void nodeproto_target_put(struct buf *out, uint32_t partition,
     struct bytes bucket, struct bytes key, struct reqid id, uint32_t shard);
+/* A version by its name: ?versionId=NAME. */
+struct versionid;
+void nodeproto_target_version(struct buf *out, uint32_t partition,
+    struct bytes bucket, struct bytes key, const struct versionid *version);
 void nodeproto_target_manifest(struct buf *out, uint32_t partition,
     struct bytes bucket, struct bytes key, struct reqid upload);
 void nodeproto_target_bucket(struct buf *out, uint32_t partition,

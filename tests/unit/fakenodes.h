@@ -17,7 +17,7 @@
 #include "base/buf.h"
 #include "base/random.h"
 #include "commit/outcome.h"
-#include "wire/nodeproto.h"
+#include "wire/nodeproto_info.h"
 
 #define FAKE_NODES 9
 #define FAKE_CLUSTER "0123456789abcdef0123456789abcdef"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "wire/nodeproto.h"
+#include "wire/nodeproto_info.h"
 
 #include <stdlib.h>
 
@@ -11,8 +11,8 @@
 /* A header list, as both ends see it. */
 struct headers {
 	size_t n;
-	char name[24][32];
-	char value[24][1024];
+	char name[40][32];
+	char value[40][1024];
 };
 
 static void
@@ -121,6 +121,36 @@ an_answer_without_a_row_has_its_position(void)
 }
 
 static void
+versions_and_settings_come_back_from_headers(void)
+{
+	struct headers h = { 0 };
+	struct object_info in, out;
+
+	some_info(&in);
+	in.at.level = 2;
+	in.at.knows = 3;
+	in.revision = 77;
+	in.versioning = NODEPROTO_ENABLED;
+	in.version = versionid_of(7, some_id());
+	CHECK(nodeproto_info_print(&in, put, &h, NULL) == 0);
+	REQUIRE(nodeproto_info_parse(&out, get, &h, NULL) == 0);
+	CHECK(out.at.level == 2 && out.at.knows == 3);
+	CHECK(out.revision == 77 && out.versioning == NODEPROTO_ENABLED);
+	CHECK(versionid_names(&out.version, 7, some_id()) && !out.marker);
+	nodeproto_info_fini(&out);
+	/* A delete marker is no version, but has a name and a time. */
+	h = (struct headers){ 0 };
+	in.found = false;
+	in.marker = true;
+	in.version = (struct versionid){ .is_null = true };
+	CHECK(nodeproto_info_print(&in, put, &h, NULL) == 0);
+	REQUIRE(nodeproto_info_parse(&out, get, &h, NULL) == 0);
+	CHECK(!out.found && out.marker && out.version.is_null);
+	CHECK(out.modified_ms == 1700000000000);
+	nodeproto_info_fini(&out);
+}
+
+static void
 every_header_is_checked(void)
 {
 	static const char *const bad[][2] = {
@@ -141,6 +171,13 @@ every_header_is_checked(void)
 		{ NODEPROTO_SHARD_CRC64, "0000000000000001" },
 		{ NODEPROTO_SHARD_CRC64, "0000000000000001,2,3" },
 		{ NODEPROTO_CRC64NVME, "z" },
+		{ NODEPROTO_VERSION, "nul" },
+		{ NODEPROTO_VERSION, "7fffffffffffff00" },
+		{ NODEPROTO_VERSIONING, "Enabled" },
+		{ NODEPROTO_REVISION, "-1" },
+		{ NODEPROTO_LEVEL, "0" },
+		{ NODEPROTO_LEVEL, "100" },
+		{ NODEPROTO_KNOWS, "x" },
 		{ NODEPROTO_HEADERS, "!!" },
 		{ NODEPROTO_META, "" },
 	};
@@ -250,6 +287,75 @@ list_lines_come_back(void)
 	CHECK(nodeline_upload_parse(&out, line_of(&b), NULL) == 0);
 	CHECK(out.kind == NODELINE_END && out.truncated);
 	CHECK(reqid_equal(out.upload, some_id()));
+	buf_fini(&b);
+}
+
+static void
+version_lines_come_back(void)
+{
+	static const char *const bad[] = {
+		"{\"key\":\"a\",\"version\":\"null\",\"null\":true,"
+		"\"marker\":true,\"latest\":true,\"size\":0,\"etag\":\"\","
+		"\"modified\":1,\"seq\":1}",
+		"{\"key\":\"a\",\"null\":true,\"marker\":true,"
+		"\"latest\":true,\"size\":0,\"etag\":\"\",\"modified\":1,"
+		"\"seq\":1}"
+	};
+	struct buf b = buf_make(4096);
+	struct nodeline_key in = { .kind = NODELINE_ITEM,
+		.name_bytes = 1,
+		.name = "k",
+		.etag = "",
+		.modified_ms = 6,
+		.seq = 9,
+		.version = versionid_of(7, some_id()) };
+	struct nodeline_key out;
+
+	for (unsigned i = 0; i < 8; i++) {
+		in.is_null = i & 1;
+		in.marker = i & 2;
+		in.latest = i & 4;
+		buf_clear(&b);
+		nodeline_version_print(&b, &in);
+		CHECK(nodeline_version_parse(&out, line_of(&b), NULL) == 0);
+		CHECK(out.is_null == in.is_null && out.marker == in.marker);
+		CHECK(out.latest == in.latest && out.seq == 9);
+		CHECK(versionid_names(&out.version, 7, some_id()));
+	}
+	for (size_t i = 0; i < nitems(bad); i++)
+		CHECK(
+		    nodeline_version_parse(&out, bytes_str(bad[i]), NULL) != 0);
+	buf_fini(&b);
+}
+
+static void
+settings_come_along_as_they_were_sent(void)
+{
+	static const char sent[] = "{ \"a\":[[[[[{}]]]]],\"b\":\"\\\"}\"}";
+	struct buf b = buf_make(NODELINE_BUCKET_MAX);
+	struct buf settings = buf_make(4096);
+	struct nodeline_bucket in = { .state = NODEPROTO_OPEN,
+		.incarnation = 5,
+		.revision = 9,
+		.ruling = 8,
+		.versioning = NODEPROTO_SUSPENDED,
+		.settings = bytes_str(sent),
+		.name = "films" };
+	struct nodeline_bucket out;
+
+	nodeline_bucket_print(&b, &in);
+	REQUIRE(nodeline_bucket_parse(&out, line_of(&b), NULL) == 0);
+	CHECK(out.revision == 9 && out.ruling == 8);
+	CHECK(out.versioning == NODEPROTO_SUSPENDED);
+	CHECK(nodeline_bucket_settings(&settings, line_of(&b), NULL) == 0);
+	CHECK_STR(buf_cstr(&settings), sent);
+	in.settings = BYTES_NONE;
+	buf_clear(&b);
+	buf_clear(&settings);
+	nodeline_bucket_print(&b, &in);
+	CHECK(nodeline_bucket_settings(&settings, line_of(&b), NULL) == 0);
+	CHECK_STR(buf_cstr(&settings), "{}");
+	buf_fini(&settings);
 	buf_fini(&b);
 }
 
@@ -373,12 +479,15 @@ main(void)
 {
 	RUN(metadata_comes_back_from_headers);
 	RUN(an_answer_without_a_row_has_its_position);
+	RUN(versions_and_settings_come_back_from_headers);
 	RUN(every_header_is_checked);
 	RUN(a_key_survives_its_target);
 	RUN(slashes_in_a_key_need_no_escape);
 	RUN(bad_targets_are_refused);
 	RUN(a_key_over_1024_bytes_is_refused);
 	RUN(list_lines_come_back);
+	RUN(version_lines_come_back);
+	RUN(settings_come_along_as_they_were_sent);
 	RUN(manifest_lines_come_back);
 	RUN(acknowledgement_lines_come_back);
 	RUN(bucket_lines_come_back);
