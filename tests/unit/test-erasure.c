@@ -135,6 +135,27 @@ a_plan_is_used_again_and_changes_with_the_loss(void)
 }
 
 /* Every length around the vector widths, and not a byte more is written. */
+/* The same cell is wanted twice, from other cells. */
+static void
+a_plan_is_not_used_for_other_sources(void)
+{
+	struct erasure *coder = encode(6, 3, CELL);
+	struct erasure_plan plan = { 0 };
+	const uint32_t all = (1u << 9) - 1;
+	struct error err;
+
+	REQUIRE(coder != NULL);
+	for (unsigned lost = 6; lost < 9; lost++) {
+		uint32_t have = all & ~(1u | 1u << lost);
+
+		lose(9, have, CELL);
+		REQUIRE(erasure_plan_make(coder, &plan, have, 1, &err) == 0);
+		erasure_plan_run(&plan, CELL, cell);
+		CHECK(memcmp(made[0], kept[0], CELL) == 0);
+	}
+	erasure_free(coder);
+}
+
 static void
 no_length_writes_past_the_end(void)
 {
@@ -180,6 +201,7 @@ main(void)
 	RUN(every_geometry_rebuilds_what_it_promises);
 	RUN(only_wanted_cells_are_touched);
 	RUN(a_plan_is_used_again_and_changes_with_the_loss);
+	RUN(a_plan_is_not_used_for_other_sources);
 	RUN(no_length_writes_past_the_end);
 	RUN(nonsense_geometries_are_refused);
 	return tap_done();

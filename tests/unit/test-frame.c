@@ -71,6 +71,27 @@ every_flipped_bit_of_a_header_is_seen(void)
 	CHECK(frame_decode(&back, h, &id, &err) == 0);
 }
 
+/* With the checksum put right, so that nothing else can refuse it. */
+static void
+every_reserved_byte_must_be_zero(void)
+{
+	static const unsigned reserved[] = { 6, 7, 24, 25, 26, 27 };
+	struct frame f = cell_frame(), back;
+	uint8_t h[FRAME_HEADER_BYTES];
+	uint8_t covered[28 + 16];
+	struct error err;
+
+	for (size_t i = 0; i < nitems(reserved); i++) {
+		frame_encode(h, &f, &id);
+		h[reserved[i]] = 1;
+		memcpy(covered, h, 28);
+		memcpy(covered + 28, id.b, 16);
+		store_le32(h + 28, crc32c(0, covered, sizeof(covered)));
+		CHECK(frame_decode(&back, h, &id, &err) == -ERRC_CORRUPT);
+		CHECK(strstr(err.text, "not of format 1") != NULL);
+	}
+}
+
 static void
 a_cell_of_another_object_is_refused(void)
 {
@@ -268,6 +289,7 @@ main(void)
 	RUN(a_header_stands_as_drawn);
 	RUN(a_header_comes_back);
 	RUN(every_flipped_bit_of_a_header_is_seen);
+	RUN(every_reserved_byte_must_be_zero);
 	RUN(a_cell_of_another_object_is_refused);
 	RUN(a_header_that_says_nonsense_is_refused);
 	RUN(begin_comes_back);

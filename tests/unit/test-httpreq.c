@@ -116,6 +116,19 @@ the_target_is_checked(void)
 static void
 a_second_copy_of_a_unique_header_is_refused(void)
 {
+	static const char *const unique[] = { "Host", "Content-Length",
+		"Transfer-Encoding", "Authorization", "X-Amz-Date",
+		"x-amz-content-sha256", "Range", "If-Match", "If-None-Match",
+		"If-Modified-Since", "If-Unmodified-Since", "If-Range" };
+
+	for (size_t i = 0; i < nitems(unique); i++) {
+		struct httpreq_header header = { bytes_str(unique[i]),
+			bytes_str("1") };
+
+		CHECK(GATE(header, header) == 400);
+		CHECK_STR(reason,
+		    "a header came twice that may come only once");
+	}
 	CHECK(GATE(HEADER("host", "example.org")) == 400);
 	CHECK(GATE(HEADER("Content-Length", "4"),
 		  HEADER("content-length", "4")) == 400);

@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "codec/crc.h"
 #include "shard/verify.h"
 #include "shardtest.h"
 #include "tap.h"
@@ -172,6 +173,93 @@ once_bad_is_always_bad(void)
 	CHECK(frame_verifier_finish(&v, &err) < 0);
 }
 
+/* Shard 1 of an object of 20000 bytes: frames as they are, but with other
+ * totals in END, all checksums right. */
+static int
+verify_with_end(const struct shardtest *t, const void *frames, size_t n,
+    const struct blob_totals *totals, struct error *err)
+{
+	struct buf b = buf_make(1 << 20);
+	uint8_t end[FRAME_END_BYTES];
+	int rc;
+
+	frame_end_encode(end, totals, &t->id, 1);
+	buf_add(&b, frames, n);
+	buf_add(&b, end, sizeof(end));
+	rc = verify(b.p, b.n, t->id, 1, 999, err);
+	buf_fini(&b);
+	return rc;
+}
+
+static void
+an_end_that_does_not_fit_what_came_is_refused(void)
+{
+	struct blob_totals totals;
+	struct shardtest t;
+	struct error err;
+	size_t n;
+
+	shardtest_make(&t, small, 20000, 1);
+	n = t.file[1].n - FRAME_END_BYTES;
+	CHECK(verify_with_end(&t, t.file[1].p, n, &t.totals, &err) == 0);
+	/* As many stripes, but the last cell would be a byte longer. */
+	totals = t.totals;
+	totals.size++;
+	CHECK(verify_with_end(&t, t.file[1].p, n, &totals, &err) ==
+	    -ERRC_CORRUPT);
+	CHECK_STR(err.text,
+	    "shard 1: the last cell does not fit a size of 20001");
+	totals = t.totals;
+	totals.shard_crc64[1] ^= 1;
+	CHECK(verify_with_end(&t, t.file[1].p, n, &totals, &err) ==
+	    -ERRC_CORRUPT);
+	CHECK_STR(err.text, "shard 1: CRC-64 of the cells differs from END's");
+	/* That of another shard is that one's business. */
+	totals = t.totals;
+	totals.shard_crc64[0] ^= 1;
+	CHECK(verify_with_end(&t, t.file[1].p, n, &totals, &err) == 0);
+	shardtest_free(&t);
+}
+
+static void
+a_short_cell_before_the_last_is_refused(void)
+{
+	enum { CELL = 4096, FIRST = FRAME_BEGIN_BYTES };
+	const size_t frame_n = FRAME_HEADER_BYTES + CELL;
+	struct buf b = buf_make(1 << 20);
+	struct blob_totals totals;
+	struct shardtest t;
+	struct frame frame = { .kind = FRAME_CELL, .shard = 1 };
+	uint8_t header[FRAME_HEADER_BYTES];
+	struct error err;
+	const char *p, *rest;
+	size_t rest_n;
+
+	shardtest_make(&t, small, 20000, 1);
+	totals = t.totals;
+	p = t.file[1].p;
+	rest = p + FIRST + frame_n;
+	rest_n = t.file[1].n - FRAME_END_BYTES - FIRST - frame_n;
+	frame.length = CELL - 1;
+	frame.payload_crc = crc32c(0, p + FIRST + FRAME_HEADER_BYTES, CELL - 1);
+	frame_encode(header, &frame, &t.id);
+	buf_add(&b, p, FIRST);
+	buf_add(&b, header, sizeof(header));
+	buf_add(&b, p + FIRST + FRAME_HEADER_BYTES, CELL - 1);
+	buf_add(&b, rest, rest_n);
+	totals.shard_crc64[1] = crc64_xz(0, p + FIRST + FRAME_HEADER_BYTES,
+	    CELL - 1);
+	totals.shard_crc64[1] = crc64_xz(totals.shard_crc64[1],
+	    rest + FRAME_HEADER_BYTES, CELL);
+	totals.shard_crc64[1] = crc64_xz(totals.shard_crc64[1],
+	    rest + frame_n + FRAME_HEADER_BYTES,
+	    rest_n - frame_n - FRAME_HEADER_BYTES);
+	CHECK(verify_with_end(&t, b.p, b.n, &totals, &err) == -ERRC_CORRUPT);
+	CHECK_STR(err.text, "shard 1: stripe 1: a cell of the wrong length");
+	buf_fini(&b);
+	shardtest_free(&t);
+}
+
 int
 main(void)
 {
@@ -181,6 +269,8 @@ main(void)
 	RUN(every_truncation_and_what_follows_end_is_seen);
 	RUN(another_shard_or_object_is_refused);
 	RUN(frames_out_of_order_are_refused);
+	RUN(an_end_that_does_not_fit_what_came_is_refused);
+	RUN(a_short_cell_before_the_last_is_refused);
 	RUN(once_bad_is_always_bad);
 	return tap_done();
 }
