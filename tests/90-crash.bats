@@ -2,6 +2,8 @@
 # kill -9 at every named point, and of everything at once: what was
 # acknowledged is there, nothing is half there, and nobody has to help.
 
+# shellcheck disable=SC2154 # run sets stderr
+
 load helpers
 
 # The programs with fault points, for the whole cluster: a point that nobody
@@ -56,6 +58,14 @@ hand_dies() {
 GATEWAY_POINTS="write.begin:1 write.shard:1 write.shard:2 write.durable:1
 	log.locked:1 log.commit:1 log.committed:1 write.appended:1
 	write.applied:1"
+NODE_POINTS="store.create:1 store.write:1 store.fsync:1 store.dirsync:1
+	store.reply:1 apply.begin:1 apply.record:1 apply.commit:1
+	apply.publish:1"
+
+# reads_as FILE URL: what is read there, left in the file "back".
+reads_as() {
+	curl -sS -f -o back "$2" && cmp -s "$1" back
+}
 
 @test "crash: a gateway killed at any point of a PUT leaves the old or the new" {
 	cluster_up
@@ -77,12 +87,19 @@ GATEWAY_POINTS="write.begin:1 write.shard:1 write.shard:2 write.durable:1
 				-T "new$kind" "$HGW/crash/$i") || true
 			echo "$point$kind: $code"
 			hand_dies
-			curl -sS -f -o back "$GW/crash/$i"
-			if [ "$code" = 200 ]; then
-				cmp "new$kind" back
-			else
-				cmp "new$kind" back || cmp "old$kind" back
-			fi
+			# Killed before it could answer, but the record decides:
+			# not in the log, or in it and in force.  Nobody told of
+			# one that was just committed; it is found all the same.
+			case $point in
+			log.committed:*)
+				until_true reads_as "new$kind" "$GW/crash/$i"
+				;;
+			write.appended:* | write.applied:*)
+				reads_as "new$kind" "$GW/crash/$i"
+				;;
+			*) reads_as "old$kind" "$GW/crash/$i" ;;
+			esac
+			[ "$code" != 200 ]
 			# It does not change its mind afterwards.
 			curl -sS -f -o again "$GW/crash/$i"
 			cmp back again
@@ -92,9 +109,142 @@ GATEWAY_POINTS="write.begin:1 write.shard:1 write.shard:2 write.durable:1
 	koop status --data "$DATA" --wait full >/dev/null
 }
 
-NODE_POINTS="store.create:1 store.write:1 store.fsync:1 store.dirsync:1
-	store.reply:1 apply.begin:1 apply.record:1 apply.commit:1
-	apply.publish:1"
+# hand_ends: the process run by hand is stopped; its status in STATUS.
+hand_ends() {
+	kill -CONT "$HAND" 2>/dev/null || true
+	kill -TERM "$HAND" 2>/dev/null || true
+	STATUS=0
+	wait "$HAND" || STATUS=$?
+	HAND=
+}
+
+@test "crash: a call that fails at any point of a PUT is told as it ended" {
+	cluster_up
+	curl -sS -f -X PUT "$GW/crash"
+	object 9000000 old 1
+	object 9000000 new 2
+	i=0
+	for point in $GATEWAY_POINTS; do
+		i=$((i + 1))
+		curl -sS -f -T old "$GW/crash/$i"
+		hand_gateway "$point:error"
+		code=$(curl -sS -o answer -w '%{http_code}' -T new \
+			"$HGW/crash/$i") || true
+		echo "$point: $code"
+		# An append that is not known to have failed is looked for, and
+		# found; a sync that failed ends the program.  What is in the
+		# log is in force, whatever the client was told.
+		case $point in
+		write.begin:* | write.shard:* | write.durable:*)
+			[ "$code" = 503 ]
+			reads_as old "$GW/crash/$i"
+			;;
+		log.locked:*)
+			[[ "$code" == 50[03] ]]
+			reads_as old "$GW/crash/$i"
+			;;
+		log.commit:*)
+			[ "$code" != 200 ]
+			reads_as old "$GW/crash/$i"
+			;;
+		log.committed:*)
+			[ "$code" = 200 ]
+			reads_as new "$GW/crash/$i"
+			;;
+		*)
+			[ "$code" = 503 ]
+			reads_as new "$GW/crash/$i"
+			;;
+		esac
+		hand_ends
+		if [[ "$point" == log.commit:* ]]; then
+			[ "$STATUS" -eq 134 ]
+		else
+			[ "$STATUS" -eq 0 ]
+		fi
+	done
+	[ "$i" -eq 9 ]
+}
+
+@test "crash: koop-commit says 75 when it does not know the outcome" {
+	cluster_up
+	curl -sS -f -X PUT "$GW/crash"
+	object 100000 film
+	koop-encode <film | koop-shard-put crash/film >receipts
+	KOOP_TEST_FAULT=write.appended:1 run -75 --separate-stderr koop-commit \
+		<receipts
+	[[ "$stderr" == *"not known"* ]]
+	# The same again is safe, and says what it came to.
+	koop-commit <receipts >line
+	grep -q ' outcome=done$' line
+	[ "$(koop-log | grep -c PutMessage)" -eq 2 ]
+	reads_as film "$GW/crash/film"
+}
+
+@test "crash: a node whose calls fail at any point of a PUT does no harm" {
+	cluster_up --durability full
+	curl -sS -f -X PUT "$GW/crash"
+	i=0
+	for point in $NODE_POINTS; do
+		i=$((i + 1))
+		object 2000000 "film$i" "$i"
+		node --stop-node 4
+		hand_node 4 "$point:error"
+		# As below: until the gateway sends to it again, and it has
+		# come to the point.
+		for _ in {1..200}; do
+			curl -sS -f -T "film$i" "$GW/crash/film$i"
+			! grep -q "fault: $point" hand.log || break
+		done
+		echo "$point"
+		grep -q "fault: $point" hand.log
+		: >hand.log
+		hand_ends
+		# Ended well, or by what a failed sync must do.
+		[[ "$STATUS" =~ ^(0|134)$ ]]
+		node --start-node 4
+		koop status --data "$DATA" --wait full >/dev/null
+	done
+	for n in 0 3 7; do
+		node --stop-node "$n"
+	done
+	for ((n = 1; n <= i; n++)); do
+		reads_as "film$n" "$GW/crash/film$n"
+	done
+}
+
+# hand_stopped: the process run by hand stands still.
+hand_stopped() { [ "$(ps -o stat= -p "$HAND" | cut -c 1)" = T ]; }
+
+@test "crash: a gateway that stands still at any point of a PUT, and goes on" {
+	cluster_up
+	curl -sS -f -X PUT "$GW/crash"
+	object 9000000 old 1
+	object 9000000 new 2
+	i=0
+	for point in $GATEWAY_POINTS; do
+		i=$((i + 1))
+		curl -sS -f -T old "$GW/crash/$i"
+		hand_gateway "$point:stop"
+		curl -sS -f --max-time 60 -T new "$HGW/crash/$i" 3>&- &
+		put=$!
+		until_true hand_stopped
+		# Whoever holds the log's lock keeps other writers waiting, but
+		# no reader.
+		case $point in
+		log.committed:*) reads_as old "$GW/crash/$i" ||
+			reads_as new "$GW/crash/$i" ;;
+		write.appended:* | write.applied:*)
+			reads_as new "$GW/crash/$i"
+			;;
+		*) reads_as old "$GW/crash/$i" ;;
+		esac
+		kill -CONT "$HAND"
+		wait "$put"
+		reads_as new "$GW/crash/$i"
+		hand_ends
+	done
+}
 
 @test "crash: a node killed at any point of a PUT comes back and is whole" {
 	cluster_up --durability full

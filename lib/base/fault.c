@@ -26,14 +26,15 @@ fault_setup(void)
 #else
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -61,6 +62,9 @@ fault_hit(enum fault_point point)
 	if (fault->at == 0 ||
 	    atomic_fetch_add(&fault->hits, 1) + 1 != fault->at)
 		return 0;
+	/* In one piece: a test reads it, and a kill follows. */
+	dprintf(STDERR_FILENO, "fault: %s:%" PRIu64 "\n", fault_name(point),
+	    fault->at);
 	if (fault->action == FAULT_ERROR)
 		return EIO;
 	raise(fault->action == FAULT_KILL ? SIGKILL : SIGSTOP);

@@ -4,6 +4,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,8 +35,11 @@ tempdir_make(char out[static TEMPDIR_BYTES])
 	const char *tmp = getenv("TMPDIR");
 
 	if (owner == 0) {
-		snprintf(root, sizeof(root), "%s/unit.XXXXXX",
-		    tmp != NULL ? tmp : "/tmp");
+		/* Tests put paths into small buffers, and bats' own folder
+		 * may have a long name. */
+		if (tmp == NULL || strlen(tmp) + 13 > sizeof(root))
+			tmp = "/tmp";
+		snprintf(root, sizeof(root), "%s/unit.XXXXXX", tmp);
 		if (mkdtemp(root) != NULL) {
 			owner = getpid();
 			atexit(remove_all);

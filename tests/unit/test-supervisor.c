@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * up/program and up/supervisor, with shell scripts for programs: when one is
+ * started again, in which order they are stopped, and that nothing can refuse
+ * to end.
+ */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/signals.h"
+#include "tap.h"
+#include "tempdir.h"
+#include "up/program.h"
+#include "up/supervisor.h"
+
+/* What a script says when it serves; $1 is the descriptor. */
+#define READY "echo ready here >&$1; eval \"exec $1>&-\"; "
+/* Sleeps in small pieces, so that a trap is obeyed at once. */
+#define SERVE "while :; do sleep 0.05; done"
+
+static char dir[TEMPDIR_BYTES];
+
+/* Time that flies: the deadlines of the supervisor come in a second. */
+static uint64_t
+fast_ms(const struct clock *clock)
+{
+	(void)clock;
+	return 20 * clock_mono_ms(&clock_system);
+}
+
+static const struct clock fast = { fast_ms, fast_ms, fast_ms };
+
+static void
+make_program(struct program *p, const char *name, bool gateway,
+    const char *script)
+{
+	struct error err;
+
+	*p = (struct program){ .gateway = gateway, .ready_fd = -1 };
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	snprintf(p->path, sizeof(p->path), "/bin/sh");
+	snprintf(p->folder, sizeof(p->folder), "%s", dir);
+	snprintf(p->log_path, sizeof(p->log_path), "%s/%s.log", dir, name);
+	CHECK(program_arg(p, &err, "-c") == 0);
+	CHECK(program_arg(p, &err, "%s", script) == 0);
+}
+
+/* What happened, a character each, as the file "order" has it. */
+static void
+read_order(char out[static 64])
+{
+	char path[TEMPDIR_BYTES + 8];
+	char *text = NULL;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/order", dir);
+	out[0] = '\0';
+	if (io_read_file(&text, &n, path, 63, NULL) == 0)
+		snprintf(out, 64, "%s", text);
+	free(text);
+	unlink(path);
+}
+
+static void
+what_fails_at_once_is_started_later_and_later(void)
+{
+	static const uint64_t waits[] = { 0, 50, 100, 200, 400, 800, 1600, 3200,
+		5000, 5000 };
+	struct clock_manual clock;
+	struct program p = { .ready_fd = -1 };
+
+	clock_manual_init(&clock, 1000000);
+	for (size_t i = 0; i < nitems(waits); i++) {
+		p.state = PROGRAM_STARTING;
+		p.started_ms = clock.now_ms;
+		program_ended(&p, 256, &clock.clock);
+		CHECK(p.state == PROGRAM_DOWN && p.restarts == i + 1);
+		CHECK(p.restart_at_ms == clock.now_ms + waits[i]);
+		clock.now_ms = p.restart_at_ms;
+	}
+	/* It served, or lived for long: at once. */
+	p.state = PROGRAM_READY;
+	p.started_ms = clock.now_ms;
+	program_ended(&p, 256, &clock.clock);
+	CHECK(p.restart_at_ms == clock.now_ms);
+	p.state = PROGRAM_STARTING;
+	p.backoff_ms = 800;
+	clock.now_ms += PROGRAM_YOUNG_MS;
+	program_ended(&p, 256, &clock.clock);
+	CHECK(p.restart_at_ms == clock.now_ms);
+	/* Who was told to stop stays down. */
+	p.state = PROGRAM_STOPPING;
+	program_ended(&p, 0, &clock.clock);
+	CHECK(p.state == PROGRAM_STOPPED);
+}
+
+static void
+a_frozen_program_is_woken_to_stop(void)
+{
+	struct program p;
+	struct error err;
+	int status = 0;
+	pid_t ended = 0;
+
+	make_program(&p, "frozen", false, READY SERVE);
+	REQUIRE(program_start(&p, &clock_system, &err) == 0);
+	CHECK(program_check_ready(&p));
+	CHECK(p.state == PROGRAM_READY);
+	kill(p.pid, SIGSTOP);
+	CHECK(
+	    waitpid(p.pid, &status, WUNTRACED) == p.pid && WIFSTOPPED(status));
+	program_stop(&p);
+	CHECK(p.state == PROGRAM_STOPPING);
+	for (int i = 0; i < 500 && ended == 0; i++) {
+		ended = waitpid(p.pid, &status, WNOHANG);
+		if (ended == 0)
+			usleep(10000);
+	}
+	CHECK(ended == p.pid && WIFSIGNALED(status) &&
+	    WTERMSIG(status) == SIGTERM);
+	if (ended == 0)
+		kill(p.pid, SIGKILL);
+}
+
+struct world {
+	struct supervisor_options options;
+	struct program program[2];
+	const char *path; /* of the control socket */
+	bool there;
+	unsigned restarts;
+};
+
+static void
+say(void *arg, const char *line)
+{
+	struct world *w = arg;
+
+	w->restarts += strstr(line, "is started again") != NULL;
+}
+
+static bool
+there(void *arg)
+{
+	return ((struct world *)arg)->there;
+}
+
+static void
+ask_down(void *arg)
+{
+	struct world *w = arg;
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", w->path);
+	CHECK(connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0);
+	CHECK(send(fd, "down\n", 5, 0) == 5);
+	close(fd);
+}
+
+/* Runs until somebody asks it to end: as soon as all are ready, or never. */
+static int
+supervise(struct world *w, unsigned count, const struct clock *clock,
+    void (*ready)(void *arg), struct error *err)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int rc;
+
+	w->options = (struct supervisor_options){
+		.program = w->program,
+		.count = count,
+		.control_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
+		.clock = clock,
+		.say = say,
+		.ready = ready,
+		.there = there,
+		.arg = w,
+	};
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/control", dir);
+	w->path = sun.sun_path;
+	CHECK(bind(w->options.control_fd, (struct sockaddr *)&sun,
+		  sizeof(sun)) == 0 &&
+	    listen(w->options.control_fd, 4) == 0);
+	rc = supervisor_run(&w->options, err);
+	close(w->options.control_fd);
+	unlink(sun.sun_path);
+	return rc;
+}
+
+static void
+gateways_are_stopped_before_nodes(void)
+{
+	struct world w = { .there = true };
+	struct error err;
+	char order[64];
+
+	/* The gateway takes its time, to answer its clients. */
+	make_program(&w.program[0], "node", false,
+	    "trap 'printf n >>order; exit' TERM; " READY SERVE);
+	make_program(&w.program[1], "gateway", true,
+	    "trap 'sleep 0.3; printf g >>order; exit' TERM; " READY SERVE);
+	CHECK(supervise(&w, 2, &clock_system, ask_down, &err) == 0);
+	read_order(order);
+	CHECK_STR(order, "gn");
+	CHECK(w.restarts == 0);
+}
+
+static void
+what_ignores_its_end_is_killed(void)
+{
+	struct world w = { .there = true };
+	struct error err;
+
+	make_program(&w.program[0], "deaf", false,
+	    "trap '' TERM; " READY SERVE);
+	alarm(30);
+	CHECK(supervise(&w, 1, &fast, ask_down, &err) == 0);
+	alarm(0);
+	CHECK(w.program[0].pid == 0);
+	CHECK(WIFSIGNALED(w.program[0].last_status) &&
+	    WTERMSIG(w.program[0].last_status) == SIGKILL);
+}
+
+static void
+not_ready(void *arg)
+{
+	(void)arg;
+}
+
+static void
+without_its_folder_it_ends(void)
+{
+	struct world w = { .there = false };
+	struct error err;
+
+	make_program(&w.program[0], "node", false, READY SERVE);
+	alarm(30);
+	CHECK(
+	    supervise(&w, 1, &clock_system, not_ready, &err) == -ERRC_NOTFOUND);
+	alarm(0);
+	CHECK(w.program[0].pid == 0);
+}
+
+static void
+one_that_fails_once_is_started_again(void)
+{
+	struct world w = { .there = true };
+	struct error err;
+	char order[64];
+
+	make_program(&w.program[0], "weak", false,
+	    "[ -e order ] || { printf 1 >order; exit 3; }; " READY SERVE);
+	make_program(&w.program[1], "gateway", true, READY SERVE);
+	alarm(30);
+	CHECK(supervise(&w, 2, &clock_system, ask_down, &err) == 0);
+	alarm(0);
+	CHECK(w.restarts == 1);
+	read_order(order);
+	CHECK_STR(order, "1");
+}
+
+int
+main(void)
+{
+	tempdir_make(dir);
+	signals_block();
+	RUN(what_fails_at_once_is_started_later_and_later);
+	RUN(a_frozen_program_is_woken_to_stop);
+	RUN(gateways_are_stopped_before_nodes);
+	RUN(what_ignores_its_end_is_killed);
+	RUN(without_its_folder_it_ends);
+	RUN(one_that_fails_once_is_started_again);
+	return tap_done();
+}
