@@ -276,6 +276,95 @@ hand_stopped() { [ "$(ps -o stat= -p "$HAND" | cut -c 1)" = T ]; }
 	done
 }
 
+# Points that fail once instead of ending the program, and the counter by which
+# the node shows that it came to them.  A shard may come by a PUT or by repair.
+STORED='\(shard_refused\|repair_failures\)'
+ERROR_POINTS="store.create:1=$STORED store.write:1=$STORED
+	store.reply:1=shard_puts apply.begin:1=apply_failures
+	apply.record:1=apply_failures apply.commit:1=apply_failures"
+
+# node_address N: where node N listens.
+node_address() {
+	jq -r ".erasure_sets[0].machines[$1]|\"\(.ip):\(.port)\"" \
+		"$DATA/topology.json"
+}
+
+# metric ADDRESS PATTERN: the sum of a node's counters.
+metric() {
+	curl -sS -f "http://$1/metrics" | grep "^koop_node_$2_total " |
+		awk '{ n += $2 } END { print n + 0 }'
+}
+
+@test "crash: a node where any step fails once goes on, and lacks nothing" {
+	cluster_up --durability full
+	curl -sS -f -X PUT "$GW/crash"
+	i=0
+	for point in $ERROR_POINTS; do
+		i=$((i + 1))
+		object 2000000 "film$i" "$i"
+		node --stop-node 4
+		address=$(node_address 4)
+		hand_node 4 "${point%=*}:error"
+		for _ in {1..200}; do
+			curl -sS -f -T "film$i" "$GW/crash/film$i"
+			[ "$(metric "$address" "${point#*=}")" -eq 0 ] || break
+		done
+		echo "$point"
+		[ "$(metric "$address" "${point#*=}")" -gt 0 ]
+		# It is still the same process, and ends when it is told to.
+		kill -TERM "$HAND"
+		(timeout 20 tail --pid="$HAND" -f /dev/null) 3>&- 4>&-
+		HAND=
+		node --start-node 4
+		koop status --data "$DATA" --wait full >/dev/null
+	done
+	for n in 0 3 7; do
+		node --stop-node "$n"
+	done
+	for ((n = 1; n <= i; n++)); do
+		curl -sS -f -o back "$GW/crash/film$n"
+		cmp "film$n" back
+	done
+}
+
+@test "crash: a sync that fails ends the node, which comes back whole" {
+	cluster_up --durability full
+	curl -sS -f -X PUT "$GW/crash"
+	for point in store.fsync:1 store.dirsync:1; do
+		object 2000000 "film$point" "${#point}"
+		node --stop-node 4
+		hand_node 4 "$point:error"
+		for _ in {1..200}; do
+			curl -sS -f -T "film$point" "$GW/crash/film$point"
+			kill -0 "$HAND" 2>/dev/null || break
+		done
+		status=0
+		wait "$HAND" || status=$?
+		HAND=
+		[ "$status" -eq 134 ]
+		node --start-node 4
+		koop status --data "$DATA" --wait full >/dev/null
+		curl -sS -f -o back "$GW/crash/film$point"
+		cmp "film$point" back
+	done
+}
+
+@test "crash: a repair that fails once is made again" {
+	cluster_up --durability full
+	curl -sS -f -X PUT "$GW/crash"
+	object 2000000 film 1
+	node --stop-node 4
+	curl -sS -f -T film "$GW/crash/film"
+	hand_node 4 "repair.publish:1:error"
+	whole_again() {
+		[ "$(find "$DATA/node-1.4/shards" -type f | wc -l)" -eq 1 ] &&
+			[ "$(metric "$(node_address 4)" repaired)" -eq 1 ]
+	}
+	until_true whole_again
+	[ "$(metric "$(node_address 4)" repair_failures)" -eq 1 ]
+	grep -q 'repair failed.*fault' hand.log
+}
+
 # parts FILE KEY: upload in two parts by hand; sets UPLOAD, and the body of
 # Complete in the file "complete".
 parts() {

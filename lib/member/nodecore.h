@@ -16,8 +16,17 @@
  * log, and what it has published.  Made and freed by node.c; everything but
  * the atomics stays as it is while threads run.
  *
- * Lock order: shardmeta's write transaction, then pending's lock, then the
- * small ones, under which nothing else is taken.
+ * What a thread may hold, in order; see "Threads" in ARCHITECTURE.md:
+ *
+ *      1  the commit log (to the call's deadline), with nothing held
+ *      2  shardmeta's write transaction
+ *      3  a read of the metadata, one of few (5 s): nothing of 1, 2, no file
+ *         and no peer within it, and no second one (base/nowait.h)
+ *      4  the list of uploads, for one line of its file
+ *      5  a folder of shards, while another syncs it
+ *      6  pending
+ *      7  small ones, under which nothing is taken: table of uploads, checks,
+ *         watermark, who reads, pool, peers
  */
 
 struct checks;
