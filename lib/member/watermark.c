@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "member/watermark.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ struct spot {
 	uint32_t partition;
 	_Atomic uint64_t applied;
 	_Atomic bool voting;
+	_Atomic bool mine;
 };
 
 struct watermark {
@@ -60,7 +62,7 @@ watermark_new(struct watermark **out, const uint32_t *partitions, size_t count,
 	wm->clock = clock;
 	wm->count = count;
 	for (size_t i = 0; i < count; i++)
-		wm->spot[i].partition = partitions[i];
+		wm->spot[i] = (struct spot){ partitions[i], 0, false, true };
 	qsort(wm->spot, count, sizeof(*wm->spot), spot_compare);
 	pthread_mutex_init(&wm->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -89,6 +91,28 @@ watermark_stop(struct watermark *wm)
 	wm->stopped = true;
 	pthread_cond_broadcast(&wm->changed);
 	pthread_mutex_unlock(&wm->lock);
+}
+
+void
+watermark_assign(struct watermark *wm, size_t index, bool mine)
+{
+	assert(index < wm->count);
+	pthread_mutex_lock(&wm->lock);
+	if (!mine) {
+		atomic_store(&wm->spot[index].voting, false);
+		atomic_store(&wm->spot[index].applied, 0);
+	}
+	atomic_store(&wm->spot[index].mine, mine);
+	wm->version++;
+	pthread_cond_broadcast(&wm->changed);
+	pthread_mutex_unlock(&wm->lock);
+}
+
+bool
+watermark_mine(const struct watermark *wm, size_t index)
+{
+	assert(index < wm->count);
+	return atomic_load(&wm->spot[index].mine);
 }
 
 int
@@ -129,8 +153,11 @@ void
 watermark_set(struct watermark *wm, size_t index, uint64_t applied, bool voting)
 {
 	pthread_mutex_lock(&wm->lock);
-	atomic_store(&wm->spot[index].applied, applied);
-	atomic_store(&wm->spot[index].voting, voting);
+	/* One that goes while its batch was applied stays without a vote. */
+	if (atomic_load(&wm->spot[index].mine)) {
+		atomic_store(&wm->spot[index].applied, applied);
+		atomic_store(&wm->spot[index].voting, voting);
+	}
 	pthread_mutex_unlock(&wm->lock);
 }
 
@@ -180,6 +207,11 @@ watermark_wait(struct watermark *wm, size_t index, uint64_t seq,
 
 	pthread_mutex_lock(&wm->lock);
 	while (atomic_load(&wm->spot[index].applied) < seq) {
+		if (!atomic_load(&wm->spot[index].mine)) {
+			rc = error_set(err, ERRC_UNAVAILABLE,
+			    "applied: the partition is none of this node's");
+			break;
+		}
 		if (wm->stopped) {
 			rc = error_set(err, ERRC_UNAVAILABLE,
 			    "applied: the node stops");

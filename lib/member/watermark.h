@@ -12,9 +12,10 @@
 
 /*
  * What this node has said about its positions: applied and voting of each of
- * its partitions, and the outcomes of recent records for the streams of
- * their senders.  The applier is the only writer, and writes only what is
- * durable; HTTP threads wait here.
+ * the cluster's partitions that are its own (which of them may change while it
+ * runs; a partition's index does not), and the outcomes of recent records for
+ * the streams of their senders.  The applier is the only writer, and writes
+ * only what is durable; HTTP threads wait here.
  *
  * Outcomes go through a ring of fixed size.  A stream that falls behind it
  * is told so (WATERMARK_LOST) and is cut: its client asks by request id.
@@ -35,13 +36,20 @@ struct watermark_event {
 	uint64_t sender; /* watermark_sender() of the record's sender */
 };
 
+/* All partitions of the cluster, whose number never changes; all are this
+ * node's until watermark_assign() says otherwise. */
 KOOP_MUST int watermark_new(struct watermark **out, const uint32_t *partitions,
     size_t count, const struct clock *clock, struct error *err);
 void watermark_free(struct watermark *wm);
 /* Wake everybody and make every wait fail from now on. */
 void watermark_stop(struct watermark *wm);
 
-/* The place of a partition, or -1 when it is none of this node's. */
+/* Is it this node's?  One that goes loses its vote with that; who waits for it
+ * is told. */
+void watermark_assign(struct watermark *wm, size_t index, bool mine);
+bool watermark_mine(const struct watermark *wm, size_t index);
+
+/* The place of a partition, or -1 when the cluster has no such one. */
 int watermark_index(const struct watermark *wm, uint32_t partition);
 size_t watermark_count(const struct watermark *wm);
 uint32_t watermark_partition(const struct watermark *wm, size_t index);
@@ -56,7 +64,7 @@ void watermark_event(struct watermark *wm, const struct watermark_event *event);
 void watermark_publish(struct watermark *wm);
 
 /* Wait until applied >= seq.  ERRC_RETRY at the deadline, ERRC_UNAVAILABLE
- * when the node stops. */
+ * when the node stops, or the partition is none of its own. */
 KOOP_MUST int watermark_wait(struct watermark *wm, size_t index, uint64_t seq,
     uint64_t deadline_mono_ms, struct error *err);
 /* Wait for any change after the version *seen, which is set to the present

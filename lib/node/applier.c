@@ -104,7 +104,7 @@ take_entry(void *arg, const struct commitlog_entry *e)
 	int index = watermark_index(applier->core->wm, e->partition);
 	struct entry *entry;
 
-	if (index < 0)
+	if (index < 0 || !applier->run[index].mine)
 		return 0;
 	if (e->kind == COMMITLOG_TROUBLE) {
 		partition_lost(applier, &applier->run[index], e->trouble);
@@ -378,7 +378,7 @@ publish(struct applier *applier)
 		struct partitionrun *run = &applier->run[i];
 
 		voted = run->voting;
-		if (!partitionrun_publish(run))
+		if (!run->mine || !partitionrun_publish(run))
 			continue;
 		positions_publish(core->positions,
 		    (struct positions_member){ core->set.number, core->index },
@@ -445,7 +445,8 @@ compare_run(struct applier *applier, struct partitionrun *run,
 static bool
 wants_goal(const struct partitionrun *run)
 {
-	return !run->vote.has_goal && !run->vote.barred && !run->out;
+	return run->mine && !run->vote.has_goal && !run->vote.barred &&
+	    !run->out;
 }
 
 /* The ends of these partitions, in one call: a log may have to append for
@@ -508,10 +509,13 @@ static bool
 log_answers(const struct applier *applier)
 {
 	size_t out = 0;
+	size_t mine = 0;
 
-	for (size_t i = 0; i < applier->count; i++)
-		out += applier->run[i].out;
-	return applier->count == 0 || out < applier->count;
+	for (size_t i = 0; i < applier->count; i++) {
+		mine += applier->run[i].mine;
+		out += applier->run[i].mine && applier->run[i].out;
+	}
+	return mine == 0 || out < mine;
 }
 
 static void
@@ -528,6 +532,51 @@ note_reach(struct applier *applier)
 		log_error("node",
 		    "commit log out of reach: no partition of it "
 		    "answers");
+}
+
+/* The topology gave one to this node, or took it.  What it has of one that
+ * went stays on the disk: it may come back. */
+static int
+assign(struct applier *applier, size_t i, struct error *err)
+{
+	struct partitionrun *run = &applier->run[i];
+	bool mine = watermark_mine(applier->core->wm, i);
+	struct partitionrun loaded;
+	int rc = 0;
+
+	if (mine == run->mine)
+		return 0;
+	/* Without the lock: others wait for it, and the log may be slow. */
+	if (mine)
+		rc = partitionrun_load(&loaded, applier->core, run->partition,
+		    err);
+	if (rc != 0)
+		return error_wrap(err, "partition %" PRIu32, run->partition);
+	pthread_mutex_lock(&applier->lock);
+	if (mine)
+		*run = loaded;
+	else
+		partitionrun_drop(run);
+	pthread_mutex_unlock(&applier->lock);
+	applier->seek = true;
+	log_info("node", "partition %s partition=%" PRIu32,
+	    mine ? "gained" : "lost", run->partition);
+	return 0;
+}
+
+/* One that cannot be taken now is tried again, the others go on. */
+static void
+assign_all(struct applier *applier)
+{
+	struct error err;
+
+	for (size_t i = 0; i < applier->count; i++) {
+		if (assign(applier, i, &err) == 0)
+			continue;
+		atomic_fetch_add(&applier->core->counters.apply_failures, 1);
+		log_error("node", "taking what the topology gave: %s",
+		    err.text);
+	}
 }
 
 /* Partitions whose time to try again has come are read again. */
@@ -565,6 +614,7 @@ applier_step(struct applier *applier)
 	int n;
 	int rc;
 
+	assign_all(applier);
 	revive(applier);
 	n = find_goals(applier, &err);
 	if (n == 0)
@@ -629,9 +679,12 @@ applier_start(struct applier **out, struct nodecore *core, struct error *err)
 	applier->run = calloc(applier->count + 1, sizeof(*applier->run));
 	if (applier->run == NULL)
 		rc = error_set(err, ERRC_NOMEM, "applier: no memory");
-	for (size_t i = 0; i < applier->count && rc == 0; i++)
-		rc = partitionrun_load(&applier->run[i], core,
-		    watermark_partition(core->wm, i), err);
+	for (size_t i = 0; i < applier->count && rc == 0; i++) {
+		applier->run[i].partition = watermark_partition(core->wm, i);
+		if (watermark_mine(core->wm, i))
+			rc = partitionrun_load(&applier->run[i], core,
+			    applier->run[i].partition, err);
+	}
 	if (rc != 0) {
 		applier_free(applier);
 		return rc;
@@ -658,23 +711,41 @@ applier_stop(struct applier *applier)
 }
 
 size_t
-applier_count(const struct applier *applier)
+applier_count(struct applier *applier)
 {
-	return applier->count;
+	size_t mine = 0;
+
+	pthread_mutex_lock(&applier->lock);
+	for (size_t i = 0; i < applier->count; i++)
+		mine += applier->run[i].mine;
+	pthread_mutex_unlock(&applier->lock);
+	return mine;
+}
+
+static const struct partitionrun *
+nth_locked(const struct applier *applier, size_t n)
+{
+	for (size_t i = 0; i < applier->count; i++) {
+		if (applier->run[i].mine && n-- == 0)
+			return &applier->run[i];
+	}
+	return NULL;
 }
 
 void
 applier_state(struct applier *applier, size_t index, struct applier_state *out)
 {
-	const struct partitionrun *run = &applier->run[index];
+	const struct partitionrun *run;
 
+	*out = (struct applier_state){ 0 };
 	pthread_mutex_lock(&applier->lock);
-	*out = (struct applier_state){
-		.partition = run->partition,
-		.applied = run->published,
-		.voting = run->voting,
-		.halted = run->halted,
-	};
-	snprintf(out->reason, sizeof(out->reason), "%s", run->reason);
+	run = nth_locked(applier, index);
+	if (run != NULL) {
+		out->partition = run->partition;
+		out->applied = run->published;
+		out->voting = run->voting;
+		out->halted = run->halted;
+		snprintf(out->reason, sizeof(out->reason), "%s", run->reason);
+	}
 	pthread_mutex_unlock(&applier->lock);
 }

@@ -30,14 +30,15 @@ KOOP_MUST int applier_start(struct applier **out, struct nodecore *core,
     struct error *err);
 void applier_stop(struct applier *applier); /* NULL is fine */
 
-/* One partition, for /health. */
+/* The partitions that are this node's now, in order, for /health.  One that
+ * went since they were counted is all zero. */
 struct applier_state {
 	uint32_t partition;
 	uint64_t applied;
 	bool voting, halted;
 	char reason[128]; /* why it halted or waits; "" otherwise */
 };
-size_t applier_count(const struct applier *applier);
+size_t applier_count(struct applier *applier);
 void applier_state(struct applier *applier, size_t index,
     struct applier_state *out);
 

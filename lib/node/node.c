@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@
 
 /* Repair reads side by side from as many peers as there are data shards. */
 #define POOL_OPEN 4
+#define FOLLOW_MS 60000
 
 struct node {
 	struct node_options options;
@@ -43,6 +45,8 @@ struct node {
 	struct repair *repair;
 	struct gc *gc;
 	struct nodeserver *server;
+	pthread_t follower;
+	bool follows;
 };
 
 /* Who are we? */
@@ -90,14 +94,96 @@ find_place(struct node *node, const struct topology *topology,
 	return check_listen(&node->listen, err);
 }
 
+/* Is that partition the set's? */
+static bool
+is_mine(const struct nodecore *core, const struct topology *topology,
+    uint32_t partition)
+{
+	size_t i = topology_search(topology->partitions,
+	    topology->partition_count, partition);
+
+	return i != SIZE_MAX &&
+	    topology->sets[topology->partition_set[i]].number ==
+	    core->set.number;
+}
+
+static void
+assign_partitions(struct nodecore *core, const struct topology *topology)
+{
+	for (size_t i = 0; i < watermark_count(core->wm); i++) {
+		bool mine = is_mine(core, topology,
+		    watermark_partition(core->wm, i));
+
+		if (mine != watermark_mine(core->wm, i))
+			watermark_assign(core->wm, i, mine);
+	}
+}
+
+/* What a running node cannot follow: it keeps what it has, and says so. */
+static const char *
+cannot_follow(const struct nodecore *core, const struct topology *topology)
+{
+	const struct erasure_set *set = topology_set(topology,
+	    core->set.number);
+
+	if (set == NULL)
+		return "it has no longer the set of this node";
+	if (set->n != core->set.n ||
+	    set->data_shards != core->set.data_shards ||
+	    set->write_quorum != core->set.write_quorum)
+		return "the shape of this node's set is another";
+	/* Their number is fixed when a cluster is made (protocol.md 1). */
+	if (topology->partition_count != watermark_count(core->wm))
+		return "the number of partitions is another";
+	for (size_t i = 0; i < topology->partition_count; i++) {
+		if (watermark_index(core->wm, topology->partitions[i]) < 0)
+			return "the partitions have other numbers";
+	}
+	return NULL;
+}
+
+static void
+take_topology(struct nodecore *core)
+{
+	struct topology_snapshot *snapshot = topology_source_get(
+	    core->topology);
+	const struct topology *topology = topology_snapshot_topology(snapshot);
+	const char *why = cannot_follow(core, topology);
+
+	if (why == NULL)
+		assign_partitions(core, topology);
+	else
+		log_error("node", "topology: not followed: %s", why);
+	topology_snapshot_drop(snapshot);
+}
+
+/* Partitions come and go while the node runs; the addresses of peers are
+ * looked up when they are needed. */
+static void *
+follow(void *arg)
+{
+	struct node *node = arg;
+	struct nodecore *core = &node->core;
+	uint64_t seen = 0;
+
+	pthread_setname_np(pthread_self(), "topology");
+	while (!atomic_load(&core->stopping)) {
+		uint64_t version = topology_source_wait(core->topology, seen,
+		    FOLLOW_MS);
+
+		if (version != seen && !atomic_load(&core->stopping))
+			take_topology(core);
+		seen = version;
+	}
+	return NULL;
+}
+
 static int
 open_topology(struct node *node, struct error *err)
 {
 	struct nodecore *core = &node->core;
 	struct topology_snapshot *snapshot;
 	const struct topology *topology;
-	uint32_t *mine;
-	size_t n = 0;
 	int rc;
 
 	rc = topology_source_open(&core->topology, node->options.topology_url,
@@ -106,18 +192,12 @@ open_topology(struct node *node, struct error *err)
 		return rc;
 	snapshot = topology_source_get(core->topology);
 	topology = topology_snapshot_topology(snapshot);
-	mine = calloc(topology->partition_count + 1, sizeof(*mine));
-	if (mine == NULL)
-		rc = error_set(err, ERRC_NOMEM, "topology: no memory");
-	else
-		rc = find_place(node, topology, err);
-	for (size_t i = 0; rc == 0 && i < topology->partition_count; i++)
-		if (topology->sets[topology->partition_set[i]].number ==
-		    core->set.number)
-			mine[n++] = topology->partitions[i];
+	rc = find_place(node, topology, err);
 	if (rc == 0)
-		rc = watermark_new(&core->wm, mine, n, core->clock, err);
-	free(mine);
+		rc = watermark_new(&core->wm, topology->partitions,
+		    topology->partition_count, core->clock, err);
+	if (rc == 0)
+		assign_partitions(core, topology);
 	topology_snapshot_drop(snapshot);
 	return rc;
 }
@@ -133,6 +213,8 @@ check_partitions(const struct nodecore *core, struct error *err)
 	for (size_t i = 0; i < watermark_count(core->wm); i++) {
 		uint32_t p = watermark_partition(core->wm, i);
 
+		if (!watermark_mine(core->wm, i))
+			continue;
 		while (at < count && have[at] < p)
 			at++;
 		if (at == count || have[at] != p)
@@ -172,14 +254,18 @@ open_log(struct node *node, struct error *err)
 static int
 replaced_at(const struct nodecore *core, struct buf *out, struct error *err)
 {
-	size_t count = watermark_count(core->wm);
-	struct commitlog_end *ends = calloc(count + 1, sizeof(*ends));
+	size_t all = watermark_count(core->wm);
+	struct commitlog_end *ends = calloc(all + 1, sizeof(*ends));
+	size_t count = 0;
 	int rc;
 
 	if (ends == NULL)
 		return error_set(err, ERRC_NOMEM, "superblock: no memory");
-	for (size_t i = 0; i < count; i++)
-		ends[i].partition = watermark_partition(core->wm, i);
+	for (size_t i = 0; i < all; i++) {
+		if (watermark_mine(core->wm, i))
+			ends[count++].partition = watermark_partition(core->wm,
+			    i);
+	}
 	rc = commitlog_ends(core->log, ends, count,
 	    nodecore_deadline(core, NODECORE_LOG_MS), err);
 	for (size_t i = 0; i < count; i++)
@@ -313,6 +399,11 @@ node_start(struct node *node, struct error *err)
 	if (rc != 0)
 		return rc;
 	node->listen.port = nodeserver_port(node->server);
+	rc = pthread_create(&node->follower, NULL, follow, node);
+	if (rc != 0)
+		return error_set(err, ERRC_NOMEM,
+		    "topology: cannot start a thread: %s", strerror(rc));
+	node->follows = true;
 	return 0;
 }
 
@@ -363,6 +454,10 @@ node_close(struct node *node)
 	atomic_store(&core->stopping, true);
 	if (core->stop_fd != -1)
 		(void)!write(core->stop_fd, &one, sizeof(one));
+	if (node->follows) {
+		topology_source_wake(core->topology);
+		pthread_join(node->follower, NULL);
+	}
 	if (core->wm != NULL)
 		watermark_stop(core->wm);
 	nodeserver_stop(node->server);

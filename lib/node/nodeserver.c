@@ -186,7 +186,7 @@ nodeserver_all_vote(struct nodeserver_call *call)
 	struct watermark *wm = call->core->wm;
 
 	for (size_t i = 0; i < watermark_count(wm); i++) {
-		if (watermark_voting(wm, i))
+		if (watermark_voting(wm, i) || !watermark_mine(wm, i))
 			continue;
 		httpd_reply_header(call->req, NODEPROTO_VOTING, "0");
 		nodeserver_refuse(call, 503,
@@ -207,7 +207,7 @@ wait_at(struct nodeserver_call *call, const struct nodeline_at *at, size_t n,
 		int index = watermark_index(wm, at[i].partition);
 		int rc;
 
-		if (index < 0)
+		if (index < 0 || !watermark_mine(wm, (size_t)index))
 			return error_set(err, ERRC_USAGE,
 			    "at: partition %u is none of this node's",
 			    at[i].partition);
@@ -299,7 +299,7 @@ take_partition(struct nodeserver_call *call, uint32_t partition)
 {
 	int index = watermark_index(call->core->wm, partition);
 
-	if (index < 0) {
+	if (index < 0 || !watermark_mine(call->core->wm, (size_t)index)) {
 		nodeserver_refuse(call, 421, "partition %u: not of set %u",
 		    partition, call->core->set.number);
 		return false;

@@ -202,6 +202,8 @@ add_start(struct stream *stream)
 
 	while (stream->started < watermark_count(wm) && has_room(stream)) {
 		i = stream->started++;
+		if (!watermark_mine(wm, i))
+			continue;
 		line.partition = watermark_partition(wm, i);
 		line.seq = watermark_applied(wm, i);
 		nodeline_ack_print(&stream->out, &line);

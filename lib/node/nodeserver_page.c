@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/nodeserver_call.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -147,21 +148,51 @@ read_page(struct metaquery *read, enum what what, const struct list_query *q,
 	return metaquery_list(read, q, end, add_object, page, err);
 }
 
+/* The partitions that the client asked for: while one moves, it is listed by
+ * the set that the client takes for its own, and not by two. */
+struct wanted {
+	struct nodeline_at *at;
+	size_t count;
+	const struct watermark *wm;
+};
+
+static bool
+wants(void *arg, uint32_t partition)
+{
+	const struct wanted *w = arg;
+	int index = watermark_index(w->wm, partition);
+
+	for (size_t i = 0; i < w->count; i++) {
+		if (w->at[i].partition == partition)
+			return true;
+	}
+	return w->at == NULL && index >= 0 &&
+	    watermark_mine(w->wm, (size_t)index);
+}
+
 static void
 send_page(struct nodeserver_call *call, enum what what)
 {
 	struct page page = { .body = buf_make(PAGE_BYTES) };
+	struct wanted wanted = { .wm = call->core->wm };
 	struct list_query query = { 0 };
 	struct list_end end = { 0 };
 	struct metaquery *read = NULL;
 	struct error err = { 0 };
-	int rc;
+	const char *at;
+	int rc = 0;
 
 	if (!parse_query(call, &query, what) || !nodeserver_wait_at(call) ||
 	    !nodeserver_all_vote(call))
 		return;
 	atomic_fetch_add(&call->core->counters.meta_reads, 1);
-	rc = metaquery_begin(&read, call->core->meta, &err);
+	at = httpreq_query_get(&call->query, "at");
+	if (at != NULL)
+		rc = nodeline_at_parse(&wanted.at, &wanted.count, at, &err);
+	query.wants = wants;
+	query.wants_arg = &wanted;
+	if (rc == 0)
+		rc = metaquery_begin(&read, call->core->meta, &err);
 	if (rc == 0)
 		rc = read_page(read, what, &query, &end, &page, &err);
 	metaquery_end(read);
@@ -177,6 +208,7 @@ send_page(struct nodeserver_call *call, enum what what)
 		nodeserver_error(call, &err);
 	else
 		httpd_reply(call->req, 200, page.body.p, page.body.n);
+	free(wanted.at);
 	buf_fini(&page.body);
 }
 
@@ -222,9 +254,11 @@ nodeserver_buckets(struct nodeserver_call *call)
 	if (!nodeserver_wait_at(call) || !nodeserver_all_vote(call))
 		return;
 	rc = metaquery_begin(&read, call->core->meta, &err);
-	for (size_t i = 0; i < watermark_count(wm) && rc == 0; i++)
-		rc = metaquery_buckets(read, watermark_partition(wm, i),
-		    add_bucket, &body, &err);
+	for (size_t i = 0; i < watermark_count(wm) && rc == 0; i++) {
+		if (watermark_mine(wm, i))
+			rc = metaquery_buckets(read, watermark_partition(wm, i),
+			    add_bucket, &body, &err);
+	}
 	metaquery_end(read);
 	nodeline_bucket_print(&body, &end);
 	if (rc == 0 && buf_failed(&body))

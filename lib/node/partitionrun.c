@@ -193,7 +193,7 @@ partitionrun_load(struct partitionrun *run, struct nodecore *core,
 	struct last last = { 0 };
 	int rc;
 
-	*run = (struct partitionrun){ .partition = partition };
+	*run = (struct partitionrun){ .partition = partition, .mine = true };
 	rc = read_last(&last, core, partition, err);
 	if (rc == 0 && last.found) {
 		run->applied = last.applied;
@@ -212,16 +212,22 @@ partitionrun_load(struct partitionrun *run, struct nodecore *core,
 
 /* Running. */
 
+void
+partitionrun_drop(struct partitionrun *run)
+{
+	*run = (struct partitionrun){ .partition = run->partition };
+}
+
 bool
 partitionrun_wants(const struct partitionrun *run, uint64_t now_ms)
 {
-	return !run->halted && run->retry_ms <= now_ms;
+	return run->mine && !run->halted && run->retry_ms <= now_ms;
 }
 
 bool
 partitionrun_stopped(const struct partitionrun *run)
 {
-	return run->halted || run->halting || run->stuck;
+	return !run->mine || run->halted || run->halting || run->stuck;
 }
 
 void

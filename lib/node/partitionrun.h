@@ -23,6 +23,7 @@ struct partitionrun {
 	uint64_t staged;    /* in the open transaction */
 	uint64_t published; /* told to others */
 	struct vote vote;
+	bool mine;         /* of this node; what follows says nothing else */
 	bool voting;       /* told to others */
 	bool told;         /* something was told once */
 	bool halted;       /* until an operator, or a later program, comes */
@@ -41,6 +42,9 @@ struct partitionrun {
  */
 KOOP_MUST int partitionrun_load(struct partitionrun *run, struct nodecore *core,
     uint32_t partition, struct error *err);
+
+/* None of this node's any more: no reading, no vote. */
+void partitionrun_drop(struct partitionrun *run);
 
 /* The comparison alone, before a node votes again: the log that came back may
  * be an older one. */

@@ -86,6 +86,9 @@ struct list_query {
 	uint64_t after_seq;        /* versions of it, below this seq */
 	size_t max;
 	uint64_t incarnation; /* only of this one; 0: any */
+	/* Only these partitions; NULL: all that there are rows of. */
+	bool (*wants)(void *arg, uint32_t partition);
+	void *wants_arg;
 };
 struct list_end {
 	bool truncated;

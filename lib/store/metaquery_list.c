@@ -79,10 +79,13 @@ add_cursor(void *arg, const struct partition_row *row)
 {
 	struct listing *l = arg;
 	int last = l->of == OF_NEWEST ? OF_OLDER : l->of;
-	struct cursor *grown = reallocarray(l->cursor, l->count + 2,
-	    sizeof(*grown));
+	const struct list_query *q = l->query;
+	struct cursor *grown;
 
 	assert(row->slot > 0);
+	if (q->wants != NULL && !q->wants(q->wants_arg, row->partition))
+		return 0;
+	grown = reallocarray(l->cursor, l->count + 2, sizeof(*grown));
 	if (grown == NULL)
 		return error_set(l->err, ERRC_NOMEM, "list: out of memory");
 	l->cursor = grown;

@@ -333,6 +333,8 @@ tidy(struct nodecore *core, struct error *err)
 	for (size_t i = 0; i < watermark_count(core->wm) && rc == 0; i++) {
 		uint32_t p = watermark_partition(core->wm, i);
 
+		if (!watermark_mine(core->wm, i))
+			continue;
 		rc = shardmeta_tombstones_del(core->meta, p,
 		    nodecore_stable(core, p), TOMBSTONES, err);
 	}
@@ -353,9 +355,11 @@ gc_collect(struct nodecore *core)
 	struct error err = { 0 };
 	int rc = 0;
 
-	for (size_t i = 0; i < watermark_count(core->wm) && rc == 0; i++)
-		rc = collect_partition(core, watermark_partition(core->wm, i),
-		    &err);
+	for (size_t i = 0; i < watermark_count(core->wm) && rc == 0; i++) {
+		if (watermark_mine(core->wm, i))
+			rc = collect_partition(core,
+			    watermark_partition(core->wm, i), &err);
+	}
 	complain("garbage", rc, &err);
 	complain("tidying", tidy(core, &err), &err);
 }

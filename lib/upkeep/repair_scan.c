@@ -243,8 +243,11 @@ repair_scan(struct nodecore *core, struct error *err)
 	scan->inline_bytes = buf_make(INLINE_MAX);
 	/* A wish that comes while this goes on is for another round. */
 	atomic_store(&core->rescan, false);
-	for (size_t i = 0; i < watermark_count(core->wm) && rc == 0; i++)
-		rc = scan_partition(scan, watermark_partition(core->wm, i));
+	for (size_t i = 0; i < watermark_count(core->wm) && rc == 0; i++) {
+		if (watermark_mine(core->wm, i))
+			rc = scan_partition(scan,
+			    watermark_partition(core->wm, i));
+	}
 	queued = scan->queued;
 	buf_fini(&scan->inline_bytes);
 	free(scan);

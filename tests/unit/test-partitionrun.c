@@ -7,6 +7,7 @@ static struct partitionrun
 caught_up(void)
 {
 	struct partitionrun run = { .partition = 3,
+		.mine = true,
 		.applied = 10,
 		.staged = 10 };
 

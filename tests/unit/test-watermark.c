@@ -158,9 +158,40 @@ senders_have_numbers_of_their_own(void)
 	CHECK(watermark_sender("a", 1) != watermark_sender("b", 1));
 }
 
+static void
+a_partition_that_went_has_no_vote_and_keeps_nobody_waiting(void)
+{
+	static const uint32_t partitions[] = { 1, 2 };
+	struct watermark *wm = NULL;
+	struct error err;
+
+	REQUIRE(watermark_new(&wm, partitions, 2, &clock_system, &err) == 0);
+	CHECK(watermark_mine(wm, 0) && watermark_mine(wm, 1));
+	watermark_set(wm, 0, 7, true);
+	watermark_set(wm, 1, 8, true);
+	watermark_assign(wm, 0, false);
+	CHECK(!watermark_mine(wm, 0) && !watermark_voting(wm, 0));
+	CHECK(watermark_applied(wm, 0) == 0);
+	/* Its index stays, and so does the other. */
+	CHECK(watermark_index(wm, 1) == 0 && watermark_index(wm, 2) == 1);
+	CHECK(watermark_voting(wm, 1) && watermark_applied(wm, 1) == 8);
+	CHECK(watermark_wait(wm, 0, 7, clock_mono_ms(&clock_system) + 20000,
+		  &err) == -ERRC_UNAVAILABLE);
+	/* A batch that was on its way says nothing of it any more. */
+	watermark_set(wm, 0, 9, true);
+	CHECK(!watermark_voting(wm, 0) && watermark_applied(wm, 0) == 0);
+	watermark_assign(wm, 0, true);
+	CHECK(watermark_mine(wm, 0) && !watermark_voting(wm, 0));
+	watermark_set(wm, 0, 9, true);
+	CHECK(watermark_voting(wm, 0));
+	CHECK(watermark_wait(wm, 0, 9, 0, &err) == 0);
+	watermark_free(wm);
+}
+
 int
 main(void)
 {
+	RUN(a_partition_that_went_has_no_vote_and_keeps_nobody_waiting);
 	RUN(partitions_are_found_by_number);
 	RUN(a_wait_for_what_is_applied_returns_at_once);
 	RUN(a_wait_for_what_is_not_ends_at_its_deadline);
