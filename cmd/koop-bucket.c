@@ -28,8 +28,8 @@ static const struct cli_option options[] = {
 
 static const struct cli cli = {
 	.name = "koop-bucket",
-	.operands = "make|remove|get BUCKET... | list",
-	.summary = "make, remove and list buckets",
+	.operands = "make|remove BUCKET... | list | get|set BUCKET ...",
+	.summary = "make, remove, list and set up buckets",
 	.options = options,
 	.operands_min = 1,
 	.operands_max = OPERANDS_MAX,
@@ -42,7 +42,6 @@ static const struct verb {
 } verbs[] = {
 	{ "make", pipebucket_make },
 	{ "remove", pipebucket_remove },
-	{ "get", pipebucket_get },
 	{ "list", NULL },
 };
 
@@ -89,6 +88,36 @@ run(const struct verb *verb, char *names[], int count)
 	return status;
 }
 
+/* get BUCKET [SETTING], set BUCKET SETTING VALUE. */
+static int
+settings(bool set, char *operand[], int count)
+{
+	struct nodeclient *nc = NULL;
+	struct error err;
+	int rc;
+
+	if (set ? count != 3 : count < 1 || count > 2)
+		return cli_usage(&cli, "want %s",
+		    set ? "set BUCKET SETTING VALUE" : "get BUCKET [SETTING]");
+	rc = pipebucket_check(operand[0], &err);
+	if (rc == 0 && count > 1)
+		rc = pipebucket_check_setting(operand[1],
+		    set ? operand[2] : NULL, &err);
+	if (rc < 0)
+		return cli_usage(&cli, "%s", err.text);
+	if (!clientoptions_given(&cluster))
+		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	rc = clientoptions_open(&nc, &cluster, &err);
+	if (rc == 0 && set)
+		rc = pipebucket_set(nc, operand[0], operand[1], operand[2],
+		    STDOUT_FILENO, &err);
+	else if (rc == 0)
+		rc = pipebucket_get(nc, operand[0],
+		    count > 1 ? operand[1] : NULL, STDOUT_FILENO, &err);
+	nodeclient_close(nc);
+	return rc < 0 ? cli_fail(&cli, &err) : cli_finish(&cli);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -98,10 +127,13 @@ main(int argc, char *argv[])
 
 	at = cli_parse(&cli, argc, argv);
 	fault_setup();
+	if (strcmp(argv[at], "get") == 0 || strcmp(argv[at], "set") == 0)
+		return settings(argv[at][0] == 's', argv + at + 1,
+		    argc - at - 1);
 	verb = find_verb(argv[at++]);
 	if (verb == NULL)
-		return cli_usage(&cli, "%s: want make, remove, get or list",
-		    argv[at - 1]);
+		return cli_usage(&cli,
+		    "%s: want make, remove, list, get or set", argv[at - 1]);
 	if (verb->run == NULL && at < argc)
 		return cli_usage(&cli, "%s: unexpected operand", argv[at]);
 	if (verb->run != NULL && at == argc)

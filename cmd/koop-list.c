@@ -16,6 +16,7 @@
 #include "client/nodeclient.h"
 #include "client/pipelist.h"
 #include "commit/objectname.h"
+#include "commit/versionid.h"
 
 #define LAST_BYTES (2 * OBJECTNAME_KEY_MAX)
 
@@ -25,12 +26,17 @@ static const char *delimiter;
 static bool lines;
 static uint64_t limit = UINT64_MAX;
 static bool null_ended;
+static bool versions;
+static const char *after_version;
 
 static const struct cli_option options[] = {
 	{ '0', "null", CLI_SWITCH, &null_ended, NULL,
 	    "print names only, each ended by NUL", 0, 0, CLI_FLAG_ONLY, NULL },
 	{ 0, "after", CLI_STRING, &after, "NAME",
 	    "begin behind that bucket/key, to go on with a list", 0, 0,
+	    CLI_FLAG_ONLY, NULL },
+	{ 0, "after-version", CLI_STRING, &after_version, "ID",
+	    "begin behind that version of the key of --after", 0, 0,
 	    CLI_FLAG_ONLY, NULL },
 	CLIENTOPTIONS_COMMIT_LOG(cluster),
 	{ 0, "delimiter", CLI_STRING, &delimiter, "TEXT",
@@ -42,6 +48,9 @@ static const struct cli_option options[] = {
 	    0, 0, CLI_FLAG_ONLY, NULL },
 	CLIENTOPTIONS_TCP_CONGESTION(cluster),
 	CLIENTOPTIONS_TOPOLOGY(cluster),
+	{ 0, "versions", CLI_SWITCH, &versions, NULL,
+	    "list all versions and delete markers, newest first", 0, 0,
+	    CLI_FLAG_ONLY, NULL },
 	{ 0 },
 };
 
@@ -97,6 +106,18 @@ main(int argc, char *argv[])
 			return cli_usage(&cli, "--after %s: of another bucket",
 			    after);
 	}
+	if (after_version != NULL) {
+		struct versionid id;
+
+		if (!versions || after == NULL)
+			return cli_usage(&cli,
+			    "--after-version: needs --versions and --after");
+		opt.after_version = bytes_str(after_version);
+		if (!versionid_parse(&id, opt.after_version))
+			return cli_usage(&cli, "--after-version %s: no version",
+			    after_version);
+	}
+	opt.versions = versions;
 	if (delimiter != NULL)
 		opt.delimiter = bytes_str(delimiter);
 	opt.limit = limit;

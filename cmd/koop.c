@@ -27,7 +27,7 @@ static const struct program {
 	{ "shard-put", "store a stream of shards on the nodes" },
 	{ "shard-get", "fetch a stream of shards from the nodes" },
 	{ "commit", "make a stored object exist" },
-	{ "bucket", "make, remove and list buckets" },
+	{ "bucket", "make, remove, list and set up buckets" },
 	{ "list", "list the objects of a bucket" },
 	{ "stat", "tell what there is to know of an object or a bucket" },
 	{ "rm", "delete objects" },

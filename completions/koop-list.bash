@@ -8,11 +8,11 @@ _koop_list()
 	--commit-log|-l|--topology|-t|--config)
 		compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return ;;
-	--after|--delimiter|--limit|--tcp-congestion)
+	--after|--after-version|--delimiter|--limit|--tcp-congestion)
 		return ;;
 	esac
 	case $current in
-	-*) mapfile -t COMPREPLY < <(compgen -W "--null -0 --after --commit-log -l --delimiter --limit --lines --tcp-congestion --topology -t --config --print-config --help -h --version" -- "$current") ;;
+	-*) mapfile -t COMPREPLY < <(compgen -W "--null -0 --after --after-version --commit-log -l --delimiter --limit --lines --tcp-congestion --topology -t --versions --config --print-config --help -h --version" -- "$current") ;;
 	*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
 	esac
 }

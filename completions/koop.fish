@@ -8,7 +8,7 @@ complete -c koop -f -n __fish_use_subcommand -a decode -d 'a stream of shards in
 complete -c koop -f -n __fish_use_subcommand -a shard-put -d 'store a stream of shards on the nodes'
 complete -c koop -f -n __fish_use_subcommand -a shard-get -d 'fetch a stream of shards from the nodes'
 complete -c koop -f -n __fish_use_subcommand -a commit -d 'make a stored object exist'
-complete -c koop -f -n __fish_use_subcommand -a bucket -d 'make, remove and list buckets'
+complete -c koop -f -n __fish_use_subcommand -a bucket -d 'make, remove, list and set up buckets'
 complete -c koop -f -n __fish_use_subcommand -a list -d 'list the objects of a bucket'
 complete -c koop -f -n __fish_use_subcommand -a stat -d 'tell what there is to know of an object or a bucket'
 complete -c koop -f -n __fish_use_subcommand -a rm -d 'delete objects'

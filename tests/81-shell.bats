@@ -26,13 +26,12 @@ bucket v=1 name=made-two outcome=done" ]
 	[ "$(grep -c '"bucket":"made-' list)" -eq 2 ]
 	grep '"made-one"' list | jq -e '.state == "open" and
 		.owner == "koop" and .incarnation > 0'
-	[ "$(koop-bucket get made-two)" = "$(grep made-two list)" ]
 	[ "$(koop-stat made-two)" = "$(grep made-two list)" ]
 	run -0 koop-bucket remove made-one made-two
 	[ "$output" = "bucket v=1 name=made-one outcome=done
 bucket v=1 name=made-two outcome=done" ]
 	run -1 --separate-stderr koop-bucket get made-one
-	[ "$stderr" = 'koop-bucket: made-one: no such bucket' ]
+	[ "$stderr" = 'koop-bucket: no such bucket' ]
 }
 
 @test "bucket: making one's own again is no failure" {
@@ -64,6 +63,58 @@ bucket v=1 name=empty-one outcome=done' ]
 	run -64 --separate-stderr koop-bucket make
 	run -64 --separate-stderr koop-bucket mend films
 	run -64 --separate-stderr koop-bucket list films
+}
+
+@test "bucket: settings are set, got, and refused" {
+	koop-bucket make set-up
+	[ "$(koop-bucket get set-up)" = '{}' ]
+	run -1 --separate-stderr koop-bucket get set-up versioning
+	[ "$stderr" = 'koop-bucket: versioning: never set' ]
+	run -0 koop-bucket set set-up versioning Enabled
+	[ "$output" = 'bucket v=1 name=set-up outcome=done' ]
+	[ "$(koop-bucket get set-up versioning)" = Enabled ]
+	koop-bucket set set-up versioning Suspended
+	koop-bucket get set-up | jq -e '. == {"versioning": "Suspended"}'
+	for words in 'get set-up no-such' 'set set-up versioning Maybe' \
+		'set set-up no-such x' 'set set-up versioning' 'get' 'set' \
+		'get set-up versioning x'; do
+		# shellcheck disable=SC2086 # words
+		run -64 --separate-stderr koop-bucket $words
+		[ "$output" = "" ]
+	done
+	run -1 --separate-stderr koop-bucket set nowhere versioning Enabled
+}
+
+@test "list: versions, newest first, and koop-rm deletes each by its line" {
+	koop-bucket make versions
+	koop-bucket set versions versioning Enabled
+	for size in 1 2 3; do put versions/a "$size"; done
+	put versions/b 9
+	koop-rm versions/a >/dev/null
+	koop-list versions/ | names >now
+	[ "$(cat now)" = versions/b ]
+	koop-list --versions versions/ >all
+	[ "$(jq -r '[.key, .size // "marker", .latest] | join(" ")' all)" = \
+"versions/a marker true
+versions/a 3 false
+versions/a 2 false
+versions/a 1 false
+versions/b 9 true" ]
+	[ "$(jq -r .version all | sort -u | wc -l)" -eq 5 ]
+	# Piece by piece, in the middle of a key.
+	after=$(sed -n 2p all | jq -r .version)
+	koop-list --versions --after versions/a --after-version "$after" \
+		versions/ | cmp - <(tail -n 3 all)
+	run -64 --separate-stderr koop-list --after-version "$after" versions
+	# The marker goes, and the newest version is there again.
+	sed -n 1p all | koop-rm | grep -q ' outcome=done$'
+	[ "$(koop-stat versions/a | jq .size)" -eq 3 ]
+	koop-list --versions versions/ | jq -c 'select(.size == 2)' | koop-rm
+	[ "$(koop-list --versions versions/a | jq -r .size | tr '\n' ' ')" = \
+		'3 1 ' ]
+	koop-list --versions versions/ | koop-rm >/dev/null
+	[ "$(koop-list --versions versions/)" = "" ]
+	koop-bucket remove versions
 }
 
 @test "list: objects in order, as JSON, with their names as programs take them" {

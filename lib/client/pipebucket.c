@@ -2,7 +2,9 @@
 #include "client/pipebucket.h"
 
 #include <assert.h>
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -12,10 +14,14 @@
 #include "client/metaread.h"
 #include "client/nodeclient.h"
 #include "client/pipestat.h"
+#include "cluster/jsontext.h"
+#include "cluster/placement.h"
 #include "commit/objectname.h"
 
 #define LINE_MAX_BYTES 512
 #define LIST_MAX (64u << 20)
+#define SETTINGS_MAX (64u << 10)
+#define SETTINGS_DEPTH 16
 
 int
 pipebucket_check(const char *name, struct error *err)
@@ -142,16 +148,129 @@ pipebucket_list(struct nodeclient *nc, int out, struct error *err)
 	return rc;
 }
 
+/* Settings. */
+
+/* Those that there are, with their values; protocol.md 5, "Versions". */
+static const struct setting {
+	const char *name;
+	const char *values[3]; /* NULL-ended */
+} known[] = {
+	{ "versioning", { "Enabled", "Suspended" } },
+};
+
 int
-pipebucket_get(struct nodeclient *nc, const char *name, int out,
+pipebucket_check_setting(const char *setting, const char *value,
     struct error *err)
 {
-	struct buf text = buf_make(LIST_MAX);
+	for (size_t i = 0; i < nitems(known); i++) {
+		if (strcmp(known[i].name, setting) != 0)
+			continue;
+		for (const char *const *v = known[i].values; *v != NULL; v++) {
+			if (value == NULL || strcmp(*v, value) == 0)
+				return 0;
+		}
+		return error_set(err, ERRC_USAGE,
+		    "%s: want %s or %s, not %.64s", setting, known[i].values[0],
+		    known[i].values[1], value);
+	}
+	return error_set(err, ERRC_USAGE, "%.64s: no such setting", setting);
+}
+
+static int
+print_setting(int out, struct bytes settings, const char *setting,
+    struct error *err)
+{
+	struct bytes value = settings;
+	struct buf line = buf_make(SETTINGS_MAX);
+	json_t *json = NULL;
+	int rc = 0;
+
+	if (setting != NULL)
+		rc = jsontext_load(&json, settings, SETTINGS_MAX,
+		    SETTINGS_DEPTH, err);
+	if (rc == 0 && setting != NULL &&
+	    !jsontext_string(json, setting, &value))
+		rc = error_set(err, ERRC_NOTFOUND, "%s: never set", setting);
+	buf_add(&line, value.p, value.n);
+	buf_addch(&line, '\n');
+	if (rc == 0 && buf_failed(&line))
+		rc = error_set(err, ERRC_NOMEM, "out of memory");
+	if (rc == 0)
+		rc = io_write_full(out, line.p, line.n, err);
+	json_decref(json);
+	buf_fini(&line);
+	return rc;
+}
+
+int
+pipebucket_get(struct nodeclient *nc, const char *name, const char *setting,
+    int out, struct error *err)
+{
+	struct placement home = placement_home(nodeclient_topology(nc),
+	    bytes_str(name));
+	struct buf settings = buf_make(SETTINGS_MAX);
+	struct bucket_info info;
 	int rc;
 
-	rc = pipestat_bucket(nc, bytes_str(name), &text, err);
+	rc = metaread_settings(nc, home.partition, bytes_str(name), &info,
+	    &settings, nodeclient_now(nc) + NODECLIENT_READ_MS, err);
+	if (rc == 0 && info.state == NODEPROTO_DELETED)
+		rc = error_set(err, ERRC_NOTFOUND, "no such bucket");
 	if (rc == 0)
-		rc = io_write_full(out, text.p, text.n, err);
-	buf_fini(&text);
+		rc = print_setting(out, buf_bytes(&settings), setting, err);
+	buf_fini(&settings);
+	return rc;
+}
+
+struct edit {
+	const char *setting, *value;
+};
+
+/* All others stay as they are. */
+static int
+edit_setting(void *arg, struct bytes settings, struct buf *out,
+    struct error *err)
+{
+	const struct edit *edit = arg;
+	json_t *json = NULL;
+	char *text = NULL;
+	int rc;
+
+	rc = jsontext_load(&json, settings, SETTINGS_MAX, SETTINGS_DEPTH, err);
+	if (rc < 0)
+		return rc;
+	if (json_object_set_new(json, edit->setting,
+		json_string(edit->value)) == 0)
+		text = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
+	if (text == NULL)
+		return error_set(err, ERRC_NOMEM, "out of memory");
+	buf_addstr(out, text);
+	free(text);
+	return buf_failed(out) ? error_set(err, ERRC_NOMEM, "out of memory") :
+				 0;
+}
+
+int
+pipebucket_set(struct nodeclient *nc, const char *name, const char *setting,
+    const char *value, int out, struct error *err)
+{
+	struct edit edit = { setting, value };
+	enum outcome outcome = OUTCOME_IGNORED;
+	int rc;
+
+	rc = pipebucket_check_setting(setting, value, err);
+	if (rc < 0)
+		return rc;
+	rc = bucket_configure(nc, bytes_str(name), edit_setting, &edit,
+	    &outcome, nodeclient_now(nc) + NODECLIENT_WRITE_MS, err);
+	if (rc < 0)
+		return retry(rc, err);
+	rc = print_outcome(out, name, outcome, err);
+	if (rc == 0 && outcome == OUTCOME_NO_SUCH_BUCKET)
+		rc = error_set(err, ERRC_NOTFOUND, "no such bucket");
+	else if (rc == 0 && outcome != OUTCOME_DONE)
+		rc = error_set(err, ERRC_RETRY, "not set: %s",
+		    outcome_name(outcome));
 	return rc;
 }

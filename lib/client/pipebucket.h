@@ -25,8 +25,18 @@ KOOP_MUST int pipebucket_remove(struct nodeclient *nc, const char *name,
 /* All of them, by name. */
 KOOP_MUST int pipebucket_list(struct nodeclient *nc, int out,
     struct error *err);
-/* One of them.  ERRC_NOTFOUND. */
-KOOP_MUST int pipebucket_get(struct nodeclient *nc, const char *name, int out,
+/*
+ * Its settings, an object of JSON on a line; or the value of one, bare.
+ * ERRC_NOTFOUND: no such bucket, or that was never set.
+ */
+KOOP_MUST int pipebucket_get(struct nodeclient *nc, const char *name,
+    const char *setting, int out, struct error *err);
+/* ERRC_USAGE: no such setting, or no value of it.  ERRC_NOTFOUND.
+ * ERRC_RETRY: not known whether it was set; the same again is safe. */
+KOOP_MUST int pipebucket_set(struct nodeclient *nc, const char *name,
+    const char *setting, const char *value, int out, struct error *err);
+/* ERRC_USAGE; without a cluster. */
+KOOP_MUST int pipebucket_check_setting(const char *setting, const char *value,
     struct error *err);
 
 /* ERRC_USAGE: no name for a bucket. */

@@ -16,6 +16,7 @@
 #define PAGE_KEYS 1000
 /* A page of the longest keys, all of it escapes. */
 #define PAGE_BYTES (16u << 20)
+#define VERSION_BYTES 64
 #define NAME_BYTES (OBJECTNAME_BUCKET_MAX + 1 + OBJECTNAME_KEY_MAX + 1)
 
 struct pipelist {
@@ -28,6 +29,16 @@ struct pipelist {
 };
 
 static void
+print_version(struct pipelist *l, const struct list_entry *entry)
+{
+	buf_addstr(&l->page, ",\"version\":");
+	jsontext_quote(&l->page, bytes_str(entry->version));
+	buf_printf(&l->page, ",\"latest\":%s%s",
+	    entry->latest ? "true" : "false",
+	    entry->marker ? ",\"marker\":true" : "");
+}
+
+static void
 print_json(struct pipelist *l, const struct list_entry *entry)
 {
 	char time[32];
@@ -35,10 +46,14 @@ print_json(struct pipelist *l, const struct list_entry *entry)
 	buf_addstr(&l->page, entry->is_prefix ? "{\"prefix\":" : "{\"key\":");
 	jsontext_quote(&l->page, buf_bytes(&l->name));
 	if (!entry->is_prefix) {
+		if (l->options->versions)
+			print_version(l, entry);
+		if (!entry->marker) {
+			buf_printf(&l->page,
+			    ",\"size\":%" PRIu64 ",\"etag\":", entry->size);
+			jsontext_quote(&l->page, bytes_str(entry->etag));
+		}
 		clock_iso8601(time, entry->modified_ms);
-		buf_printf(&l->page,
-		    ",\"size\":%" PRIu64 ",\"etag\":", entry->size);
-		jsontext_quote(&l->page, bytes_str(entry->etag));
 		buf_printf(&l->page, ",\"modified\":\"%s\"", time);
 	}
 	buf_addstr(&l->page, "}\n");
@@ -102,8 +117,9 @@ list_page(struct nodeclient *nc, struct pipelist *l, int out,
 
 	q->max = (uint32_t)KOOP_MIN(l->left, (uint64_t)PAGE_KEYS);
 	buf_clear(&l->page);
-	rc = metaread_list(nc, q, print_entry, l, end,
-	    nodeclient_now(nc) + NODECLIENT_READ_MS, l->err);
+	rc = (l->options->versions ? metaread_versions : metaread_list)(nc, q,
+	    print_entry, l, end, nodeclient_now(nc) + NODECLIENT_READ_MS,
+	    l->err);
 	return flush_page(l, out, rc);
 }
 
@@ -125,8 +141,15 @@ pipelist_run(struct nodeclient *nc, int out,
 		.prefix = options->prefix,
 		.delimiter = options->delimiter,
 		.start_after = options->after,
+		.upload_after = options->after_version,
 	};
-	struct list_end end = { .next = &next, .truncated = true };
+	struct buf next_version = buf_make(VERSION_BYTES);
+	struct buf after_version = buf_make(VERSION_BYTES);
+	struct list_end end = {
+		.next = &next,
+		.next_upload = &next_version,
+		.truncated = true,
+	};
 	struct buf after = buf_make(NAME_BYTES);
 	struct bucket_info info;
 	int rc;
@@ -143,7 +166,12 @@ pipelist_run(struct nodeclient *nc, int out,
 		buf_clear(&after);
 		buf_add(&after, next.p, next.n);
 		q.start_after = buf_bytes(&after);
+		buf_clear(&after_version);
+		buf_add(&after_version, next_version.p, next_version.n);
+		q.upload_after = buf_bytes(&after_version);
 	}
+	buf_fini(&after_version);
+	buf_fini(&next_version);
 	buf_fini(&after);
 	buf_fini(&next);
 	buf_fini(&l.name);

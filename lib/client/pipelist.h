@@ -2,6 +2,7 @@
 #ifndef KOOP_CLIENT_PIPELIST_H
 #define KOOP_CLIENT_PIPELIST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -13,6 +14,11 @@
  *
  *      {"key":"videos/a.mp4","size":1,"etag":"..","modified":".."}
  *      {"prefix":"videos/2024/"}
+ *
+ * With versions all of them, newest first, and delete markers:
+ *
+ *      {"key":"videos/a.mp4","version":"..","latest":true,"size":1, ...}
+ *      {"key":"videos/a.mp4","version":"..","latest":false,"marker":true, ...}
  *
  * Names are bucket/key, as every program takes them.  Each page is read as
  * metaread_list() says; all of them are of the incarnation that the bucket had
@@ -31,7 +37,9 @@ struct nodeclient;
 struct pipelist_options {
 	struct bytes bucket, prefix, delimiter;
 	struct bytes after; /* a key or a common prefix: begin behind it */
-	uint64_t limit;     /* lines; UINT64_MAX for all */
+	struct bytes after_version; /* of the key `after`: begin behind it */
+	uint64_t limit;             /* lines; UINT64_MAX for all */
+	bool versions;
 	enum pipelist_form form;
 };
 

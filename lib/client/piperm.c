@@ -17,6 +17,7 @@
 #include "cluster/placement.h"
 #include "commit/objectname.h"
 #include "commit/record.h"
+#include "commit/versionid.h"
 #include "wire/nodetime.h"
 
 #define BATCH_MAX 256
@@ -30,6 +31,8 @@ struct target {
 	char name[NAME_BYTES];
 	struct bytes bucket, key; /* in name */
 	struct record record;
+	bool has_version;
+	struct versionid version;
 	bool asked; /* its record is in the batch */
 	enum outcome outcome;
 	uint64_t seq;
@@ -97,7 +100,11 @@ prepare(struct piperm *p, struct target *t, uint64_t deadline)
 		.bucket = t->bucket,
 		.key = t->key,
 		/* A delete takes what is not there for done, unless asked. */
-		.if_match = p->options->force ? BYTES_NONE : bytes_str("*"),
+		.if_match = p->options->force || t->has_version ?
+		    BYTES_NONE :
+		    bytes_str("*"),
+		.has_version = t->has_version,
+		.version = t->version,
 	};
 	rc = bucket_ensure(p->nc, &place, t->bucket, &t->record.incarnation,
 	    deadline, p->err);
@@ -269,6 +276,8 @@ take_name(struct piperm *p, struct bytes line, struct error *err)
 {
 	json_t *json = NULL;
 	struct bytes name = line;
+	struct bytes version = BYTES_NONE;
+	struct versionid id = { 0 };
 	int rc = 0;
 
 	if (!p->options->null_ended && line.n > 0 && line.p[0] == '{') {
@@ -276,9 +285,17 @@ take_name(struct piperm *p, struct bytes line, struct error *err)
 		if (rc == 0 && !jsontext_string(json, "key", &name))
 			rc = error_set(err, ERRC_CORRUPT,
 			    "a line of JSON without a key");
+		if (rc == 0 && jsontext_string(json, "version", &version) &&
+		    !versionid_parse(&id, version))
+			rc = error_set(err, ERRC_CORRUPT,
+			    "a line of JSON with a bad version");
 	}
 	if (rc == 0)
 		rc = add_target(p, name, err);
+	if (rc == 0 && version.n > 0) {
+		p->targets[p->count - 1].has_version = true;
+		p->targets[p->count - 1].version = id;
+	}
 	json_decref(json);
 	return rc;
 }

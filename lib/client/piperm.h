@@ -14,7 +14,8 @@
  *      delete v=1 partition=29 seq=42 name=videos/film.mp4 outcome=done
  *
  * A list has bucket/key on each line, or the lines of JSON that koop-list
- * prints (a bucket's name never begins with a brace), or names ended by NUL.
+ * prints (a bucket's name never begins with a brace; a line with a version
+ * means that version, which is then gone for good), or names ended by NUL.
  * Its names are deleted in order, as many in one append as have come already.
  *
  * A line that is no name ends the run, and so does a last line without its
