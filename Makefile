@@ -175,6 +175,9 @@ sanitize:		## unit tests, node and S3 under asan, then ubsan
 	    BATS_FILES="tests/60-node.bats $(wildcard tests/7*.bats)" || \
 	    exit 1; done
 
+mutants:		## break the code here and there: which test notices?
+	tests/mutants/run $(MUTANTS)
+
 FUZZ_SECONDS = 10
 fuzz-smoke:		## run each fuzzer for ten seconds on its corpus
 	$(MAKE) fuzzers CC=$(CLANG) BUILD=build/fuzz HARDEN= OPT_codec= \
@@ -197,7 +200,7 @@ bench: deps		## measure against named peers (tests/bench)
 lint:			## layers, sizes, banned words, pages, shell, format
 	$(MAKE) -k --no-print-directory $(LINTS)
 
-LINTS = lint-layers lint-sizes lint-banned lint-headers lint-pages \
+LINTS = lint-layers lint-sizes lint-banned lint-asserts lint-statics lint-headers lint-pages \
 	lint-shell lint-format lint-levels lint-clang lint-tidy
 
 lint-layers:
@@ -206,6 +209,11 @@ lint-sizes:
 	@tests/lint/check-sizes
 lint-banned:
 	@tests/lint/check-banned
+
+lint-asserts:
+	@tests/lint/count-asserts $(LAYERS)
+lint-statics:
+	@tests/lint/check-statics $(LAYERS)
 
 lint-headers:
 	@tests/lint/check-headers $(CC) $(CPPFLAGS_ALL)
@@ -302,7 +310,7 @@ help:			## print this
 	    expand -t 24
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all units fuzzers faults up demo test check asan ubsan tsan sanitize fuzz-smoke
+.PHONY: all units fuzzers faults up demo test check asan ubsan tsan sanitize mutants fuzz-smoke
 .PHONY: $(LINTS) objects bench benchers lint format tidy completions install uninstall deps clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

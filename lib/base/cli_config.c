@@ -76,7 +76,7 @@ is_space(char c)
 
 /* Without the spaces around it; ends in place. */
 static char *
-trim(char *s, char *end)
+cli_config_trim(char *s, char *end)
 {
 	while (s < end && is_space(*s))
 		s++;
@@ -104,7 +104,7 @@ parse_line(const struct cli *cli, const char *path, unsigned line, char *s,
 	char *equals, *key, *value;
 
 	end = find_comment(s, end);
-	s = trim(s, end);
+	s = cli_config_trim(s, end);
 	if (*s == '\0')
 		return 0;
 	end = s + strlen(s);
@@ -112,8 +112,8 @@ parse_line(const struct cli *cli, const char *path, unsigned line, char *s,
 	if (equals == NULL)
 		return error_set(err, ERRC_CONFIG,
 		    "%s:%u: want \"key = value\"", path, line);
-	key = trim(s, equals);
-	value = trim(equals + 1, end);
+	key = cli_config_trim(s, equals);
+	value = cli_config_trim(equals + 1, end);
 	option = option_of_key(cli, key);
 	if (option == NULL && !cli_config_known(key))
 		return error_set(err, ERRC_CONFIG,

@@ -46,7 +46,7 @@ days_from_date(unsigned year, unsigned month, unsigned day)
 }
 
 static struct date
-date_of(uint64_t real_ms)
+clock_date_of(uint64_t real_ms)
 {
 	uint64_t ms = KOOP_MIN(real_ms, DATE_MAX_MS);
 	uint64_t days = ms / DAY_MS;
@@ -74,7 +74,7 @@ date_of(uint64_t real_ms)
 void
 clock_iso8601(char out[static 32], uint64_t real_ms)
 {
-	struct date d = date_of(real_ms);
+	struct date d = clock_date_of(real_ms);
 
 	snprintf(out, 32, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", d.year % 10000,
 	    d.month % 100, d.day % 100, d.hour % 100, d.minute % 100,
@@ -84,7 +84,7 @@ clock_iso8601(char out[static 32], uint64_t real_ms)
 void
 clock_http_date(char out[static 32], uint64_t real_ms)
 {
-	struct date d = date_of(real_ms);
+	struct date d = clock_date_of(real_ms);
 
 	snprintf(out, 32, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
 	    weekdays[d.weekday], d.day, months + 3 * (d.month - 1),

@@ -26,7 +26,7 @@ static const struct code codes[ERRC_MAX] = {
 };
 
 static const struct code *
-code_of(enum errc code)
+error_code_of(enum errc code)
 {
 	if ((int)code < 0 || code >= ERRC_MAX)
 		return &codes[ERRC_IO];
@@ -62,7 +62,7 @@ set_text(struct error *err, enum errc code, const char *fmt, va_list args)
 	err->code = code;
 	if (n < 0)
 		snprintf(err->text, sizeof(err->text), "%s",
-		    code_of(code)->text);
+		    error_code_of(code)->text);
 	else if ((size_t)n >= sizeof(err->text))
 		cut_partial_utf8(err->text, sizeof(err->text) - 1);
 }
@@ -125,17 +125,17 @@ int(error_wrap)(struct error *err, const char *fmt, ...)
 int
 error_exit_status(enum errc code)
 {
-	return code_of(code)->exit_status;
+	return error_code_of(code)->exit_status;
 }
 
 int
 error_http_status(enum errc code)
 {
-	return code_of(code)->http_status;
+	return error_code_of(code)->http_status;
 }
 
 const char *
 error_name(enum errc code)
 {
-	return code_of(code)->name;
+	return error_code_of(code)->name;
 }

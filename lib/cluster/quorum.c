@@ -21,6 +21,7 @@ quorum_read(uint32_t n, uint32_t m, uint32_t w)
 uint32_t
 quorum_stable_read(uint32_t n, uint32_t m, uint32_t w)
 {
+	assert(quorum_read(n, m, w) <= n);
 	return n - quorum_read(n, m, w) + 1;
 }
 

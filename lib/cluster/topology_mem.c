@@ -42,7 +42,7 @@ static struct topology_mem *mem_open_ones; /* under mem_lock */
 /* Tell those that have it open.  ring() takes the source's lock, which is
  * never held when mem_lock is taken. */
 static void
-ring_locked(const char *name)
+topology_mem_ring_locked(const char *name)
 {
 	for (struct topology_mem *m = mem_open_ones; m != NULL; m = m->next) {
 		if (strcmp(m->name, name) == 0)
@@ -51,7 +51,7 @@ ring_locked(const char *name)
 }
 
 static struct mem_text *
-find_locked(const char *name)
+topology_mem_find_locked(const char *name)
 {
 	for (size_t i = 0; i < MEM_MAX; i++) {
 		if (mem_texts[i].name != NULL &&
@@ -97,7 +97,7 @@ topology_mem_set(const char *url, struct bytes json, struct error *err)
 		return error_set(err, ERRC_USAGE, "%s: not a mem: URL", url);
 	text = copy(json.p, json.n);
 	pthread_mutex_lock(&mem_lock);
-	entry = find_locked(name);
+	entry = topology_mem_find_locked(name);
 	if (entry == NULL)
 		entry = add_locked(name);
 	if (entry == NULL || text == NULL) {
@@ -109,7 +109,7 @@ topology_mem_set(const char *url, struct bytes json, struct error *err)
 	entry->text = text;
 	entry->bytes = json.n;
 	entry->version++;
-	ring_locked(name);
+	topology_mem_ring_locked(name);
 	pthread_mutex_unlock(&mem_lock);
 	return 0;
 }
@@ -120,11 +120,11 @@ topology_mem_lost(const char *url, bool lost)
 	struct mem_text *entry;
 
 	pthread_mutex_lock(&mem_lock);
-	entry = find_locked(url + strlen(MEM_SCHEME));
+	entry = topology_mem_find_locked(url + strlen(MEM_SCHEME));
 	assert(entry != NULL);
 	entry->lost = lost;
 	entry->version += !lost;
-	ring_locked(entry->name);
+	topology_mem_ring_locked(entry->name);
 	pthread_mutex_unlock(&mem_lock);
 }
 
@@ -135,7 +135,7 @@ topology_mem_reads(const char *url)
 	uint64_t reads;
 
 	pthread_mutex_lock(&mem_lock);
-	entry = find_locked(url + strlen(MEM_SCHEME));
+	entry = topology_mem_find_locked(url + strlen(MEM_SCHEME));
 	reads = entry != NULL ? entry->reads : 0;
 	pthread_mutex_unlock(&mem_lock);
 	return reads;
@@ -184,7 +184,7 @@ mem_read(void *state, bool force, char **text, size_t *bytes, struct error *err)
 	int rc = 0;
 
 	pthread_mutex_lock(&mem_lock);
-	entry = find_locked(mem->name);
+	entry = topology_mem_find_locked(mem->name);
 	if (entry != NULL)
 		entry->reads++;
 	if (entry != NULL && entry->lost) {

@@ -195,7 +195,7 @@ topology_source_reload(struct topology_source *source, bool force,
 /* The subscription. */
 
 static void
-wait_locked(struct topology_source *source, uint64_t ms)
+topology_source_wait_locked(struct topology_source *source, uint64_t ms)
 {
 	struct timespec ts;
 
@@ -221,7 +221,7 @@ watcher_sleep(struct topology_source *source)
 	pthread_mutex_lock(&source->lock);
 	while (!source->stopping && !source->rung &&
 	    (left = clock_left_ms(&clock_system, until)) > 0)
-		wait_locked(source, (uint64_t)left);
+		topology_source_wait_locked(source, (uint64_t)left);
 	source->rung = false;
 	stopping = source->stopping;
 	pthread_mutex_unlock(&source->lock);
@@ -297,7 +297,7 @@ topology_source_wait(struct topology_source *source, uint64_t seen,
 	watch_locked(source);
 	while (source->version == seen && !source->awake &&
 	    (left = clock_left_ms(&clock_system, until)) > 0)
-		wait_locked(source, (uint64_t)left);
+		topology_source_wait_locked(source, (uint64_t)left);
 	version = source->version;
 	pthread_mutex_unlock(&source->lock);
 	assert(version >= seen);
@@ -329,7 +329,7 @@ topology_source_reach(struct topology_source *source, uint64_t epoch,
 	}
 	while ((have = source->newest->topology->epoch) < epoch &&
 	    (left = clock_left_ms(&clock_system, until)) > 0)
-		wait_locked(source, (uint64_t)left);
+		topology_source_wait_locked(source, (uint64_t)left);
 	pthread_mutex_unlock(&source->lock);
 	if (have >= epoch)
 		return 0;

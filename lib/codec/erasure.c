@@ -110,6 +110,7 @@ erasure_plan_make(const struct erasure *coder, struct erasure_plan *plan,
 	uint8_t rows[MAX * MAX], inverse[MAX * MAX], coded[MAX * MAX];
 	int rc;
 
+	assert(k >= 1 && n <= MAX);
 	have &= all;
 	want &= all & ~have;
 	if (plan->made && plan->have == have && plan->want == want)
@@ -128,6 +129,7 @@ erasure_plan_make(const struct erasure *coder, struct erasure_plan *plan,
 			    k);
 			plan->source[plan->sources++] = (uint8_t)i;
 		}
+	assert(plan->sources == k);
 	rc = gf_invert_matrix(rows, inverse, (int)k);
 	assert(rc == 0); /* Cauchy: there is always an inverse */
 	for (unsigned i = 0; i < n; i++)
@@ -137,6 +139,7 @@ erasure_plan_make(const struct erasure *coder, struct erasure_plan *plan,
 		}
 	if (plan->targets > 0)
 		ec_init_tables((int)k, (int)plan->targets, coded, plan->tables);
+	assert(plan->targets == (unsigned)__builtin_popcount(want));
 	plan->have = have;
 	plan->want = want;
 	plan->made = true;

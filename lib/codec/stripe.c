@@ -81,6 +81,8 @@ geometry_parse(struct geometry *out, const char *text, size_t len,
 uint64_t
 stripe_full_bytes(const struct geometry *g)
 {
+	assert(g->data_shards >= 1 && g->data_shards <= STRIPE_SHARDS_MAX);
+	assert(g->cell_bytes >= 1);
 	return (uint64_t)g->data_shards * g->cell_bytes;
 }
 
@@ -101,6 +103,7 @@ stripe_content_bytes(const struct geometry *g, uint64_t size, uint64_t stripe)
 
 	if (stripe >= count)
 		return 0;
+	assert(stripe * full < size);
 	return stripe == count - 1 ? size - stripe * full : full;
 }
 
@@ -125,6 +128,7 @@ stripe_shard_bytes(const struct geometry *g, uint64_t size)
 
 	if (count == 0)
 		return 0;
+	assert(stripe_cell_bytes(g, size, count - 1) <= g->cell_bytes);
 	return (count - 1) * g->cell_bytes +
 	    stripe_cell_bytes(g, size, count - 1);
 }
@@ -132,6 +136,7 @@ stripe_shard_bytes(const struct geometry *g, uint64_t size)
 uint64_t
 stripe_cell_offset(const struct geometry *g, uint64_t stripe)
 {
+	assert(stripe <= STRIPE_SIZE_MAX / STRIPE_CELL_MIN);
 	return STRIPE_BEGIN_BYTES +
 	    stripe * (STRIPE_HEADER_BYTES + (uint64_t)g->cell_bytes);
 }
@@ -158,6 +163,7 @@ stripe_place(const struct geometry *g, uint64_t size, uint64_t offset)
 	uint32_t cell = stripe_cell_bytes(g, size, stripe);
 
 	assert(offset < size);
+	assert(cell >= 1 && in / cell < g->data_shards);
 	return (struct stripe_place){ .stripe = stripe,
 		.shard = (uint32_t)(in / cell),
 		.offset = (uint32_t)(in % cell) };

@@ -164,7 +164,7 @@ judge_fields(const struct httpreq *req, const char **reason)
 }
 
 static const struct httpreq_header *
-find_header(const struct httpreq *req, const char *name)
+httpreq_find_header(const struct httpreq *req, const char *name)
 {
 	for (size_t i = 0; i < req->header_count; i++)
 		if (is_header(&req->headers[i], name))
@@ -186,7 +186,7 @@ judge_unique(const struct httpreq *req, const char **reason)
 	}
 	*reason = "the Host header is missing";
 	if (strcmp(req->version, "HTTP/1.1") == 0 &&
-	    find_header(req, "host") == NULL)
+	    httpreq_find_header(req, "host") == NULL)
 		return 400;
 	return 0;
 }
@@ -200,8 +200,8 @@ judge_body(const struct httpreq *req, struct httpreq_body *body,
 	const struct httpreq_header *length;
 	struct httpreq_body found = { false, 0 };
 
-	coding = find_header(req, "transfer-encoding");
-	length = find_header(req, "content-length");
+	coding = httpreq_find_header(req, "transfer-encoding");
+	length = httpreq_find_header(req, "content-length");
 	*reason = "Content-Length and Transfer-Encoding came together";
 	if (coding != NULL && length != NULL)
 		return 400;

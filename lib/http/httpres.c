@@ -11,7 +11,7 @@
 #include "http/httpreq.h"
 
 static int
-refuse(struct error *err, const char *what)
+httpres_refuse(struct error *err, const char *what)
 {
 	return error_set(err, ERRC_PROTOCOL, "answer: %s", what);
 }
@@ -24,14 +24,14 @@ check_start(const char *p, size_t n, struct error *err)
 	static const char start[] = "HTTP/1.1 ";
 
 	if (memcmp(p, start, KOOP_MIN(n, sizeof(start) - 1)) != 0)
-		return refuse(err, "not HTTP/1.1");
+		return httpres_refuse(err, "not HTTP/1.1");
 	for (size_t i = 0; i < n; i++) {
 		if (p[i] == '\0')
-			return refuse(err, "NUL byte in the headers");
+			return httpres_refuse(err, "NUL byte in the headers");
 		if (p[i] == '\n' && (i == 0 || p[i - 1] != '\r'))
-			return refuse(err, "line ends without CR");
+			return httpres_refuse(err, "line ends without CR");
 		if (i > 0 && p[i - 1] == '\r' && p[i] != '\n')
-			return refuse(err, "CR inside a line");
+			return httpres_refuse(err, "CR inside a line");
 	}
 	return 0;
 }
@@ -44,9 +44,10 @@ parse_status(struct httpres *out, const char *line, size_t n, struct error *err)
 
 	if (n < 12 || !number_parse(&status, line + 9, 3, 100, 599) ||
 	    (n > 12 && line[12] != ' '))
-		return refuse(err, "bad status line");
+		return httpres_refuse(err, "bad status line");
 	if (!httpreq_is_field_value(bytes_of(line, n)))
-		return refuse(err, "control character in the status line");
+		return httpres_refuse(err,
+		    "control character in the status line");
 	out->status = (int)status;
 	return 0;
 }
@@ -57,16 +58,18 @@ parse_framing(struct httpres *out, const char *name, const char *value,
 {
 	if (strcasecmp(name, "Content-Length") == 0) {
 		if (out->has_length)
-			return refuse(err, "two Content-Length headers");
+			return httpres_refuse(err,
+			    "two Content-Length headers");
 		if (!number_parse(&out->length, value, strlen(value), 0,
 			INT64_MAX))
-			return refuse(err, "bad Content-Length");
+			return httpres_refuse(err, "bad Content-Length");
 		out->has_length = true;
 	} else if (strcasecmp(name, "Transfer-Encoding") == 0) {
 		if (out->chunked)
-			return refuse(err, "two Transfer-Encoding headers");
+			return httpres_refuse(err,
+			    "two Transfer-Encoding headers");
 		if (strcasecmp(value, "chunked") != 0)
-			return refuse(err, "unknown Transfer-Encoding");
+			return httpres_refuse(err, "unknown Transfer-Encoding");
 		out->chunked = true;
 	} else if (strcasecmp(name, "Connection") == 0) {
 		if (strcasecmp(value, "close") == 0)
@@ -90,19 +93,19 @@ parse_header(struct httpres *out, char *line, size_t n, struct error *err)
 	char *end = line + n;
 
 	if (is_blank(line[0]))
-		return refuse(err, "folded header");
+		return httpres_refuse(err, "folded header");
 	if (colon == NULL ||
 	    !httpreq_is_token(bytes_of(line, (size_t)(colon - line))))
-		return refuse(err, "bad header name");
+		return httpres_refuse(err, "bad header name");
 	value = colon + 1;
 	while (value < end && is_blank(*value))
 		value++;
 	while (end > value && is_blank(end[-1]))
 		end--;
 	if (!httpreq_is_field_value(bytes_of(value, (size_t)(end - value))))
-		return refuse(err, "control character in a header");
+		return httpres_refuse(err, "control character in a header");
 	if (out->count == HTTPRES_HEADERS_MAX)
-		return refuse(err, "too many headers");
+		return httpres_refuse(err, "too many headers");
 	*colon = '\0';
 	*end = '\0';
 	out->header[out->count++] = (struct httpres_header){ line, value };
@@ -132,7 +135,7 @@ httpres_parse(struct httpres *out, char *p, size_t n, struct error *err)
 		line = stop + 2;
 	}
 	if (out->has_length && out->chunked)
-		return refuse(err,
+		return httpres_refuse(err,
 		    "Content-Length and Transfer-Encoding together");
 	return (ssize_t)used;
 }
@@ -154,7 +157,8 @@ step_size(struct httpres_chunks *c, char byte, struct error *err)
 
 	if (c->got_cr) {
 		if (byte != '\n')
-			return refuse(err, "bad line end of a chunk's size");
+			return httpres_refuse(err,
+			    "bad line end of a chunk's size");
 		c->got_cr = false;
 		c->in_size = false;
 		c->left = c->size;
@@ -166,12 +170,12 @@ step_size(struct httpres_chunks *c, char byte, struct error *err)
 		return 0;
 	}
 	if (digit < 0 || c->digits == 16)
-		return refuse(err, "bad chunk size");
+		return httpres_refuse(err, "bad chunk size");
 	c->size = c->size << 4 | (uint64_t)digit;
 	c->digits++;
 	c->in_size = true;
 	if (c->size > HTTPRES_CHUNK_MAX)
-		return refuse(err, "chunk too large");
+		return httpres_refuse(err, "chunk too large");
 	return 0;
 }
 
@@ -184,7 +188,7 @@ step_end(struct httpres_chunks *c, char byte, struct error *err)
 		return 0;
 	}
 	if (!c->got_cr || byte != '\n')
-		return refuse(err,
+		return httpres_refuse(err,
 		    c->last ? "trailer behind the last chunk" :
 			      "chunk longer than its size");
 	c->got_cr = false;

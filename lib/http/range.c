@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/range.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
@@ -60,11 +61,13 @@ range_parse(struct range *out, const char *value, uint64_t size)
 			return RANGE_UNSATISFIABLE;
 		out->first = last >= size ? 0 : size - last;
 		out->last = size - 1;
+		assert(out->first <= out->last);
 		return RANGE_OK;
 	}
 	if (first >= size)
 		return RANGE_UNSATISFIABLE;
 	out->first = first;
 	out->last = has_last && last < size ? last : size - 1;
+	assert(out->first <= out->last && out->last < size);
 	return RANGE_OK;
 }

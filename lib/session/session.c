@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "session/session.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -32,6 +33,7 @@ session_open(struct session **out, const char *url, const struct clock *clock,
 		if (rc < 0)
 			return rc;
 		session->backend = backends[i];
+		assert(session != NULL);
 		session->clock = clock != NULL ? clock : &clock_system;
 		*out = session;
 		return 0;
@@ -50,7 +52,7 @@ session_close(struct session *session)
 }
 
 static int
-check_id(const char *id, struct error *err)
+session_check_id(const char *id, struct error *err)
 {
 	size_t n = strnlen(id, SESSION_ID_MAX + 1);
 
@@ -65,7 +67,7 @@ session_put(struct session *session, const char *id, struct bytes value,
     uint64_t ttl_ms, struct error *err)
 {
 	uint64_t now = clock_real_ms(session->clock);
-	int rc = check_id(id, err);
+	int rc = session_check_id(id, err);
 
 	if (rc < 0)
 		return rc;
@@ -83,10 +85,11 @@ int
 session_get(struct session *session, const char *id, struct buf *out,
     struct error *err)
 {
-	int rc = check_id(id, err);
+	int rc = session_check_id(id, err);
 
 	if (rc < 0)
 		return rc;
+	assert(out != NULL);
 	buf_clear(out);
 	return session->backend->get(session, id, clock_real_ms(session->clock),
 	    out, err);
@@ -95,7 +98,7 @@ session_get(struct session *session, const char *id, struct buf *out,
 int
 session_delete(struct session *session, const char *id, struct error *err)
 {
-	int rc = check_id(id, err);
+	int rc = session_check_id(id, err);
 
 	return rc < 0 ? rc : session->backend->remove(session, id, err);
 }

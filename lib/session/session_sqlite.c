@@ -40,7 +40,7 @@ session_db(struct session *session)
 }
 
 static int
-failed(const struct session_db *s, struct error *err)
+session_sqlite_failed(const struct session_db *s, struct error *err)
 {
 	int code = sqlite3_errcode(s->db) & 0xff;
 	enum errc errc = ERRC_IO;
@@ -60,7 +60,7 @@ failed(const struct session_db *s, struct error *err)
 }
 
 static void
-sqlite_close(struct session *session)
+session_sqlite_close(struct session *session)
 {
 	struct session_db *s = session_db(session);
 
@@ -88,12 +88,12 @@ prepare(struct session_db *s, struct error *err)
 		"CREATE INDEX IF NOT EXISTS session_expires"
 		" ON session(expires_ms);",
 		NULL, NULL, NULL) != SQLITE_OK)
-		return failed(s, err);
+		return session_sqlite_failed(s, err);
 	for (int i = 0; i < STATEMENTS; i++) {
 		if (sqlite3_prepare_v3(s->db, session_sql[i], -1,
 			SQLITE_PREPARE_PERSISTENT, &s->statement[i],
 			NULL) != SQLITE_OK)
-			return failed(s, err);
+			return session_sqlite_failed(s, err);
 	}
 	return 0;
 }
@@ -118,7 +118,7 @@ sqlite_open(struct session **out, const char *rest, struct error *err)
 	    error_set(err, ERRC_NOMEM, "%s: out of memory", rest) :
 	    prepare(s, err);
 	if (rc < 0) {
-		sqlite_close(&s->base);
+		session_sqlite_close(&s->base);
 		return rc;
 	}
 	*out = &s->base;
@@ -135,7 +135,7 @@ step_locked(struct session_db *s, enum session_statement which,
 
 	if (step == SQLITE_ROW)
 		return 1;
-	rc = step == SQLITE_DONE ? 0 : failed(s, err);
+	rc = step == SQLITE_DONE ? 0 : session_sqlite_failed(s, err);
 	sqlite3_reset(s->statement[which]);
 	return rc;
 }
@@ -160,7 +160,7 @@ sqlite_put(struct session *session, const char *id, struct bytes value,
 		SQLITE_STATIC) != SQLITE_OK ||
 	    sqlite3_bind_int64(s->statement[PUT], 3, (int64_t)expires_ms) !=
 		SQLITE_OK)
-		rc = failed(s, err);
+		rc = session_sqlite_failed(s, err);
 	else
 		rc = step_locked(s, PUT, err);
 	pthread_mutex_unlock(&s->lock);
@@ -178,7 +178,7 @@ sqlite_get(struct session *session, const char *id, uint64_t now_ms,
 	pthread_mutex_lock(&s->lock);
 	if (bind_id(s, GET, id) != SQLITE_OK ||
 	    sqlite3_bind_int64(statement, 2, (int64_t)now_ms) != SQLITE_OK)
-		rc = failed(s, err);
+		rc = session_sqlite_failed(s, err);
 	else
 		rc = step_locked(s, GET, err);
 	if (rc == 1) {
@@ -204,8 +204,9 @@ sqlite_remove(struct session *session, const char *id, struct error *err)
 	int rc;
 
 	pthread_mutex_lock(&s->lock);
-	rc = bind_id(s, REMOVE, id) != SQLITE_OK ? failed(s, err) :
-						   step_locked(s, REMOVE, err);
+	rc = bind_id(s, REMOVE, id) != SQLITE_OK ?
+	    session_sqlite_failed(s, err) :
+	    step_locked(s, REMOVE, err);
 	pthread_mutex_unlock(&s->lock);
 	return rc;
 }
@@ -220,7 +221,7 @@ sqlite_expire(struct session *session, uint64_t now_ms, size_t *count,
 	pthread_mutex_lock(&s->lock);
 	rc = sqlite3_bind_int64(s->statement[EXPIRE], 1, (int64_t)now_ms) !=
 		SQLITE_OK ?
-	    failed(s, err) :
+	    session_sqlite_failed(s, err) :
 	    step_locked(s, EXPIRE, err);
 	if (rc == 0)
 		*count = (size_t)sqlite3_changes(s->db);
@@ -231,7 +232,7 @@ sqlite_expire(struct session *session, uint64_t now_ms, size_t *count,
 const struct session_backend session_sqlite = {
 	.scheme = "sqlite:",
 	.open = sqlite_open,
-	.close = sqlite_close,
+	.close = session_sqlite_close,
 	.put = sqlite_put,
 	.get = sqlite_get,
 	.remove = sqlite_remove,

@@ -65,7 +65,7 @@ complete(struct decode_run *run, uint64_t stripe, uint32_t cell_bytes,
 }
 
 static int
-put(struct decode_run *run, size_t n, struct error *err)
+decode_run_put(struct decode_run *run, size_t n, struct error *err)
 {
 	int rc = io_write_full(run->out, run->memory, n, err);
 
@@ -88,7 +88,7 @@ decode_run_stripe(struct decode_run *run, uint64_t stripe, uint32_t cell_bytes,
 		    "stripe %llu: cells of %u bytes before the last stripe",
 		    (unsigned long long)stripe, cell_bytes);
 	decoder_content(run->decoder, run->memory, stripe_full_bytes(g));
-	return put(run, stripe_full_bytes(g), err);
+	return decode_run_put(run, stripe_full_bytes(g), err);
 }
 
 int
@@ -116,7 +116,7 @@ decode_run_last(struct decode_run *run, uint32_t cell_bytes, uint32_t have,
 		    (unsigned long long)totals->size);
 	decoder_content(run->decoder, run->memory, content);
 	rc = decoder_finish(run->decoder, totals, err);
-	return rc < 0 ? rc : put(run, content, err);
+	return rc < 0 ? rc : decode_run_put(run, content, err);
 }
 
 void

@@ -24,6 +24,7 @@ header_crc(const uint8_t header[static FRAME_HEADER_BYTES],
 
 	if (kind == FRAME_BEGIN)
 		id = &none;
+	assert(id != NULL);
 	return crc32c(crc32c(0, header, 28), id->b, sizeof(id->b));
 }
 
@@ -31,6 +32,7 @@ void
 frame_encode(uint8_t out[static FRAME_HEADER_BYTES], const struct frame *frame,
     const struct reqid *id)
 {
+	assert(frame->kind == FRAME_BEGIN || id != NULL);
 	memcpy(out, magic, sizeof(magic));
 	out[4] = (uint8_t)frame->kind;
 	out[5] = frame->shard;

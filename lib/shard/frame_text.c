@@ -63,8 +63,8 @@ frame_end_print(uint8_t out[static FRAME_END_PAYLOAD],
 
 /* Give each line to the table, up to the padding. */
 static int
-parse_lines(struct bytes text, struct field *table, size_t n, const char *what,
-    struct error *err)
+frame_text_lines(struct bytes text, struct field *table, size_t n,
+    const char *what, struct error *err)
 {
 	while (text.n > 0 && text.p[0] != '\n') {
 		const uint8_t *lf = memchr(text.p, '\n', text.n);
@@ -129,7 +129,7 @@ frame_begin_parse(struct frame_begin *out,
 	struct geometry g;
 	int rc;
 
-	rc = parse_lines(bytes_of(payload, FRAME_BEGIN_PAYLOAD), table,
+	rc = frame_text_lines(bytes_of(payload, FRAME_BEGIN_PAYLOAD), table,
 	    nitems(table), "BEGIN", err);
 	if (rc < 0)
 		return rc;
@@ -172,7 +172,7 @@ frame_end_parse(struct blob_totals *out,
 	};
 	int rc;
 
-	rc = parse_lines(bytes_of(payload, FRAME_END_PAYLOAD), table,
+	rc = frame_text_lines(bytes_of(payload, FRAME_END_PAYLOAD), table,
 	    nitems(table), "END", err);
 	if (rc < 0)
 		return rc;

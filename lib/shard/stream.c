@@ -82,7 +82,7 @@ stream_reader_damage(const struct stream_reader *r)
 
 /* What was put back, first. */
 static size_t
-take_back(struct stream_reader *r, void *p, size_t n)
+stream_take_back(struct stream_reader *r, void *p, size_t n)
 {
 	n = KOOP_MIN(n, r->back_n);
 	memcpy(p, r->back, n);
@@ -104,7 +104,7 @@ put_back(struct stream_reader *r, const void *p, size_t n)
 static ssize_t
 read_full(struct stream_reader *r, void *p, size_t n, struct error *err)
 {
-	size_t got = take_back(r, p, n);
+	size_t got = stream_take_back(r, p, n);
 	ssize_t rc;
 
 	if (got == n)
@@ -120,7 +120,7 @@ read_full(struct stream_reader *r, void *p, size_t n, struct error *err)
 static ssize_t
 read_with_header(struct stream_reader *r, void *p, size_t n, struct error *err)
 {
-	size_t got = take_back(r, p, n);
+	size_t got = stream_take_back(r, p, n);
 
 	if (r->back_n > 0)
 		return (ssize_t)got;
@@ -172,7 +172,7 @@ skip(struct stream_reader *r, size_t n, struct error *err)
 	uint8_t drop[1024];
 
 	while (n > 0 && r->back_n > 0)
-		n -= take_back(r, drop, KOOP_MIN(n, sizeof(drop)));
+		n -= stream_take_back(r, drop, KOOP_MIN(n, sizeof(drop)));
 	if (n > 0 && r->null >= 0)
 		n -= (size_t)splice_away(r, n);
 	if (n > 0 && r->seekable && lseek(r->fd, (off_t)n, SEEK_CUR) >= 0)

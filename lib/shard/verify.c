@@ -21,6 +21,7 @@ check_cell(const struct frame_verifier *v, struct error *err)
 {
 	const uint32_t cell = v->begin.geometry.cell_bytes;
 
+	assert(v->has_begin && !v->done);
 	if (v->frame.stripe != v->stripes)
 		return error_set(err, ERRC_CORRUPT,
 		    "shard %u: stripe %llu where %llu had to be", v->shard,
@@ -88,6 +89,7 @@ take_end(struct frame_verifier *v, struct error *err)
 		rc = frame_totals_check(&v->totals, g, err);
 	if (rc < 0)
 		return rc;
+	assert(v->has_begin && v->shard < v->totals.shards);
 	if (v->totals.stripes != v->stripes || v->frame.stripe != v->stripes)
 		return error_set(err, ERRC_CORRUPT,
 		    "shard %u: END after %llu of %llu stripes", v->shard,
@@ -137,6 +139,7 @@ feed_some(struct frame_verifier *v, const uint8_t *p, size_t n, size_t *used,
 	    FRAME_HEADER_BYTES - v->at :
 	    FRAME_HEADER_BYTES + v->frame.length - v->at;
 
+	assert(n > 0 && left > 0);
 	n = KOOP_MIN(n, left);
 	*used = n;
 	if (v->done)

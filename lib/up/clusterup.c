@@ -288,7 +288,7 @@ await_child(const struct clusterup *up, int fd, struct error *err)
 }
 
 static int
-detach(struct clusterup *up, struct error *err)
+clusterup_detach(struct clusterup *up, struct error *err)
 {
 	int fd[2];
 	pid_t pid;
@@ -325,5 +325,6 @@ clusterup_run(const struct clusterup_options *options, struct error *err)
 	struct clusterup up = { .o = options, .detach_fd = -1 };
 
 	signals_block();
-	return options->detach ? detach(&up, err) : supervise(&up, err);
+	return options->detach ? clusterup_detach(&up, err) :
+				 supervise(&up, err);
 }

@@ -128,8 +128,8 @@ or_default(uint64_t value, uint64_t otherwise)
 }
 
 static int
-publish(const struct layout *l, const char *name, const struct buf *text,
-    struct error *err)
+layout_publish_files(const struct layout *l, const char *name,
+    const struct buf *text, struct error *err)
 {
 	int dirfd = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int rc;
@@ -171,7 +171,7 @@ make_topology(struct layout *l, const struct layout_options *o,
 	}
 	if (rc == 0) {
 		topology_print(l->topology, &text);
-		rc = publish(l, "topology.json", &text, err);
+		rc = layout_publish_files(l, "topology.json", &text, err);
 	}
 	buf_fini(&text);
 	return rc;
@@ -346,7 +346,7 @@ layout_publish(struct layout *l, const char *lines, struct error *err)
 		buf_printf(&text, "%shttp://127.0.0.1:%u", i == 0 ? "" : ",",
 		    l->gateway_port[i]);
 	buf_printf(&text, "\n%s", lines);
-	rc = publish(l, "koop.conf", &text, err);
+	rc = layout_publish_files(l, "koop.conf", &text, err);
 	if (rc == 0)
 		l->complete = true;
 	buf_fini(&text);

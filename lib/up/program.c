@@ -119,6 +119,7 @@ program_check_ready(struct program *p)
 	char text[128];
 	ssize_t n;
 
+	assert(p->ready_fd != -1);
 	n = read(p->ready_fd, text, sizeof(text) - 1);
 	if (n == -1 && errno == EINTR)
 		return false;
@@ -136,6 +137,7 @@ program_ended(struct program *p, int status, const struct clock *clock)
 {
 	uint64_t now = clock_mono_ms(clock);
 
+	assert(p->state != PROGRAM_DOWN && p->state != PROGRAM_STOPPED);
 	p->pid = 0;
 	p->last_status = status;
 	if (p->ready_fd != -1)
@@ -153,6 +155,7 @@ program_ended(struct program *p, int status, const struct clock *clock)
 	p->backoff_ms = p->backoff_ms == 0 ?
 	    50 :
 	    KOOP_MIN(2 * p->backoff_ms, PROGRAM_BACKOFF_MAX_MS);
+	assert(p->backoff_ms <= PROGRAM_BACKOFF_MAX_MS);
 	p->restarts++;
 }
 

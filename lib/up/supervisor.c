@@ -61,6 +61,7 @@ say_state(const struct supervisor *s, const struct program *p, const char *what)
 static void
 client_answer(struct client *c, const char *text)
 {
+	assert(c->fd != -1 && text[0] != '\0');
 	/* The answer of a client that has gone is nobody's loss. */
 	(void)!send(c->fd, text, strlen(text), MSG_NOSIGNAL);
 	close(c->fd);
@@ -222,6 +223,7 @@ obey(struct supervisor *s, struct client *c)
 	uint64_t number;
 	bool stop;
 
+	assert(c->wish == WISH_READING);
 	if (strcmp(c->line, "down") == 0) {
 		c->wish = WISH_DOWN;
 		go_down(s);
@@ -288,6 +290,7 @@ answer_clients(struct supervisor *s)
 static void
 client_read(struct supervisor *s, struct client *c)
 {
+	assert(c->fd != -1 && c->n < sizeof(c->line) - 1);
 	ssize_t n = recv(c->fd, c->line + c->n, sizeof(c->line) - 1 - c->n,
 	    MSG_DONTWAIT);
 	char *end;
