@@ -27,6 +27,7 @@ static const char *listen_address, *place;
 static const char *data_dir;
 static bool init, replace, check_only, dump_faults;
 static uint64_t max_connections = 512;
+static uint64_t body_timeout_ms; /* 0: node/nodeserver.h */
 static uint64_t upload_timeout_ms = 60 * 1000;
 static uint64_t orphan_age_ms = DAY_MS;
 static uint64_t orphan_step_ms = HOUR_MS;
@@ -52,6 +53,10 @@ static const struct cli_option options[] = {
 	DAEMON_OPTION_DURABILITY(common),
 	{ 0, "max-connections", CLI_NUMBER, &max_connections, "N",
 	    "connections at once (default 512)", 1, 65536, CLI_ENV, NULL },
+	{ 0, "body-timeout", CLI_DURATION, &body_timeout_ms, "TIME",
+	    "cut a shard silent so long (default 17m and a bit for each data "
+	    "shard)",
+	    1, DAY_MS, CLI_ENV, NULL },
 	{ 0, "upload-timeout", CLI_DURATION, &upload_timeout_ms, "TIME",
 	    "an upload silent so long has ended (default 60s)", 1, DAY_MS,
 	    CLI_ENV, NULL },
@@ -144,6 +149,7 @@ collect(struct node_options *out, struct error *err)
 		.durability_os = common.durability_os,
 		.tcp_congestion = cluster.tcp_congestion,
 		.max_connections = (unsigned)max_connections,
+		.body_timeout_ms = body_timeout_ms,
 		.upload_timeout_ms = upload_timeout_ms,
 		.orphan_age_ms = orphan_age_ms,
 		.orphan_step_ms = orphan_step_ms,

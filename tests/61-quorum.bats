@@ -83,6 +83,20 @@ read_all() {
 	koop-shard-get videos/piped | koop-decode | cmp large -
 }
 
+@test "quorum: three nodes that stand still for two seconds are waited for" {
+	cluster_up
+	curl -sS -f -X PUT "$GW/videos"
+	object 60000000 film 5
+	freeze 0 4 8
+	code -T film "$GW/videos/film" >put 3>&- &
+	# That is how long they stand still, and the write goes on meanwhile.
+	sleep 2
+	thaw 0 4 8
+	wait
+	[ "$(cat put)" = 200 ]
+	curl -sS -f "$GW/videos/film" | cmp - film
+}
+
 @test "quorum: with three of nine nodes stopped no write is acknowledged" {
 	cluster_up
 	some_objects

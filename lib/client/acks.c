@@ -5,11 +5,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/wait.h"
 #include "client/acks_stream.h"
 #include "cluster/topology.h"
 #include "wire/nodeline.h"
@@ -95,33 +95,6 @@ peer_votes(const struct acks *acks, const struct ackpeer *peer,
 	    acks->now.partition_count, partition);
 
 	return index != SIZE_MAX && peer->voting[index] != 0;
-}
-
-static void
-cond_init(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(cond, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
-/* Wait, with the lock held, for at most left_ms. */
-static void
-cond_wait_locked(pthread_cond_t *cond, struct acks *acks, int left_ms)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	ts.tv_sec += left_ms / 1000;
-	ts.tv_nsec += (long)(left_ms % 1000) * 1000000;
-	if (ts.tv_nsec >= 1000000000) {
-		ts.tv_sec++;
-		ts.tv_nsec -= 1000000000;
-	}
-	pthread_cond_timedwait(cond, &acks->lock, &ts);
 }
 
 /* The peers of a topology, without streams. */
@@ -318,7 +291,7 @@ acks_open(struct acks **out, const struct acks_options *options,
 	acks->options.topology = NULL; /* not ours for longer than this */
 	acks->streams = options->streams;
 	pthread_mutex_init(&acks->lock, NULL);
-	cond_init(&acks->changed);
+	wait_mono_init(&acks->changed);
 	rc = acks_reconcile(acks, options->topology, err);
 	if (rc < 0) {
 		acks_close(acks);
@@ -375,7 +348,7 @@ acks_expect(struct acks *acks, const struct erasure_set *set,
 	wait->set_number = set->number;
 	wait->n = set->n;
 	wait->write_quorum = set->write_quorum;
-	cond_init(&wait->done);
+	wait_mono_init(&wait->done);
 	pthread_mutex_lock(&acks->lock);
 	note_streams_locked(acks, wait);
 	wait->next = *slot;
@@ -447,7 +420,8 @@ acks_reachable(struct acks *acks, const struct ackwait *wait, uint64_t until)
 	pthread_mutex_lock(&acks->lock);
 	while (!(reachable = reachable_locked(acks, wait)) &&
 	    (left = clock_left_ms(acks->clock, until)) > 0)
-		cond_wait_locked(&acks->changed, acks, left);
+		(void)wait_mono_for(&acks->changed, &acks->lock,
+		    (uint64_t)left);
 	pthread_mutex_unlock(&acks->lock);
 	return reachable;
 }
@@ -467,7 +441,7 @@ acks_wait(struct acks *acks, struct ackwait *wait, uint64_t seq, uint64_t until,
 		decided = decided_locked(wait, seq, out);
 		if (decided || left == 0)
 			break;
-		cond_wait_locked(&wait->done, acks, left);
+		(void)wait_mono_for(&wait->done, &acks->lock, (uint64_t)left);
 	}
 	pthread_mutex_unlock(&acks->lock);
 	return decided;

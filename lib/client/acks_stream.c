@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/wait.h"
 #include "client/acks.h"
 #include "cluster/topology.h"
 #include "wire/nodecall.h"
@@ -139,21 +139,6 @@ run_stream(struct ackstream *s)
 	return clock_mono_ms(s->clock) - began > ACKS_RECONNECT_MAX_MS;
 }
 
-static void
-wait_locked(struct ackstream *s, uint64_t ms)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	ts.tv_sec += (time_t)(ms / 1000);
-	ts.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (ts.tv_nsec >= 1000000000) {
-		ts.tv_sec++;
-		ts.tv_nsec -= 1000000000;
-	}
-	pthread_cond_timedwait(&s->wake, &s->lock, &ts);
-}
-
 /* Wait before the next attempt; true when we are to stop. */
 static bool
 pause_stream(struct ackstream *s, uint64_t pause_ms)
@@ -170,7 +155,7 @@ pause_stream(struct ackstream *s, uint64_t pause_ms)
 			least = ACKS_RECONNECT_MIN_MS;
 		if (waited >= least)
 			break;
-		wait_locked(s, least - waited);
+		(void)wait_mono_for(&s->wake, &s->lock, least - waited);
 	}
 	s->wanted = false;
 	stopping = s->stopping;
@@ -216,7 +201,6 @@ ackstream_start(struct ackstream **out, struct acks *acks,
     uint32_t machine, struct error *err)
 {
 	struct ackstream *s = calloc(1, sizeof(*s));
-	pthread_condattr_t attr;
 	int rc;
 
 	if (s == NULL)
@@ -231,10 +215,7 @@ ackstream_start(struct ackstream **out, struct acks *acks,
 	snprintf(s->target, sizeof(s->target), "/applied?sender=%s",
 	    options->sender);
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	wait_mono_init(&s->wake);
 	s->stop_fd = eventfd(0, EFD_CLOEXEC);
 	if (s->stop_fd == -1)
 		rc = error_errno(err, ERRC_NOMEM, "eventfd");

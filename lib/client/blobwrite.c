@@ -161,10 +161,21 @@ encode_block(struct blobwrite *w, struct shardblock *block)
 	}
 }
 
+/* Where the stripe ends that is being filled. */
+static size_t
+stripe_end(const struct blobwrite *w)
+{
+	size_t full = (size_t)stripe_full_bytes(&w->geometry);
+
+	return (w->block->fill / full + 1) * full;
+}
+
 /* Encode what the block holds and let the shards have it. */
 static int
 send_block(struct blobwrite *w, struct error *err)
 {
+	bool slow = w->block->fill < block_room(w);
+
 	if (FAULT(WRITE_SHARD))
 		return error_set(err, ERRC_UNAVAILABLE, "injected: shard");
 	if (!shardsend_started(w->sends)) {
@@ -176,6 +187,9 @@ send_block(struct blobwrite *w, struct error *err)
 	encode_block(w, w->block);
 	shardsend_push(w->sends, w->block);
 	w->block = NULL;
+	/* A slow client: we may not be back here for minutes. */
+	if (slow)
+		return shardsend_flush(w->sends, w->client_fd, err);
 	/* Start the sends; the sockets take what they have room for. */
 	return shardsend_poll(w->sends, w->client_fd, nodeclient_now(w->nc),
 	    err);
@@ -205,42 +219,51 @@ need_block(struct blobwrite *w, struct error *err)
 	return 0;
 }
 
-int
-blobwrite_reserve(struct blobwrite *w, uint8_t **p, size_t *n,
-    struct error *err)
+/* Where the next content goes: up to the end of a stripe. */
+static int
+reserve(struct blobwrite *w, uint8_t **p, size_t *n, struct error *err)
 {
 	int rc = 0;
 
-	assert(!w->finished);
-	if (w->failed != 0)
-		return refuse_failed(w, err);
 	if (w->block == NULL)
 		rc = need_block(w, err);
 	if (rc < 0)
-		return fail(w, rc);
+		return rc;
 	*p = w->block->data + w->block->fill;
-	*n = block_room(w) - w->block->fill;
+	*n = stripe_end(w) - w->block->fill;
+	assert(*n > 0 && w->block->fill + *n <= block_room(w));
 	return 0;
 }
 
-int
-blobwrite_advance(struct blobwrite *w, size_t n, struct error *err)
+/* n bytes were put there.  A node must hear of us more often than a slow
+ * client fills a block, so whole stripes that have waited go out alone. */
+static int
+advance(struct blobwrite *w, size_t n, struct error *err)
 {
-	int rc;
+	size_t full = (size_t)stripe_full_bytes(&w->geometry);
 
 	assert(w->block != NULL && n <= block_room(w) - w->block->fill);
-	if (w->size != BLOBWRITE_UNKNOWN && n > w->size - w->written)
-		return fail(w,
-		    error_set(err, ERRC_USAGE,
-			"blob: more content than was told"));
-	if (n > STRIPE_SIZE_MAX - w->written)
-		return fail(w, error_set(err, ERRC_USAGE, "blob: too large"));
 	w->block->fill += n;
 	w->written += n;
-	if (w->block->fill < block_room(w))
+	if (w->block->fill % full != 0)
 		return 0;
-	rc = send_block(w, err);
-	return rc < 0 ? fail(w, rc) : 0;
+	if (w->block->fill < block_room(w) && w->written <= w->inline_limit)
+		return 0;
+	if (!shardsend_due(w->sends, w->block,
+		(uint32_t)(w->block->fill / full)))
+		return 0;
+	return send_block(w, err);
+}
+
+static int
+check_more(const struct blobwrite *w, size_t n, struct error *err)
+{
+	if (w->size != BLOBWRITE_UNKNOWN && n > w->size - w->written)
+		return error_set(err, ERRC_USAGE,
+		    "blob: more content than was told");
+	if (n > STRIPE_SIZE_MAX - w->written)
+		return error_set(err, ERRC_USAGE, "blob: too large");
+	return 0;
 }
 
 int
@@ -248,19 +271,24 @@ blobwrite_write(struct blobwrite *w, const void *p, size_t n, struct error *err)
 {
 	const uint8_t *from = p;
 
+	assert(!w->finished);
 	while (n > 0) {
 		uint8_t *to = NULL;
 		size_t room = 0;
 		int rc;
 
-		rc = blobwrite_reserve(w, &to, &room, err);
-		if (rc < 0)
-			return rc;
+		if (w->failed != 0)
+			return refuse_failed(w, err);
+		rc = check_more(w, n, err);
+		if (rc == 0)
+			rc = reserve(w, &to, &room, err);
 		room = KOOP_MIN(room, n);
-		memcpy(to, from, room);
-		rc = blobwrite_advance(w, room, err);
+		if (rc == 0) {
+			memcpy(to, from, room);
+			rc = advance(w, room, err);
+		}
 		if (rc < 0)
-			return rc;
+			return fail(w, rc);
 		from += room;
 		n -= room;
 	}
@@ -284,39 +312,6 @@ end_sends(struct blobwrite *w, struct error *err)
 	return 0;
 }
 
-static uint32_t
-count_bits(uint32_t mask)
-{
-	return (uint32_t)__builtin_popcount(mask);
-}
-
-static int
-wait_durable(struct blobwrite *w, struct error *err)
-{
-	uint64_t others = UINT64_MAX;
-
-	for (;;) {
-		uint64_t now = nodeclient_now(w->nc);
-		uint32_t durable = shardsend_durable(w->sends);
-		uint32_t healthy = shardsend_healthy(w->sends);
-		int rc;
-
-		if (count_bits(durable) >= w->place.set->write_quorum) {
-			if (others == UINT64_MAX)
-				others = now + OTHERS_MS;
-			if ((healthy & ~durable) == 0 || now >= others)
-				return 0;
-		}
-		rc = shardsend_poll(w->sends, w->client_fd,
-		    KOOP_MIN(others, now + SLICE_MS), err);
-		/* What is durable stays so, whatever fails afterwards. */
-		if (rc < 0 && others == UINT64_MAX)
-			return rc;
-		if (rc < 0)
-			return 0;
-	}
-}
-
 static int
 finish_shards(struct blobwrite *w, struct error *err)
 {
@@ -333,7 +328,8 @@ finish_shards(struct blobwrite *w, struct error *err)
 	encoder_totals(w->encoder, &w->totals);
 	rc = end_sends(w, err);
 	if (rc == 0)
-		rc = wait_durable(w, err);
+		rc = shardsend_wait(w->sends, OTHERS_MS, false, w->client_fd,
+		    err);
 	if (rc == 0 && FAULT(WRITE_DURABLE))
 		rc = error_set(err, ERRC_UNAVAILABLE, "injected: durable");
 	return rc;

@@ -19,7 +19,8 @@
  *      open  write...  finish  [then commit the record]  close
  *      open  write...  abort   close          (whatever went wrong)
  *
- * Memory is a ring of a few blocks.  A shard that falls more than the ring
+ * Memory is a ring of a few blocks; whole stripes of a slow client do not wait
+ * for a block to be full.  A shard that falls more than the ring
  * behind for a second, or whose node fails, is given up while write_quorum
  * shards remain; below that every call returns ERRC_UNAVAILABLE.  finish
  * returns once write_quorum shards are durable, after 20 ms more for healthy
@@ -60,14 +61,6 @@ KOOP_MUST int blobwrite_open(struct blobwrite **out, struct nodeclient *nc,
     const struct blobwrite_options *options, struct error *err);
 /* ERRC_USAGE when more comes than the size that was told. */
 KOOP_MUST int blobwrite_write(struct blobwrite *w, const void *p, size_t n,
-    struct error *err);
-/*
- * Where the next content may be put directly (at least 1 byte), instead of
- * blobwrite_write(): fill some of *n, then blobwrite_advance().
- */
-KOOP_MUST int blobwrite_reserve(struct blobwrite *w, uint8_t **p, size_t *n,
-    struct error *err);
-KOOP_MUST int blobwrite_advance(struct blobwrite *w, size_t n,
     struct error *err);
 /* ERRC_USAGE when less came than was told. */
 KOOP_MUST int blobwrite_finish(struct blobwrite *w,

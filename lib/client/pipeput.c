@@ -165,10 +165,15 @@ start_sends(struct pipeput *p, struct error *err)
 static int
 push_block(struct pipeput *p, struct error *err)
 {
+	bool slow;
+
 	if (FAULT(WRITE_SHARD))
 		return error_set(err, ERRC_UNAVAILABLE, "injected: shard");
+	slow = p->block->stripes < shardsend_block_stripes(&p->begin.geometry);
 	shardsend_push(p->sends, p->block);
 	p->block = NULL;
+	if (slow)
+		return shardsend_flush(p->sends, -1, err);
 	return shardsend_poll(p->sends, -1, nodeclient_now(p->nc), err);
 }
 
@@ -214,7 +219,8 @@ end_stripe(struct pipeput *p, struct error *err)
 	p->cell_bytes = 0;
 	progress_add(p->options->progress,
 	    (uint64_t)e->cell_bytes * p->begin.geometry.data_shards);
-	if (p->block->stripes < shardsend_block_stripes(&p->begin.geometry))
+	/* A live stream may be slow: what waited goes out as it is. */
+	if (!shardsend_due(p->sends, p->block, p->block->stripes))
 		return 0;
 	return push_block(p, err);
 }
@@ -325,30 +331,6 @@ copy_frames(struct pipeput *p, struct error *err)
 }
 
 static int
-wait_durable(struct pipeput *p, struct error *err)
-{
-	uint64_t others = UINT64_MAX;
-
-	while (!shardsend_done(p->sends)) {
-		uint64_t now = nodeclient_now(p->nc);
-		uint32_t durable = shardsend_durable(p->sends);
-		int rc;
-
-		if (others == UINT64_MAX &&
-		    (uint32_t)__builtin_popcount(durable) >=
-			p->place.set->write_quorum)
-			others = now + OTHERS_MS;
-		if (now >= others)
-			break;
-		rc = shardsend_poll(p->sends, -1,
-		    KOOP_MIN(others, now + SLICE_MS), err);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
-static int
 print_shards(struct pipeput *p, int out, uint32_t durable, uint32_t *count,
     struct error *err)
 {
@@ -440,7 +422,7 @@ run(struct pipeput *p, int in, int out, struct error *err)
 		rc = copy_frames(p, err);
 	if (rc < 0)
 		return rc;
-	rc = wait_durable(p, err);
+	rc = shardsend_wait(p->sends, OTHERS_MS, true, -1, err);
 	return print_receipts(p, out, rc, err);
 }
 

@@ -8,7 +8,6 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "client/finisher.h"
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "http/httpreq.h"
@@ -18,7 +17,6 @@
 #define POOL_WAIT_MS 500
 
 static_assert(SHARDSEND_STRIPES_MAX * 2 <= HTTPC_IOV_MAX, "a block is queued");
-static_assert(STRIPE_SHARDS_MAX <= FINISHER_CALLS_MAX, "one blob's calls fit");
 
 struct shard {
 	struct nodecall call; /* closed: not begun, or over */
@@ -243,6 +241,8 @@ has_sent(const struct shard *shard, uint64_t block)
 static void
 free_blocks(struct shardsend *s)
 {
+	assert(s->freed <= s->pushed);
+	assert(s->pushed - s->freed <= SHARDSEND_BLOCKS);
 	while (s->freed < s->pushed) {
 		for (uint32_t j = 0; j < s->n; j++) {
 			if (!has_sent(&s->shard[j], s->freed))
@@ -269,7 +269,27 @@ shardsend_space(struct shardsend *s)
 		block->parity = block->data +
 		    stripes * stripe_full_bytes(&s->geometry);
 	}
+	block->begun_ms = nodeclient_now(s->nc);
 	return block;
+}
+
+bool
+shardsend_due(const struct shardsend *s, const struct shardblock *block,
+    uint32_t stripes)
+{
+	uint32_t most = shardsend_block_stripes(&s->geometry);
+
+	assert(stripes > 0 && stripes <= most);
+	return stripes == most ||
+	    nodeclient_now(s->nc) - block->begun_ms >= SHARDSEND_BLOCK_MS;
+}
+
+/* Whoever was waited for until now had nothing to do: its time begins. */
+static void
+wake_shards(struct shardsend *s)
+{
+	if (shardsend_idle(s))
+		s->moved_ms = nodeclient_now(s->nc);
 }
 
 void
@@ -277,7 +297,10 @@ shardsend_push(struct shardsend *s, struct shardblock *block)
 {
 	assert(block == &s->block[s->pushed % SHARDSEND_BLOCKS]);
 	assert(block->stripes > 0);
+	assert(block->stripes <= shardsend_block_stripes(&s->geometry));
 	assert(!s->ended);
+	assert(s->pushed - s->freed < SHARDSEND_BLOCKS);
+	wake_shards(s);
 	s->pushed++;
 }
 
@@ -285,6 +308,7 @@ void
 shardsend_end(struct shardsend *s, uint8_t (*end)[FRAME_END_BYTES])
 {
 	assert(!s->ended);
+	wake_shards(s);
 	memcpy(s->end, end, s->n * sizeof(s->end[0]));
 	s->ended = true;
 }
@@ -298,7 +322,12 @@ queue_block(struct shardsend *s, uint32_t j)
 	struct iovec iov[SHARDSEND_STRIPES_MAX * 2];
 	int count = 0;
 
+	/* Its memory is the block's that is wanted, and of no later one. */
+	assert(shard->next_block >= s->freed);
+	assert(shard->next_block < s->pushed);
 	for (uint32_t i = 0; i < block->stripes; i++) {
+		assert(block->encoded[i].cell_bytes > 0);
+		assert(block->encoded[i].cell_bytes <= s->geometry.cell_bytes);
 		iov[count].iov_base = block->encoded[i].header[j];
 		iov[count++].iov_len = FRAME_HEADER_BYTES;
 		iov[count].iov_base = block->encoded[i].cell[j];
@@ -433,6 +462,34 @@ shardsend_healthy(const struct shardsend *s)
 }
 
 bool
+shardsend_idle(const struct shardsend *s)
+{
+	for (uint32_t j = 0; j < s->n; j++) {
+		const struct shard *shard = &s->shard[j];
+
+		if (shard->call.http == NULL)
+			continue;
+		if (shard->next_block < s->pushed ||
+		    httpc_queued(shard->call.http) > 0 ||
+		    (s->ended && !shard->durable))
+			return false;
+	}
+	return true;
+}
+
+uint32_t
+shardsend_quorum(const struct shardsend *s)
+{
+	return s->write_quorum;
+}
+
+struct nodeclient *
+shardsend_client(const struct shardsend *s)
+{
+	return s->nc;
+}
+
+bool
 shardsend_done(const struct shardsend *s)
 {
 	return shardsend_durable(s) == shardsend_live(s);
@@ -520,42 +577,4 @@ shardsend_poll(struct shardsend *s, int client_fd, uint64_t until,
 		shardsend_moved(s);
 	drop_stragglers(s);
 	return check_quorum(s, err);
-}
-
-static size_t
-leave_calls(void *arg, struct httpc_call *out[])
-{
-	return shardsend_calls(arg, out);
-}
-
-static void
-leave_moved(void *arg)
-{
-	shardsend_moved(arg);
-}
-
-static bool
-leave_done(const void *arg)
-{
-	return shardsend_done(arg);
-}
-
-static void
-leave_free(void *arg)
-{
-	shardsend_free(arg);
-}
-
-void
-shardsend_leave(struct shardsend *s)
-{
-	static const struct finisher_send fns = {
-		.calls = leave_calls,
-		.moved = leave_moved,
-		.done = leave_done,
-		.free = leave_free,
-	};
-
-	assert(s->ended);
-	finisher_send(nodeclient_finisher(s->nc), &fns, s);
 }

@@ -36,6 +36,8 @@
 #define SHARDSEND_BLOCK_BYTES (1536u << 10)
 /* A shard that holds up the ring so long, while others go on, is given up. */
 #define SHARDSEND_BEHIND_MS 1000
+/* A block that was begun so long ago goes out with the stripes that it has. */
+#define SHARDSEND_BLOCK_MS 2000
 /* No shard moves for so long: the node side is gone. */
 #define SHARDSEND_STALL_MS 10000
 
@@ -50,7 +52,8 @@ struct shardblock {
 	uint8_t *parity;
 	size_t fill; /* content bytes in data: the caller's */
 	uint32_t stripes;
-	uint64_t ticket; /* encoder_wait() before data may change */
+	uint64_t begun_ms; /* when shardsend_space() gave it */
+	uint64_t ticket;   /* encoder_wait() before data may change */
 	struct encoded_stripe encoded[SHARDSEND_STRIPES_MAX];
 };
 
@@ -70,8 +73,6 @@ KOOP_MUST int shardsend_new(struct shardsend **out,
     const struct shardsend_options *options, struct error *err);
 /* Cancels what is still open. */
 void shardsend_free(struct shardsend *s);
-/* Let the finisher send what is merely behind; takes s. */
-void shardsend_leave(struct shardsend *s);
 
 /* Begin all shards whose bit is in shards.  begin has a BEGIN for each. */
 KOOP_MUST int shardsend_start(struct shardsend *s, uint32_t shards,
@@ -82,6 +83,9 @@ bool shardsend_started(const struct shardsend *s);
 void shardsend_set_size(struct shardsend *s, uint64_t size);
 
 struct shardblock *shardsend_space(struct shardsend *s);
+/* So many stripes of it are whole: should it be pushed now? */
+bool shardsend_due(const struct shardsend *s, const struct shardblock *block,
+    uint32_t stripes);
 void shardsend_push(struct shardsend *s, struct shardblock *block);
 void shardsend_end(struct shardsend *s, uint8_t (*end)[FRAME_END_BYTES]);
 
@@ -92,15 +96,35 @@ void shardsend_end(struct shardsend *s, uint8_t (*end)[FRAME_END_BYTES]);
  */
 KOOP_MUST int shardsend_poll(struct shardsend *s, int client_fd, uint64_t until,
     struct error *err);
+/* Nothing waits to be sent. */
+bool shardsend_idle(const struct shardsend *s);
 /* For who polls several: the calls, and what to do after they moved. */
 size_t shardsend_calls(struct shardsend *s,
     struct httpc_call *out[static STRIPE_SHARDS_MAX]);
 void shardsend_moved(struct shardsend *s);
 
+/*
+ * shardsend_wait.c.  flush: until nothing waits to be sent, or for FLUSH_MS,
+ * for a caller that will not be back soon.
+ */
+KOOP_MUST int shardsend_flush(struct shardsend *s, int client_fd,
+    struct error *err);
+/*
+ * After shardsend_end(): until write_quorum shards are durable, and others_ms
+ * more for those that keep up (all: for those that are behind, too).  Once
+ * enough are durable nothing is an error.
+ */
+KOOP_MUST int shardsend_wait(struct shardsend *s, uint64_t others_ms, bool all,
+    int client_fd, struct error *err);
+/* Let the finisher send what is merely behind; takes s. */
+void shardsend_leave(struct shardsend *s);
+
 uint32_t shardsend_durable(const struct shardsend *s); /* answered 200 */
 uint32_t shardsend_live(const struct shardsend *s);    /* not given up */
-/* Of the live ones, those whose node is not known to be in trouble. */
+/* Of the live ones, those that keep up: all of it was queued, or answered. */
 uint32_t shardsend_healthy(const struct shardsend *s);
+uint32_t shardsend_quorum(const struct shardsend *s); /* write_quorum */
+struct nodeclient *shardsend_client(const struct shardsend *s);
 /* All live shards have answered. */
 bool shardsend_done(const struct shardsend *s);
 /* Stop sending those of the mask. */

@@ -41,6 +41,11 @@ struct httpc_pool {
 	pthread_cond_t freed; /* an address has room again */
 	struct httpc_node *nodes;
 	unsigned node_count;
+	unsigned idle_count; /* of all nodes */
+	bool reaping;        /* the reaper runs */
+	bool stopping;
+	pthread_cond_t kept; /* for the reaper: idle_count, stopping */
+	pthread_t reaper;
 };
 
 struct httpc_call {

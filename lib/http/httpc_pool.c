@@ -7,6 +7,7 @@
  */
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -14,12 +15,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/wait.h"
 #include "http/address.h"
 #include "http/httpc_parts.h"
+
+#define REAP_MS 1000
+#define REAPER_STACK_BYTES (128u << 10)
+
+static void stop_reaper(struct httpc_pool *pool);
 
 int
 httpc_pool_new(struct httpc_pool **out, const struct httpc_options *options,
@@ -27,7 +33,6 @@ httpc_pool_new(struct httpc_pool **out, const struct httpc_options *options,
 {
 	struct httpc_pool *pool = calloc(1, sizeof(*pool));
 	struct httpc_options *o;
-	pthread_condattr_t attr;
 
 	if (pool == NULL)
 		return error_set(err, ERRC_NOMEM, "connections: no memory");
@@ -50,10 +55,8 @@ httpc_pool_new(struct httpc_pool **out, const struct httpc_options *options,
 		}
 	}
 	pthread_mutex_init(&pool->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&pool->freed, &attr);
-	pthread_condattr_destroy(&attr);
+	wait_mono_init(&pool->freed);
+	wait_mono_init(&pool->kept);
 	*out = pool;
 	return 0;
 }
@@ -63,6 +66,7 @@ httpc_pool_free(struct httpc_pool *pool)
 {
 	if (pool == NULL)
 		return;
+	stop_reaper(pool);
 	while (pool->nodes != NULL) {
 		struct httpc_node *node = pool->nodes;
 
@@ -71,6 +75,7 @@ httpc_pool_free(struct httpc_pool *pool)
 			close(node->idle[i].fd);
 		free(node);
 	}
+	pthread_cond_destroy(&pool->kept);
 	pthread_cond_destroy(&pool->freed);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool->tcp_congestion);
@@ -121,8 +126,10 @@ is_alive(int fd)
 static void
 close_idle_locked(struct httpc_pool *pool, struct httpc_node *node, unsigned i)
 {
+	assert(i < node->idle_count && pool->idle_count > 0);
 	close(node->idle[i].fd);
 	node->idle_count--;
+	pool->idle_count--;
 	memmove(&node->idle[i], &node->idle[i + 1],
 	    (node->idle_count - i) * sizeof(node->idle[0]));
 	node->open--;
@@ -167,6 +174,78 @@ httpc_pool_keep(struct httpc_pool *pool, httpc_keep_fn *keep, void *arg)
 	pthread_mutex_unlock(&pool->lock);
 }
 
+/* Who has closed, or was kept for too long. */
+static void
+reap_locked(struct httpc_pool *pool)
+{
+	for (struct httpc_node *node = pool->nodes; node != NULL;
+	     node = node->next) {
+		close_old_locked(pool, node);
+		for (unsigned i = node->idle_count; i-- > 0;)
+			if (!is_alive(node->idle[i].fd))
+				close_idle_locked(pool, node, i);
+	}
+}
+
+/*
+ * A program that is idle calls nobody, and so would keep what its servers have
+ * closed (CLOSE_WAIT) for ever.  Sleeps while nothing is kept, which is so
+ * idle_ms after the last call.
+ */
+static void *
+reaper_main(void *arg)
+{
+	struct httpc_pool *pool = arg;
+
+	pthread_mutex_lock(&pool->lock);
+	while (!pool->stopping) {
+		if (pool->idle_count == 0) {
+			pthread_cond_wait(&pool->kept, &pool->lock);
+			continue;
+		}
+		wait_mono_until(&pool->kept, &pool->lock,
+		    clock_mono_ms(&clock_system) + REAP_MS);
+		reap_locked(pool);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return NULL;
+}
+
+static void
+stop_reaper(struct httpc_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	pool->stopping = true;
+	pthread_cond_signal(&pool->kept);
+	pthread_mutex_unlock(&pool->lock);
+	if (pool->reaping)
+		pthread_join(pool->reaper, NULL);
+}
+
+static void
+keep_idle_locked(struct httpc_pool *pool, struct httpc_node *node, int fd)
+{
+	pthread_attr_t attr;
+
+	assert(node->idle_count < pool->options.max_idle);
+	node->idle[node->idle_count++] = (struct httpc_idle){
+		.fd = fd,
+		.since_ms = clock_mono_ms(pool->options.clock),
+	};
+	if (pool->idle_count++ > 0)
+		return;
+	if (pool->reaping) {
+		pthread_cond_signal(&pool->kept);
+		return;
+	}
+	/* Without one the next call closes them. */
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, REAPER_STACK_BYTES);
+	pool->reaping = pthread_create(&pool->reaper, &attr, reaper_main,
+			    pool) == 0;
+	pthread_attr_destroy(&attr);
+}
+
 int
 httpc_pool_take(struct httpc_pool *pool, const struct httpc_addr *addr,
     bool fresh, struct httpc_node **out, int *fd, struct error *err)
@@ -190,6 +269,7 @@ httpc_pool_take(struct httpc_pool *pool, const struct httpc_addr *addr,
 		if (is_alive(node->idle[last].fd)) {
 			*fd = node->idle[last].fd;
 			node->idle_count--;
+			pool->idle_count--;
 		} else {
 			close_idle_locked(pool, node, last);
 		}
@@ -219,10 +299,7 @@ httpc_pool_give(struct httpc_pool *pool, struct httpc_node *node, int fd)
 		fd = -1;
 	}
 	if (fd != -1)
-		node->idle[node->idle_count++] = (struct httpc_idle){
-			.fd = fd,
-			.since_ms = clock_mono_ms(pool->options.clock),
-		};
+		keep_idle_locked(pool, node, fd);
 	else
 		node->open--;
 	pthread_cond_broadcast(&pool->freed);
@@ -233,11 +310,6 @@ int
 httpc_pool_wait(struct httpc_pool *pool, const struct httpc_addr *addr,
     uint64_t deadline_mono_ms, struct error *err)
 {
-	struct timespec until = {
-		.tv_sec = (time_t)KOOP_MIN(deadline_mono_ms / 1000,
-		    (uint64_t)INT64_MAX / 2),
-		.tv_nsec = (long)(deadline_mono_ms % 1000) * 1000000,
-	};
 	struct httpc_node *node;
 	int rc;
 
@@ -248,8 +320,8 @@ httpc_pool_wait(struct httpc_pool *pool, const struct httpc_addr *addr,
 	node->waiting++;
 	while (rc == 0 && node->open >= pool->options.max_open &&
 	    node->idle_count == 0) {
-		if (pthread_cond_timedwait(&pool->freed, &pool->lock, &until) ==
-		    ETIMEDOUT)
+		if (!wait_mono_until(&pool->freed, &pool->lock,
+			deadline_mono_ms))
 			rc = error_set(err, ERRC_UNAVAILABLE,
 			    "%s:%u: all %u connections stayed busy", addr->ip,
 			    (unsigned)addr->port, pool->options.max_open);

@@ -28,6 +28,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/wait.h"
 #include "http/address.h"
 #include "http/httpd_parts.h"
 
@@ -66,6 +67,20 @@ httpd_phase_set(struct httpd_conn *conn, enum httpd_phase phase)
 	atomic_store(&conn->phase, (int)phase);
 }
 
+/* A body may be silent for hours then: that its peer is gone (power, cable) is
+ * seen by TCP's own probes within about a minute and a half. */
+static void
+probe_peer(int fd)
+{
+	int yes = 1, idle = 60, between = 10, count = 3;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between,
+	    sizeof(between));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+}
+
 static void
 conn_started(struct httpd *httpd, struct MHD_Connection *mhd, void **context)
 {
@@ -85,6 +100,8 @@ conn_started(struct httpd *httpd, struct MHD_Connection *mhd, void **context)
 	conn->fd = info->connect_fd;
 	conn->req.conn = conn;
 	conn->req.headers = buf_make(HTTPD_REPLY_HEADERS_MAX);
+	if (httpd->options.body_idle_ms > 0)
+		probe_peer(conn->fd);
 	/* A new connection is there to send a request: no idling. */
 	httpd_phase_set(conn, HTTPD_PHASE_HEADERS);
 
@@ -264,13 +281,8 @@ start_daemon(struct httpd *httpd, int listener, struct error *err)
 static int
 init_sync(struct httpd *httpd, struct error *err)
 {
-	pthread_condattr_t attr;
-
 	pthread_mutex_init(&httpd->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&httpd->emptied, &attr);
-	pthread_condattr_destroy(&attr);
+	wait_mono_init(&httpd->emptied);
 	httpd->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (httpd->wake_fd == -1)
 		return error_errno(err, ERRC_IO, "listen: eventfd");
@@ -352,26 +364,18 @@ httpd_request_connections(const struct httpd_request *req)
 static void
 drain(struct httpd *httpd)
 {
-	struct timespec until;
+	uint64_t until = clock_mono_ms(&clock_system) + httpd->options.drain_ms;
+	bool in_time = true;
 	int listener;
-	int rc = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += httpd->options.drain_ms / 1000;
-	until.tv_nsec += (long)(httpd->options.drain_ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
 	listener = MHD_quiesce_daemon(httpd->mhd);
 	if (listener != -1)
 		close(listener);
 	atomic_store(&httpd->draining, true);
 	httpd_watch_wake(httpd);
 	pthread_mutex_lock(&httpd->lock);
-	while (httpd->conn_count > 0 && rc == 0)
-		rc = pthread_cond_timedwait(&httpd->emptied, &httpd->lock,
-		    &until);
+	while (httpd->conn_count > 0 && in_time)
+		in_time = wait_mono_until(&httpd->emptied, &httpd->lock, until);
 	pthread_mutex_unlock(&httpd->lock);
 }
 

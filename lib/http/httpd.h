@@ -63,8 +63,12 @@ struct httpd_options {
 	unsigned idle_timeout_ms; /* [60 s] between requests, or no progress */
 	unsigned body_grace_ms;   /* [30 s], then a body and a reply ... */
 	unsigned min_rate; /* ... move [1024] bytes a second, or are cut */
-	unsigned drain_ms; /* [10 s] for httpd_stop */
-	uint64_t max_body; /* [no limit]; above: 413 */
+	/* A body may be silent so long [idle_timeout_ms]; when it is given,
+	 * min_rate is for replies only, and a peer that vanished is found by
+	 * TCP: for callers that judge their own clients. */
+	unsigned body_idle_ms;
+	unsigned drain_ms;          /* [10 s] for httpd_stop */
+	uint64_t max_body;          /* [no limit]; above: 413 */
 	size_t connection_memory;   /* [64 KiB] */
 	const char *tcp_congestion; /* [the system's] */
 	const char *server;         /* [none] the Server header */

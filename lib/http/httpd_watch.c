@@ -87,6 +87,8 @@ body_too_slow(struct httpd_conn *conn, uint64_t age)
 	const struct httpd_options *o = &conn->httpd->options;
 	uint64_t waited = age + atomic_load(&conn->waited_ms);
 
+	if (o->body_idle_ms > 0)
+		return age > o->body_idle_ms;
 	if (age > o->idle_timeout_ms)
 		return true;
 	return waited > o->body_grace_ms &&
@@ -204,6 +206,8 @@ tick_ms(const struct httpd *httpd)
 	unsigned ms = KOOP_MIN(o->header_timeout_ms, o->idle_timeout_ms) / 8;
 
 	ms = KOOP_MIN(ms, o->body_grace_ms / 8);
+	if (o->body_idle_ms > 0)
+		ms = KOOP_MIN(ms, o->body_idle_ms / 8);
 	if (atomic_load(&httpd->draining))
 		ms = 20;
 	return (int)KOOP_MIN(KOOP_MAX(ms, 10u), 1000u);

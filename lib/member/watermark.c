@@ -5,10 +5,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/wait.h"
 
 struct spot {
 	uint32_t partition;
@@ -46,7 +46,6 @@ watermark_new(struct watermark **out, const uint32_t *partitions, size_t count,
     const struct clock *clock, struct error *err)
 {
 	struct watermark *wm;
-	pthread_condattr_t attr;
 
 	if (count > WATERMARK_PARTITIONS_MAX)
 		return error_set(err, ERRC_CONFIG, "partitions: more than %d",
@@ -65,10 +64,7 @@ watermark_new(struct watermark **out, const uint32_t *partitions, size_t count,
 		wm->spot[i] = (struct spot){ partitions[i], 0, false, true };
 	qsort(wm->spot, count, sizeof(*wm->spot), spot_compare);
 	pthread_mutex_init(&wm->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&wm->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	wait_mono_init(&wm->changed);
 	*out = wm;
 	return 0;
 }
@@ -184,18 +180,12 @@ watermark_publish(struct watermark *wm)
 static bool
 sleep_locked(struct watermark *wm, uint64_t deadline)
 {
-	struct timespec until;
 	int left = clock_left_ms(wm->clock, deadline);
-	uint64_t ns;
 
 	if (left <= 0)
 		return false;
 	/* The clock may be a manual one, the sleep is in real time. */
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	ns = (uint64_t)until.tv_nsec + (uint64_t)(left % 1000) * 1000000;
-	until.tv_sec += left / 1000 + (time_t)(ns / 1000000000);
-	until.tv_nsec = (long)(ns % 1000000000);
-	pthread_cond_timedwait(&wm->changed, &wm->lock, &until);
+	(void)wait_mono_for(&wm->changed, &wm->lock, (uint64_t)left);
 	return true;
 }
 

@@ -386,6 +386,7 @@ node_start(struct node *node, struct error *err)
 		.ip = node->listen.ip,
 		.port = node->listen.port,
 		.max_connections = node->options.max_connections,
+		.body_timeout_ms = node->options.body_timeout_ms,
 		.tcp_congestion = node->options.tcp_congestion,
 	};
 	int rc;

@@ -34,6 +34,7 @@ struct node_options {
 	bool durability_os;
 	const char *tcp_congestion; /* NULL: the system's */
 	unsigned max_connections;   /* 0: as nodeserver.h says */
+	uint64_t body_timeout_ms;   /* 0: that, too */
 	uint64_t upload_timeout_ms, orphan_age_ms, orphan_step_ms;
 	uint64_t gc_grace_ms;
 	const struct clock *clock; /* NULL: clock_system */

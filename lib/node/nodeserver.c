@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/number.h"
+#include "codec/stripe.h"
 #include "member/nodecore.h"
 #include "member/watermark.h"
 #include "node/nodeserver_call.h"
@@ -21,6 +23,8 @@
  * stack and MHD's pool are what a connection costs; see koop-node(8). */
 #define CONNECTIONS 512
 #define REFUSAL_MAX 600
+/* What else may hold up a gateway between two stripes. */
+#define BODY_MARGIN_MS 60000
 /* A query with the positions of 4,096 partitions and three names. */
 #define FORM_MAX (256u << 10)
 
@@ -480,6 +484,25 @@ serve_done(void *ctx, struct httpd_request *req, bool completed)
 	free(call);
 }
 
+/*
+ * protocol.md 6.1: a gateway sends whole stripes, and a client may be as slow
+ * as 1 KiB/s.  A stripe of 6 x 1 MiB then takes 102 minutes, in which the shard
+ * is silent; nothing is wrong with it.  The gateway judges its clients.
+ */
+static unsigned
+body_idle_ms(const struct nodecore *core,
+    const struct nodeserver_options *options)
+{
+	uint64_t ms = options->body_timeout_ms;
+
+	assert(core->set.data_shards > 0);
+	if (ms == 0)
+		ms = (uint64_t)core->set.data_shards * STRIPE_CELL_MAX * 1000 /
+			NODESERVER_CLIENT_RATE +
+		    BODY_MARGIN_MS;
+	return (unsigned)KOOP_MIN(ms, UINT_MAX);
+}
+
 int
 nodeserver_start(struct nodeserver **out, struct nodecore *core,
     struct applier *applier, const struct nodeserver_options *options,
@@ -499,6 +522,7 @@ nodeserver_start(struct nodeserver **out, struct nodecore *core,
 		.max_connections = options->max_connections > 0 ?
 		    options->max_connections :
 		    CONNECTIONS,
+		.body_idle_ms = body_idle_ms(core, options),
 		.tcp_congestion = options->tcp_congestion,
 	};
 	int rc;

@@ -23,7 +23,13 @@ struct nodeserver_options {
 	uint16_t port; /* 0: a free one */
 	unsigned max_connections;
 	const char *tcp_congestion;
+	/* A shard's body may be silent so long; 0: as long as a gateway needs
+	 * to fill the largest stripe at NODESERVER_CLIENT_RATE. */
+	uint64_t body_timeout_ms;
 };
+
+/* What koop-gw promises the slowest of its clients, bytes a second. */
+#define NODESERVER_CLIENT_RATE 1024
 
 KOOP_MUST int nodeserver_start(struct nodeserver **out, struct nodecore *core,
     struct applier *applier, const struct nodeserver_options *options,

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "base/progress.h"
@@ -28,6 +29,8 @@
 /* Small stripes are read and written some at a time, up to these. */
 #define BLOCK_BYTES (256 * 1024)
 #define BLOCK_STRIPES 64
+/* Then a block ends with the stripe that is being read. */
+#define SLOW_MS 2000
 /* A second block of larger stripes would cost more memory than it is worth. */
 #define TWO_BLOCKS_BYTES (4 * 1024 * 1024)
 
@@ -125,12 +128,44 @@ encode_block(struct encode_run *run, struct block *block, size_t len)
 	return count;
 }
 
+/*
+ * As much as the block holds; *last at the end of the input.  Of an input that
+ * is slow (a live one) whole stripes are not kept back until the block is full:
+ * who reads us, and the nodes behind, would hear nothing for long.
+ */
+static ssize_t
+read_block(struct encode_run *run, struct block *block, bool *last,
+    struct error *err)
+{
+	const size_t full = run->block_stripes * run->stripe_bytes;
+	const uint64_t began = clock_mono_ms(&clock_system);
+	size_t got = 0;
+
+	while (got < full) {
+		bool slow = clock_mono_ms(&clock_system) - began >= SLOW_MS;
+		size_t rest = run->stripe_bytes - got % run->stripe_bytes;
+		ssize_t n;
+
+		if (slow && got > 0 && rest == run->stripe_bytes)
+			break;
+		n = io_read_some(run->in, block->data + got,
+		    slow ? rest : full - got, err);
+		if (n < 0)
+			return n;
+		*last = n == 0;
+		if (*last)
+			break;
+		got += (size_t)n;
+	}
+	assert(got <= full);
+	return (ssize_t)got;
+}
+
 /* Fill one block and have it written; *last when the input is at its end. */
 static int
 run_block(struct encode_run *run, struct block *block,
     struct encode_writer *writer, bool *last, struct error *err)
 {
-	const size_t full = run->block_stripes * run->stripe_bytes;
 	int rc = encode_writer_wait(writer, block->write_ticket, err);
 	ssize_t got;
 	size_t count;
@@ -138,10 +173,9 @@ run_block(struct encode_run *run, struct block *block,
 	if (rc < 0)
 		return rc;
 	encoder_wait(run->encoder, block->md5_ticket);
-	got = io_read_full(run->in, block->data, full, err);
+	got = read_block(run, block, last, err);
 	if (got < 0)
 		return (int)got;
-	*last = (size_t)got < full;
 	count = encode_block(run, block, (size_t)got);
 	if (count == 0)
 		return 0;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -120,7 +121,7 @@ serve_row(struct fake_node *node, struct httpd_request *req)
 	info.at.voting = node->voting;
 	info.at.applied = node->applied;
 	info.at.row_seq = node->row_seq;
-	info.at.epoch = 1;
+	info.at.epoch = f->epoch;
 	memcpy(info.at.disk, FAKE_CLUSTER, sizeof(info.at.disk));
 	info.bucket = NODEPROTO_OPEN;
 	info.incarnation = 1;
@@ -160,6 +161,8 @@ serve_applied(struct fake_node *node, struct httpd_request *req)
 		httpd_reply(req, 504, "", 0);
 	} else {
 		ack.id = entry.request_id;
+		if (node->mode == FAKE_OTHER_ID)
+			ack.id = reqid_new(&clock_system, &random_system);
 		ack.outcome = node->all->outcome;
 		nodeline_applied_print(&body, &ack);
 		httpd_reply(req, 200, body.p, body.n);
@@ -194,6 +197,15 @@ on_get(struct fake_node *node, struct httpd_request *req)
 }
 
 static void
+keep_notice(struct fake_node *node, struct httpd_request *req)
+{
+	pthread_mutex_lock(&node->all->lock);
+	snprintf(node->notice, sizeof(node->notice), "%s %s", httpd_method(req),
+	    httpd_target(req));
+	pthread_mutex_unlock(&node->all->lock);
+}
+
+static void
 on_begin(void *ctx, struct httpd_request *req)
 {
 	struct fake_node *node = ctx;
@@ -209,10 +221,15 @@ on_begin(void *ctx, struct httpd_request *req)
 		be_silent(node, req);
 	} else if (node->mode == FAKE_ERROR) {
 		httpd_reply(req, 500, "", 0);
+	} else if (put && atomic_exchange(&node->hang_up, false)) {
+		httpd_set_user(req, node); /* what comes of it is dropped */
+		(void)shutdown(httpd_client_fd(req), SHUT_RDWR);
 	} else if (path_is(req, "/repair/")) {
+		keep_notice(node, req);
 		node->repairs++;
 		httpd_reply(req, 200, "", 0);
 	} else if (path_is(req, "/lease/")) {
+		keep_notice(node, req);
 		node->leases++;
 		httpd_reply(req, 200, "", 0);
 	} else if (put && node->mode == FAKE_FULL) {
@@ -231,7 +248,10 @@ on_body(void *ctx, struct httpd_request *req, const uint8_t *p, size_t n)
 {
 	struct fake_node *node = ctx;
 
-	(void)req;
+	if (httpd_user(req) != NULL)
+		return -1;
+	while (node->mode == FAKE_PAUSED && !node->all->stopping)
+		(void)poll(NULL, 0, 5);
 	pthread_mutex_lock(&node->all->lock);
 	buf_add(&node->shard, p, n);
 	pthread_mutex_unlock(&node->all->lock);
@@ -295,6 +315,12 @@ start_nodes(struct fakenodes *f, struct buf *json)
 void
 fakenodes_start(struct fakenodes *f)
 {
+	fakenodes_start_clock(f, &clock_system);
+}
+
+void
+fakenodes_start_clock(struct fakenodes *f, const struct clock *clock)
+{
 	static atomic_int number;
 	char topology[64];
 	char log[64];
@@ -307,6 +333,7 @@ fakenodes_start(struct fakenodes *f)
 	struct nodeclient_options options = {
 		.topology_url = topology,
 		.commit_log_url = log,
+		.clock = clock,
 	};
 	struct buf json = buf_make(1 << 16);
 	struct error err = { 0 };
@@ -316,6 +343,7 @@ fakenodes_start(struct fakenodes *f)
 	pthread_mutex_init(&f->lock, NULL);
 	f->inline_bytes = buf_make(1 << 20);
 	f->newer_bytes = buf_make(1 << 20);
+	f->epoch = 1;
 	snprintf(topology, sizeof(topology), "mem:fake-%d", n);
 	snprintf(log, sizeof(log), "mem:fake-%d", n);
 	start_nodes(f, &json);

@@ -24,14 +24,17 @@
 
 enum fake_mode {
 	FAKE_OK,
-	FAKE_ERROR,   /* 500 */
-	FAKE_SILENT,  /* takes the request and never answers: SIGSTOP */
-	FAKE_CORRUPT, /* one byte of each shard is flipped */
-	FAKE_MISSING, /* has no shard */
-	FAKE_FULL,    /* 507 to every PUT */
-	FAKE_STUCK,   /* reads nothing of a PUT's body after the headers */
+	FAKE_ERROR,    /* 500 */
+	FAKE_SILENT,   /* takes the request and never answers: SIGSTOP */
+	FAKE_CORRUPT,  /* one byte of each shard is flipped */
+	FAKE_MISSING,  /* has no shard */
+	FAKE_FULL,     /* 507 to every PUT */
+	FAKE_STUCK,    /* reads nothing of a PUT's body after the headers */
+	FAKE_PAUSED,   /* the same, and goes on when the mode is another */
+	FAKE_OTHER_ID, /* its outcomes are of another record at that seq */
 };
 
+struct clock;
 struct commitlog;
 struct httpd;
 struct nodeclient;
@@ -51,7 +54,9 @@ struct fake_node {
 	atomic_bool collected; /* keeps no bytes of the one before any more */
 	atomic_uint gets, puts, repairs, leases;
 	atomic_uint inline_gets; /* by request id */
-	struct buf shard;        /* what was PUT; guarded by all->lock */
+	atomic_bool hang_up; /* cut the next PUT before a byte of the answer */
+	char notice[256];    /* target of the last one; guarded by all->lock */
+	struct buf shard;    /* what was PUT; guarded by all->lock */
 };
 
 struct fakenodes {
@@ -63,11 +68,14 @@ struct fakenodes {
 	struct object_info newer; /* of who is ahead */
 	struct buf newer_bytes;
 	_Atomic enum outcome outcome; /* of every record */
+	_Atomic uint64_t epoch;       /* that answers tell [1] */
 	atomic_bool stopping;
 	pthread_mutex_t lock;
 };
 
 void fakenodes_start(struct fakenodes *f);
+/* The clients' clock is another than the system's. */
+void fakenodes_start_clock(struct fakenodes *f, const struct clock *clock);
 void fakenodes_stop(struct fakenodes *f);
 /* All nodes vote, are at seq, and have published that. */
 void fakenodes_at(struct fakenodes *f, uint64_t seq);

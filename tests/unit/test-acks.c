@@ -234,6 +234,26 @@ a_stream_that_came_back_is_not_trusted_for_what_was_before(void)
 }
 
 static void
+votes_of_an_old_stream_end_with_it(void)
+{
+	struct ackwait *wait;
+
+	start();
+	connect_all();
+	wait = expect();
+	acks_connected(acks, topology->sets[0].number, 4, false);
+	acks_connected(acks, topology->sets[0].number, 4, true);
+	/* It may have been restarted: its word counts once it votes anew. */
+	for (uint32_t i = 0; i < 7; i++)
+		report(i, 5, OUTCOME_DONE);
+	CHECK(!decided(wait, 5, OUTCOME_DONE));
+	vote(4, true);
+	CHECK(decided(wait, 5, OUTCOME_DONE));
+	acks_forget(acks, wait);
+	stop();
+}
+
+static void
 direct_answers_and_the_stream_count_together(void)
 {
 	struct ackwait *wait;
@@ -387,6 +407,7 @@ main(void)
 	RUN(different_outcomes_are_not_added_up);
 	RUN(refusals_wait_for_the_quorum_like_successes);
 	RUN(a_stream_that_came_back_is_not_trusted_for_what_was_before);
+	RUN(votes_of_an_old_stream_end_with_it);
 	RUN(direct_answers_and_the_stream_count_together);
 	RUN(lines_that_are_no_lines_of_the_stream_are_refused);
 	return tap_done();

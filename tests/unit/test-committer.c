@@ -150,6 +150,23 @@ a_second_record_of_an_id_is_told_from_the_first(void)
 	fakenodes_stop(&f);
 }
 
+static void
+an_answer_for_another_record_at_that_seq_does_not_count(void)
+{
+	enum outcome outcome = OUTCOME_MAX;
+	uint64_t seq = 0;
+
+	start();
+	/* Their log was cut, and grew again. */
+	for (uint32_t i = 0; i < 3; i++)
+		f.node[i].mode = FAKE_OTHER_ID;
+	CHECK(commit(new_id(), &outcome, &seq, 600) == -ERRC_UNAVAILABLE);
+	f.node[1].mode = FAKE_OK;
+	CHECK(commit(new_id(), &outcome, &seq, 3000) == 0);
+	CHECK(outcome == OUTCOME_DONE);
+	fakenodes_stop(&f);
+}
+
 int
 main(void)
 {
@@ -158,5 +175,6 @@ main(void)
 	RUN(nodes_without_a_vote_do_not_count);
 	RUN(nodes_that_have_not_applied_it_do_not_count);
 	RUN(a_second_record_of_an_id_is_told_from_the_first);
+	RUN(an_answer_for_another_record_at_that_seq_does_not_count);
 	return tap_done();
 }

@@ -394,6 +394,42 @@ a_body_that_crawls_is_cut(void)
 	CHECK(test.incomplete == 1);
 }
 
+/* Whose callers judge their own clients: silence and a low rate are not cut
+ * before the time that was given, and then they are. */
+static void
+a_body_may_be_silent_as_long_as_was_said(void)
+{
+	struct httpd_options options = hasty;
+	char text[4096] = "";
+	uint64_t began;
+	uint64_t lived;
+	int fd;
+
+	options.body_idle_ms = 2000;
+	REQUIRE(start(&options));
+	fd = dial();
+	CHECK(say(fd,
+	    "PUT /echo HTTP/1.1\r\nHost: a\r\n"
+	    "Content-Length: 3\r\n\r\na"));
+	/* Longer than the idle timeout and the grace. */
+	CHECK(!closes_within(fd, 1200));
+	CHECK(say(fd, "b"));
+	CHECK(!closes_within(fd, 1200));
+	CHECK(say(fd, "c"));
+	CHECK(hear(fd, "\r\n\r\nabc", text, sizeof(text)));
+	close(fd);
+	fd = dial();
+	began = clock_mono_ms(&clock_system);
+	CHECK(say(fd,
+	    "PUT /echo HTTP/1.1\r\nHost: a\r\n"
+	    "Content-Length: 3\r\n\r\na"));
+	CHECK(closes_within(fd, 9000));
+	lived = clock_mono_ms(&clock_system) - began;
+	CHECK(lived >= 2000);
+	close(fd);
+	stop();
+}
+
 static void
 a_reply_that_nobody_reads_is_cut(void)
 {
@@ -581,6 +617,7 @@ main(int argc, char **argv)
 	RUN(headers_that_crawl_are_cut);
 	RUN(an_idle_connection_is_closed_later_than_a_slow_one);
 	RUN(a_body_that_crawls_is_cut);
+	RUN(a_body_may_be_silent_as_long_as_was_said);
 	RUN(a_reply_that_nobody_reads_is_cut);
 	RUN(a_slow_handler_is_not_cut);
 	RUN(stopping_lets_requests_end_and_closes_idle_connections);

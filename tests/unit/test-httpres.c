@@ -4,6 +4,8 @@
 
 #include "http/httpres.h"
 
+#include <dirent.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -240,6 +242,55 @@ bytes_behind_an_answer_end_the_connection(void)
 	stop_scripts(&s);
 }
 
+static int
+open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (dir != NULL && readdir(dir) != NULL)
+		n++;
+	if (dir != NULL)
+		closedir(dir);
+	return n;
+}
+
+/* Until so many are open, or 5 s. */
+static bool
+fds_fall_to(int want)
+{
+	for (int i = 0; i < 500 && open_fds() > want; i++)
+		(void)poll(NULL, 0, 10);
+	return open_fds() <= want;
+}
+
+static void
+what_a_server_has_closed_is_not_kept_by_who_is_idle(void)
+{
+	static const char good[] = OK "Content-Length: 2\r\n\r\nab";
+	/* The first closes; the second would stay for ever. */
+	struct script scripts[] = { { good, sizeof(good) - 1, false },
+		{ good, sizeof(good) - 1, true } };
+	struct httpc_options options = { .idle_ms = 1500 };
+	struct httpc_response r;
+	struct scripted s;
+	int before;
+
+	REQUIRE(start_scripts(&s, scripts, 2));
+	httpc_pool_free(pool);
+	before = open_fds();
+	REQUIRE(httpc_pool_new(&pool, &options, &err) == 0);
+	CHECK(get("/", &r, 1000) == 0);
+	httpc_response_fini(&r);
+	CHECK(fds_fall_to(before));
+	/* Kept for a while, and not longer. */
+	CHECK(get("/", &r, 1000) == 0);
+	httpc_response_fini(&r);
+	CHECK(open_fds() > before);
+	CHECK(fds_fall_to(before));
+	stop_scripts(&s);
+}
+
 int
 main(void)
 {
@@ -248,5 +299,6 @@ main(void)
 	RUN(interim_answers_are_skipped);
 	RUN(a_kept_connection_that_was_closed_is_replaced_once);
 	RUN(bytes_behind_an_answer_end_the_connection);
+	RUN(what_a_server_has_closed_is_not_kept_by_who_is_idle);
 	return tap_done();
 }

@@ -315,6 +315,23 @@ stopped_nodes_cost_milliseconds(void)
 	fakenodes_stop(&f);
 }
 
+static void
+an_epoch_that_is_not_known_voids_the_read(void)
+{
+	struct object_info info = { 0 };
+
+	start(NODEPROTO_BLOB, "");
+	fakenodes_append(&f, 5);
+	for (uint32_t i = 0; i < 9; i++)
+		node(i, 5, 3, true);
+	f.epoch = 2;
+	CHECK(read_object(&info, NULL, 1000) == -ERRC_UNAVAILABLE);
+	f.epoch = 1;
+	CHECK(read_object(&info, NULL, 2000) == 0);
+	nodeproto_info_fini(&info);
+	fakenodes_stop(&f);
+}
+
 int
 main(void)
 {
@@ -329,5 +346,6 @@ main(void)
 	RUN(only_voting_nodes_may_say_that_there_is_nothing);
 	RUN(five_voting_nodes_are_no_read_quorum);
 	RUN(stopped_nodes_cost_milliseconds);
+	RUN(an_epoch_that_is_not_known_voids_the_read);
 	return tap_done();
 }
