@@ -343,6 +343,8 @@ acks_expect(struct acks *acks, const struct erasure_set *set,
 
 	if (wait == NULL)
 		return error_set(err, ERRC_NOMEM, "acks: out of memory");
+	assert(set->n <= ACKS_MACHINES_MAX);
+	assert(set->write_quorum <= set->n);
 	wait->partition = partition;
 	wait->id = id;
 	wait->set_number = set->number;
@@ -367,8 +369,10 @@ acks_forget(struct acks *acks, struct ackwait *wait)
 		return;
 	pthread_mutex_lock(&acks->lock);
 	at = &acks->table[slot_of(wait->partition, wait->id)];
-	while (*at != wait)
+	while (*at != wait) {
+		assert(*at != NULL);
 		at = &(*at)->next;
+	}
 	*at = wait->next;
 	pthread_mutex_unlock(&acks->lock);
 	pthread_cond_destroy(&wait->done);
@@ -386,6 +390,7 @@ decided_locked(const struct ackwait *wait, uint64_t seq, enum outcome *outcome)
 	for (uint32_t i = 0; i < wait->n; i++) {
 		if (wait->report_seq[i] != seq || !(wait->voted >> i & 1))
 			continue;
+		assert(wait->outcome[i] < OUTCOME_MAX);
 		if (++count[wait->outcome[i]] >= wait->write_quorum) {
 			*outcome = wait->outcome[i];
 			return true;
@@ -493,6 +498,7 @@ acks_report(struct acks *acks, struct ackwait *wait, uint32_t machine,
     uint64_t seq, enum outcome outcome, bool voting)
 {
 	assert(machine < ACKS_MACHINES_MAX);
+	assert(outcome < OUTCOME_MAX);
 	pthread_mutex_lock(&acks->lock);
 	note_report_locked(wait, machine, seq, outcome, voting);
 	pthread_mutex_unlock(&acks->lock);
@@ -525,6 +531,7 @@ feed_vote_locked(struct acks *acks, struct ackpeer *peer,
 
 	if (index == SIZE_MAX)
 		return;
+	assert(index < acks->now.partition_count);
 	peer->voting[index] = line->voting;
 	if (!line->voting)
 		return;

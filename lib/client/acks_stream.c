@@ -60,6 +60,7 @@ feed_lines(struct ackstream *s, struct error *err)
 		at += line.n + 1;
 		rc = acks_feed(s->acks, s->set_number, s->machine, &line, err);
 	}
+	assert(at <= s->have);
 	memmove(s->line, s->line + at, s->have - at);
 	s->have -= at;
 	if (rc == 0 && s->have == sizeof(s->line))
@@ -111,6 +112,7 @@ read_stream(struct ackstream *s, struct nodecall *call)
 		if (n == 0)
 			continue;
 		s->have += n;
+		assert(s->have <= sizeof(s->line));
 		deadline = clock_mono_ms(s->clock) + ACKS_SILENCE_MS;
 		if (feed_lines(s, NULL) < 0)
 			break;

@@ -53,6 +53,7 @@ struct window {
 static uint32_t
 cell_length(const struct window *w, uint32_t i)
 {
+	assert(i < w->plan->stripes);
 	return stripe_cell_bytes(&w->source->geometry, w->source->size,
 	    w->plan->first + i);
 }
@@ -63,6 +64,7 @@ buffer_class(size_t bytes)
 {
 	size_t class = BUFFER_MIN;
 
+	assert(bytes <= SIZE_MAX / 2);
 	while (class < bytes)
 		class *= 2;
 	return class;
@@ -79,6 +81,11 @@ cell_at(const struct window *w, uint32_t i, uint32_t shard)
 {
 	const struct geometry *g = &w->source->geometry;
 
+	assert(i < w->plan->stripes && shard < w->n);
+	/* Wanted cells are data, back to back; the first stripe's from `from`.
+	 */
+	assert(!is_wanted(w, i, shard) || shard < g->data_shards);
+	assert(!is_wanted(w, i, shard) || i > 0 || shard >= w->from);
 	if (is_wanted(w, i, shard))
 		return w->wanted + (uint64_t)i * stripe_full_bytes(g) +
 		    (uint64_t)shard * cell_length(w, i) -
@@ -90,6 +97,7 @@ cell_at(const struct window *w, uint32_t i, uint32_t shard)
 static uint8_t *
 header_at(const struct window *w, uint32_t i, uint32_t shard)
 {
+	assert(i < w->plan->stripes && shard < w->n);
 	return w->header[i * w->n + shard];
 }
 
@@ -100,6 +108,7 @@ need_extra(struct window *w, const struct blobplan_fetch *f, struct error *err)
 	const struct geometry *g = &w->source->geometry;
 	bool needed = false;
 
+	assert(f->first + f->count <= w->plan->stripes);
 	for (uint32_t i = 0; i < f->count; i++)
 		needed |= !is_wanted(w, f->first + i, f->shard);
 	if (!needed || w->extra != NULL)
@@ -204,6 +213,8 @@ start_fetches(struct window *w, uint32_t usable, struct error *err)
 		rc = need_extra(w, &want, err);
 		if (rc < 0)
 			return rc;
+		assert(f->call.http == NULL && want.count > 0);
+		assert(want.count <= BLOBPLAN_STRIPES_MAX);
 		memset(f, 0, sizeof(*f));
 		f->want = want;
 		f->moved_ms = nodeclient_now(w->source->nc);
@@ -222,6 +233,7 @@ start_fetches(struct window *w, uint32_t usable, struct error *err)
 static void
 end_fetch(struct window *w, struct fetch *f)
 {
+	assert(w->ended < w->opened);
 	nodecall_close(&f->call);
 	blobplan_failed(w->plan, &f->want);
 	w->ended++;
@@ -242,6 +254,7 @@ check_cells(struct window *w, struct fetch *f)
 		if (f->received < f->bytes + FRAME_HEADER_BYTES + length)
 			return;
 		f->bytes += FRAME_HEADER_BYTES + length;
+		assert(f->bytes <= f->expected);
 		f->cells++;
 		if (decoder_check_cell(&source->id, (uint8_t)f->want.shard,
 			w->plan->first + i, length,
@@ -290,6 +303,7 @@ look_at(struct window *w, struct fetch *f)
 	}
 	received = httpc_received(f->call.http);
 	assert(received <= f->expected);
+	assert(received >= f->received);
 	if (received != f->received) {
 		f->received = received;
 		f->moved_ms = now;
@@ -424,6 +438,8 @@ rebuild(struct window *w, uint32_t i, uint32_t want, struct error *err)
 
 	if ((want & ~good) == 0)
 		return 0;
+	/* The plan said that the stripe is complete. */
+	assert(blobplan_stripe_complete(w->plan, i));
 	for (uint32_t j = 0; j < w->n; j++) {
 		if (((good | want) >> j & 1) != 0)
 			cell[j] = cell_at(w, i, j);
@@ -483,6 +499,7 @@ blobfetch_window(const struct blobsource *source, uint64_t offset,
 	struct window *w;
 	int rc;
 
+	assert(length > 0 && offset <= source->size - length);
 	blobplan_init(&window.plan, g, source->size, offset, length);
 	w = new_window(source, &window.plan, err);
 	if (w == NULL)
@@ -495,6 +512,7 @@ blobfetch_window(const struct blobsource *source, uint64_t offset,
 		rc = error_set(err, ERRC_NOMEM, "window: out of memory");
 		goto out;
 	}
+	assert(from.offset + length <= window.data_room);
 	window.content = window.data + from.offset;
 	w->wanted = window.data;
 	w->from = from.shard;

@@ -49,6 +49,7 @@ blobplan_stripe_complete(const struct blobplan *plan, uint32_t stripe)
 {
 	uint32_t good = plan->good[stripe];
 
+	assert(stripe < plan->stripes);
 	return (plan->want[stripe] & ~good) == 0 ||
 	    count_bits(good) >= plan->geometry.data_shards;
 }
@@ -68,6 +69,7 @@ blobplan_lacking(const struct blobplan *plan, uint32_t *good)
 {
 	uint32_t i = 0;
 
+	assert(plan->stripes > 0);
 	while (i < plan->stripes - 1 && blobplan_stripe_complete(plan, i))
 		i++;
 	*good = count_bits(plan->good[i]);
@@ -83,6 +85,7 @@ is_covered(const struct blobplan *plan, uint32_t i, uint32_t late,
 	uint32_t coming = plan->good[i] | (plan->pending[i] & ~late);
 	uint32_t all = low_bits(geometry_shards(&plan->geometry));
 
+	assert(i < plan->stripes && (plan->good[i] & ~all) == 0);
 	*untried = all & ~plan->tried[i] & ~plan->good[i];
 	return (plan->want[i] & ~coming) == 0 ||
 	    count_bits(coming) >= plan->geometry.data_shards;
@@ -91,6 +94,7 @@ is_covered(const struct blobplan *plan, uint32_t i, uint32_t late,
 static uint32_t
 lowest(uint32_t mask)
 {
+	assert(mask != 0);
 	return (uint32_t)__builtin_ctz(mask);
 }
 
@@ -144,12 +148,15 @@ blobplan_next(struct blobplan *plan, uint32_t usable, uint32_t late,
 		i++;
 	}
 	assert(out->count > 0);
+	assert(out->first + out->count <= plan->stripes);
 	return true;
 }
 
 void
 blobplan_good(struct blobplan *plan, uint32_t shard, uint32_t stripe)
 {
+	assert(stripe < plan->stripes);
+	assert(shard < geometry_shards(&plan->geometry));
 	plan->good[stripe] |= 1u << shard;
 	plan->pending[stripe] &= ~(1u << shard);
 }
@@ -157,12 +164,15 @@ blobplan_good(struct blobplan *plan, uint32_t shard, uint32_t stripe)
 void
 blobplan_bad(struct blobplan *plan, uint32_t shard, uint32_t stripe)
 {
+	assert(stripe < plan->stripes);
+	assert((plan->good[stripe] >> shard & 1) == 0);
 	plan->pending[stripe] &= ~(1u << shard);
 }
 
 void
 blobplan_failed(struct blobplan *plan, const struct blobplan_fetch *fetch)
 {
+	assert(fetch->first + fetch->count <= plan->stripes);
 	for (uint32_t i = 0; i < fetch->count; i++)
 		plan->pending[fetch->first + i] &= ~(1u << fetch->shard);
 }

@@ -51,6 +51,7 @@ make_source(struct blobread *r, const struct blob_ref *ref, struct error *err)
 	struct placement *place = &r->source.place;
 	uint32_t n = geometry_shards(&ref->geometry);
 
+	assert(ref->size <= STRIPE_SIZE_MAX);
 	place->partition = ref->partition;
 	place->set = topology_set(topology, ref->set);
 	if (place->set == NULL)
@@ -143,6 +144,7 @@ judge_pace(struct blobread *r)
 	uint64_t bytes = r->window_to - r->window_from;
 	uint64_t cell = r->source.geometry.cell_bytes;
 
+	assert(r->window_from <= r->window_to && r->window_to <= r->end);
 	if (r->window_to == r->window_from)
 		return;
 	if (took <= bytes / QUICK_BYTES_PER_MS + QUICK_ALLOWANCE_MS) {
@@ -169,6 +171,7 @@ window_end(const struct blobread *r)
 	uint64_t stripes = 1;
 	uint64_t end;
 
+	assert(r->at < r->end && r->end <= r->source.size);
 	if (r->pace == PACE_SLOW) {
 		struct stripe_place place = stripe_place(g, r->source.size,
 		    r->at);
@@ -201,6 +204,7 @@ next_window(struct blobread *r, int client_fd, struct error *err)
 		r->leased_ms = now;
 	}
 	end = window_end(r);
+	assert(end > r->at && end <= r->end);
 	rc = blobfetch_window(&r->source, r->at, end - r->at, client_fd,
 	    now + NODECLIENT_READ_MS, &r->window, err);
 	nodeclient_fetch_leave(r->nc);
@@ -237,6 +241,7 @@ blobread_read(struct blobread *r, uint8_t *p, size_t max, int client_fd,
 	}
 	n = KOOP_MIN(r->window_to - r->at, r->end - r->at);
 	n = KOOP_MIN(n, max);
+	assert(n > 0 && r->at >= r->window_from);
 	memcpy(p, r->window.content + (r->at - r->window_from), n);
 	r->at += n;
 	/* Handed out: a caller that drains slowly does not keep the memory;

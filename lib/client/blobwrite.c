@@ -105,6 +105,7 @@ blobwrite_open(struct blobwrite **out, struct nodeclient *nc,
 static int
 fail(struct blobwrite *w, int rc)
 {
+	assert(rc < 0);
 	if (w->failed == 0)
 		w->failed = rc;
 	return rc;
@@ -113,6 +114,7 @@ fail(struct blobwrite *w, int rc)
 static int
 refuse_failed(const struct blobwrite *w, struct error *err)
 {
+	assert(w->failed < 0);
 	return error_set(err, (enum errc) - w->failed,
 	    "blob: the write has failed before");
 }
@@ -125,6 +127,7 @@ start_sends(struct blobwrite *w, struct error *err)
 	uint8_t(*begin)[FRAME_BEGIN_BYTES];
 	int rc;
 
+	assert(!w->begun && n == w->place.set->n);
 	begin = calloc(n, sizeof(*begin));
 	if (begin == NULL)
 		return error_set(err, ERRC_NOMEM, "blob: out of memory");
@@ -150,10 +153,12 @@ encode_block(struct blobwrite *w, struct shardblock *block)
 	size_t parity = (size_t)w->geometry.parity_shards *
 	    w->geometry.cell_bytes;
 
+	assert(block->fill <= block_room(w));
 	block->stripes = 0;
 	for (size_t at = 0; at < block->fill; at += full) {
 		uint32_t i = block->stripes++;
 
+		assert(i < SHARDSEND_STRIPES_MAX);
 		encoder_stripe(w->encoder, block->data + at,
 		    KOOP_MIN(full, block->fill - at),
 		    block->parity + i * parity, &block->encoded[i]);
@@ -172,10 +177,9 @@ stripe_end(const struct blobwrite *w)
 
 /* Encode what the block holds and let the shards have it. */
 static int
-send_block(struct blobwrite *w, struct error *err)
+send_block(struct blobwrite *w, bool slow, struct error *err)
 {
-	bool slow = w->block->fill < block_room(w);
-
+	assert(w->block->fill > 0);
 	if (FAULT(WRITE_SHARD))
 		return error_set(err, ERRC_UNAVAILABLE, "injected: shard");
 	if (!shardsend_started(w->sends)) {
@@ -252,7 +256,7 @@ advance(struct blobwrite *w, size_t n, struct error *err)
 	if (!shardsend_due(w->sends, w->block,
 		(uint32_t)(w->block->fill / full)))
 		return 0;
-	return send_block(w, err);
+	return send_block(w, w->block->fill < block_room(w), err);
 }
 
 static int
@@ -320,7 +324,7 @@ finish_shards(struct blobwrite *w, struct error *err)
 	if (!shardsend_started(w->sends))
 		shardsend_set_size(w->sends, w->written);
 	if (w->block != NULL && w->block->fill > 0)
-		rc = send_block(w, err);
+		rc = send_block(w, false, err);
 	if (rc == 0 && !shardsend_started(w->sends))
 		rc = start_sends(w, err);
 	if (rc < 0)
@@ -349,6 +353,8 @@ finish_inline(struct blobwrite *w, struct blobwrite_result *out,
 			return rc;
 	}
 	block = w->block;
+	/* protocol.md 6: it travels in the record, and nothing went out. */
+	assert(!w->begun && block->fill == w->written);
 	encode_block(w, block);
 	encoder_totals(w->encoder, &w->totals);
 	out->is_inline = true;
@@ -383,6 +389,9 @@ blobwrite_finish(struct blobwrite *w, struct blobwrite_result *out,
 	result.totals = w->totals;
 	if (!is_inline) {
 		result.durable = shardsend_durable(w->sends);
+		/* protocol.md 6.2: no record before w shards are durable. */
+		assert((uint32_t)__builtin_popcount(result.durable) >=
+		    w->place.set->write_quorum);
 		/* MD5 has read all of it: totals waited for that. */
 		shardsend_leave(w->sends);
 		w->sends = NULL;

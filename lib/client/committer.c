@@ -199,6 +199,10 @@ open_ask(struct nodeclient *nc, const struct placement *place,
 		.untimed = true,
 	};
 
+	/* protocol.md 5: by id the first record of it answers, so not for who
+	 * wants a later one. */
+	assert(!ask->by_id || item->after_seq == 0);
+	assert(ask->by_id || item->seq > 0);
 	reqid_format(id, item->record->request_id);
 	if (ask->by_id)
 		snprintf(target, sizeof(target),

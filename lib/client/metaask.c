@@ -145,6 +145,7 @@ look_at(struct asking *a, size_t i)
 	enum httpc_state state = nodecall_state(&q->call);
 	int rc = 0;
 
+	assert(i < a->count);
 	if (state == HTTPC_SENDING || state == HTTPC_WAITING)
 		return 0;
 	if (state == HTTPC_FAILED) {
@@ -222,6 +223,7 @@ metaask_order(struct metaask *ask, uint32_t first)
 			usable |= 1u << i;
 	}
 	ask->order_count = 0;
+	assert(n <= nitems(ask->order));
 	/* Four classes: usable and first, usable, first, the rest. */
 	for (unsigned class = 0; class < 4; class ++) {
 		for (uint32_t i = 0; i < n; i++) {

@@ -49,6 +49,7 @@ static bool
 keep_bytes(struct object_read *read, const struct object_info *info,
     const struct metaanswer *answer)
 {
+	assert(info->found && info->kind == NODEPROTO_INLINE);
 	if (answer->status != 200)
 		return false;
 	if (!bytes_good(info, answer->body)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/nodenotice.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -45,6 +46,7 @@ make_notice(struct nodeclient *nc, const struct placement *place,
 
 	if (notice == NULL)
 		return NULL;
+	assert(machine < place->set->n);
 	notice->nc = nc;
 	notice->method = method;
 	notice->peer = nodeclient_peer(place, machine);
@@ -73,6 +75,7 @@ nodenotice_repair(struct nodeclient *nc, const struct placement *place,
 
 	if (notice == NULL)
 		return;
+	assert(shard < place->set->n);
 	reqid_format(hex, id);
 	snprintf(notice->target, sizeof(notice->target),
 	    "/repair/%u?requestId=%s&shard=%u", place->partition, hex, shard);

@@ -163,13 +163,10 @@ start_sends(struct pipeput *p, struct error *err)
 }
 
 static int
-push_block(struct pipeput *p, struct error *err)
+push_block(struct pipeput *p, bool slow, struct error *err)
 {
-	bool slow;
-
 	if (FAULT(WRITE_SHARD))
 		return error_set(err, ERRC_UNAVAILABLE, "injected: shard");
-	slow = p->block->stripes < shardsend_block_stripes(&p->begin.geometry);
 	shardsend_push(p->sends, p->block);
 	p->block = NULL;
 	if (slow)
@@ -211,6 +208,8 @@ end_stripe(struct pipeput *p, struct error *err)
 {
 	struct encoded_stripe *e = &p->block->encoded[p->block->stripes];
 
+	assert((uint32_t)__builtin_popcount(p->got) == p->n);
+	assert(p->block->stripes < SHARDSEND_STRIPES_MAX);
 	e->cell_bytes = p->cell_bytes;
 	e->stripe = p->stripe;
 	p->block->stripes++;
@@ -222,7 +221,9 @@ end_stripe(struct pipeput *p, struct error *err)
 	/* A live stream may be slow: what waited goes out as it is. */
 	if (!shardsend_due(p->sends, p->block, p->block->stripes))
 		return 0;
-	return push_block(p, err);
+	return push_block(p,
+	    p->block->stripes < shardsend_block_stripes(&p->begin.geometry),
+	    err);
 }
 
 /* Where a cell of the present stripe goes. */
@@ -233,6 +234,7 @@ cell_at(const struct pipeput *p, uint32_t shard)
 	size_t i = p->block->stripes;
 	size_t parity = (size_t)g->parity_shards * g->cell_bytes;
 
+	assert(shard < p->n && i < shardsend_block_stripes(g));
 	if (shard < g->data_shards)
 		return p->block->data + i * stripe_full_bytes(g) +
 		    (size_t)shard * g->cell_bytes;
@@ -291,10 +293,11 @@ take_end(struct pipeput *p, struct error *err)
 		return error_set(err, ERRC_CORRUPT,
 		    "standard input: damaged: not all frames are good");
 	if (p->block != NULL && p->block->stripes > 0) {
-		rc = push_block(p, err);
+		rc = push_block(p, false, err);
 		if (rc < 0)
 			return rc;
 	}
+	assert(p->block == NULL || p->block->stripes == 0);
 	frames = calloc(p->n, sizeof(*frames));
 	if (frames == NULL)
 		return error_set(err, ERRC_NOMEM, "stream: out of memory");

@@ -62,6 +62,7 @@ make_head(struct httpc_call *call, const struct opening *o, struct error *err)
 	char host[ADDRESS_BYTES];
 	int rc = 0;
 
+	assert(head->n == 0 && call->head_sent == 0);
 	if (!httpreq_is_token(bytes_str(o->method)) || !is_target(o->target))
 		return error_set(err, ERRC_USAGE,
 		    "request: bad method or target");
@@ -131,6 +132,7 @@ call_open(struct httpc_call **out, const struct opening *o, struct error *err)
 		httpc_pool_give(o->pool, call->node, -1);
 		goto out;
 	}
+	assert(call->node != NULL && call->node->open > 0);
 	call->state = HTTPC_SENDING;
 	call->reused = call->fd != -1;
 	if (!call->reused)
@@ -199,6 +201,7 @@ httpc_open_whole(struct httpc_call **out, struct httpc_pool *pool,
 		.repeatable = true,
 	};
 
+	assert(body.n == 0 || body.p != NULL);
 	if (body.n > HTTPC_WHOLE_MAX)
 		return error_set(err, ERRC_USAGE, "request: body too long");
 	return call_open(out, &o, err);
@@ -212,6 +215,7 @@ httpc_close(struct httpc_call *call)
 	if (call == NULL)
 		return;
 	keep = call->state == HTTPC_DONE && call->keep && !call->send_dead;
+	assert(!keep || call->fd != -1);
 	if (!keep && call->fd != -1) {
 		close(call->fd);
 		call->fd = -1;
@@ -263,6 +267,7 @@ httpc_send(struct httpc_call *call, const struct iovec *iov, int count)
 	uint64_t total = 0;
 
 	assert(!call->finished);
+	assert(count >= 0 && count <= HTTPC_IOV_MAX);
 	if (call->state != HTTPC_SENDING)
 		return 0;
 	for (int i = 0; i < count; i++)
@@ -281,6 +286,7 @@ httpc_send(struct httpc_call *call, const struct iovec *iov, int count)
 		if (iov[i].iov_len > 0)
 			push(call, iov[i].iov_base, iov[i].iov_len, false);
 	call->body_given += total;
+	assert(call->body_given <= call->body_length);
 	call->queued += total;
 	return 0;
 }
@@ -413,6 +419,7 @@ wait_once(struct httpc_call *calls[], size_t n, const struct httpc_wake *wake,
 	struct pollfd fds[CALLS_MAX + 2];
 	int count;
 
+	assert(n <= CALLS_MAX);
 	set_wake(&fds[n], wake != NULL ? wake->client_fd : -1, POLLRDHUP);
 	set_wake(&fds[n + 1], wake != NULL ? wake->event_fd : -1, POLLIN);
 	for (size_t i = 0; i < n; i++) {

@@ -52,6 +52,7 @@ httpc_io_fail(struct httpc_call *call, enum errc code, const char *fmt, ...)
 	char text[256];
 	va_list ap;
 
+	assert(call->state != HTTPC_DONE);
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
@@ -73,6 +74,7 @@ httpc_io_connect(struct httpc_call *call)
 	struct error err;
 	bool done;
 
+	assert(call->fd == -1 && call->state == HTTPC_SENDING);
 	if (httpc_pool_connect(call->pool, &call->node->addr, &call->fd, &done,
 		&err) < 0) {
 		call->fd = -1;
@@ -90,6 +92,7 @@ lost(struct httpc_call *call, const char *what)
 {
 	bool stale = call->reused && !call->got_bytes && call->repeatable;
 
+	assert(call->fd != -1);
 	if (!stale || call->body_taken || call->retried) {
 		call->stale = stale;
 		httpc_io_fail(call, ERRC_UNAVAILABLE, "%s", what);
@@ -123,6 +126,8 @@ gather(struct httpc_call *call, struct iovec *iov, size_t *total)
 	int count = 0;
 
 	*total = 0;
+	assert(call->head_sent <= call->head.n);
+	assert(call->out_count <= HTTPC_IOV_MAX);
 	if (call->head_sent < call->head.n)
 		iov[count++] = (struct iovec){
 			.iov_base = call->head.p + call->head_sent,
@@ -147,9 +152,12 @@ took(struct httpc_call *call, size_t n)
 		unsigned i = call->out_first % HTTPC_IOV_MAX;
 		struct iovec *iov = &call->out[i];
 
+		/* No more was taken than had been given. */
+		assert(call->out_count > 0);
 		part = KOOP_MIN(n, iov->iov_len);
 		iov->iov_base = (char *)iov->iov_base + part;
 		iov->iov_len -= part;
+		assert(call->out_frame[i] || call->queued >= part);
 		if (!call->out_frame[i])
 			call->queued -= part;
 		n -= part;
@@ -182,6 +190,7 @@ httpc_io_write(struct httpc_call *call)
 			httpc_io_read(call);
 			return;
 		}
+		assert((size_t)n <= total);
 		took(call, (size_t)n);
 		call->blocked = (size_t)n < total;
 		call->changed = call->changed || call->queued == 0;
@@ -193,6 +202,7 @@ httpc_io_write(struct httpc_call *call)
 static void
 finish(struct httpc_call *call)
 {
+	assert(call->answer != NULL && call->in_at <= call->in_n);
 	/* Bytes behind the answer belong to no request. */
 	if (call->in_at < call->in_n)
 		call->keep = false;
@@ -226,6 +236,7 @@ begin_body(struct httpc_call *call)
 static bool
 keep_head(struct httpc_call *call, size_t used)
 {
+	assert(call->answer == NULL && used <= call->in_n);
 	call->answer = call->in;
 	call->in = malloc(HTTPC_IN_BYTES);
 	if (call->in == NULL) {
@@ -291,6 +302,7 @@ fill(struct httpc_call *call, const char *where)
 	char text[128];
 	ssize_t n;
 
+	assert(call->in_n <= call->in_room);
 	if (call->in_n == call->in_room) {
 		size_t room = call->in_room * 2;
 		char *grown = realloc(call->in, room);
@@ -320,6 +332,7 @@ fill(struct httpc_call *call, const char *where)
 static void
 place(struct httpc_call *call, size_t n)
 {
+	assert(n <= call->into_room);
 	call->into_room -= n;
 	call->received += n;
 	call->changed = true;
@@ -327,6 +340,7 @@ place(struct httpc_call *call, size_t n)
 		struct iovec *iov = &call->into[call->into_at];
 		size_t part = KOOP_MIN(n, iov->iov_len);
 
+		assert(call->into_at < call->into_count);
 		iov->iov_base = (char *)iov->iov_base + part;
 		iov->iov_len -= part;
 		n -= part;
@@ -341,6 +355,7 @@ copy_out(struct httpc_call *call, uint64_t max)
 {
 	size_t total = 0;
 
+	assert(call->in_at <= call->in_n);
 	max = KOOP_MIN(max, (uint64_t)(call->in_n - call->in_at));
 	max = KOOP_MIN(max, (uint64_t)call->into_room);
 	while (total < max) {
@@ -365,6 +380,7 @@ receive_direct(struct httpc_call *call, uint64_t max, bool *more)
 	size_t want = 0;
 	ssize_t n;
 
+	assert(max > 0 && call->into_room > 0);
 	*more = false;
 	for (int i = call->into_at; i < call->into_count && want < max; i++) {
 		struct iovec *to = &iov[msg.msg_iovlen];
@@ -377,6 +393,7 @@ receive_direct(struct httpc_call *call, uint64_t max, bool *more)
 	}
 	n = recvmsg(call->fd, &msg, MSG_DONTWAIT);
 	if (n > 0) {
+		assert((size_t)n <= want && want <= max);
 		*more = (size_t)n == want;
 		place(call, (size_t)n);
 		return (size_t)n;
@@ -421,6 +438,7 @@ next_chunk(struct httpc_call *call)
 		fail_wrapped(call, &err);
 		return false;
 	}
+	assert((size_t)used <= call->in_n - call->in_at);
 	call->in_at += (size_t)used;
 	return true;
 }
@@ -515,6 +533,7 @@ end_connect(struct httpc_call *call)
 	int error = 0;
 	socklen_t n = sizeof(error);
 
+	assert(call->connecting && call->state == HTTPC_SENDING);
 	if (getsockopt(call->fd, SOL_SOCKET, SO_ERROR, &error, &n) == -1)
 		error = errno;
 	if (error != 0) {
@@ -535,6 +554,7 @@ httpc_io_ready(struct httpc_call *call, short revents)
 {
 	if (revents == 0)
 		return;
+	assert(call->fd != -1);
 	if (call->connecting) {
 		end_connect(call);
 		return;

@@ -132,6 +132,7 @@ close_idle_locked(struct httpc_pool *pool, struct httpc_node *node, unsigned i)
 	pool->idle_count--;
 	memmove(&node->idle[i], &node->idle[i + 1],
 	    (node->idle_count - i) * sizeof(node->idle[0]));
+	assert(node->open > node->idle_count);
 	node->open--;
 	pthread_cond_broadcast(&pool->freed);
 }
@@ -257,6 +258,8 @@ httpc_pool_take(struct httpc_pool *pool, const struct httpc_addr *addr,
 	rc = find_node_locked(pool, addr, &node, err);
 	if (rc < 0)
 		goto out;
+	assert(node->idle_count <= node->open);
+	assert(node->open <= pool->options.max_open);
 	close_old_locked(pool, node);
 	/* One that must be fresh may need the place of a kept one. */
 	if (fresh && node->idle_count > 0 &&
@@ -293,6 +296,8 @@ void
 httpc_pool_give(struct httpc_pool *pool, struct httpc_node *node, int fd)
 {
 	pthread_mutex_lock(&pool->lock);
+	/* It was counted when it was taken. */
+	assert(node->open > node->idle_count);
 	close_old_locked(pool, node);
 	if (fd != -1 && node->idle_count == pool->options.max_idle) {
 		close(fd);

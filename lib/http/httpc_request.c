@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/httpc_request.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -33,6 +34,7 @@ give_room(struct httpc_call *call, struct buf *body, struct error *err)
 	uint64_t length = httpc_body_length(call);
 	struct iovec iov = { NULL, STEP_BYTES };
 
+	assert(body->n <= body->max);
 	if (length != UINT64_MAX && length >= body->max)
 		return error_set(err, ERRC_PROTOCOL,
 		    "%s:%u: answer: body is too long", call->node->addr.ip,
@@ -72,7 +74,9 @@ run_call(struct httpc_call *call, struct buf *body, uint64_t deadline_mono_ms,
 				return rc;
 		}
 		rc = wait_call(call, deadline_mono_ms, err);
+		assert(httpc_received(call) >= placed);
 		body->n += httpc_received(call) - placed;
+		assert(body->n <= body->max);
 		placed = httpc_received(call);
 		if (body->n == body->max)
 			return error_set(err, ERRC_PROTOCOL,
@@ -89,6 +93,7 @@ keep_headers(const struct httpc_call *call, struct buf *headers,
 {
 	const struct httpres *res = &call->res;
 
+	assert(httpc_state(call) == HTTPC_DONE);
 	for (size_t i = 0; i < res->count; i++) {
 		const char *name = res->header[i].name;
 		const char *value = res->header[i].value;
@@ -181,6 +186,7 @@ run_exchange(const struct exchange *x, struct httpc_response *out,
 	bool stale;
 	int rc;
 
+	assert(x->body.n == 0 || x->body.p != NULL);
 	got.headers = buf_make(HTTPC_HEAD_MAX * 2);
 	got.body = buf_make(KOOP_MIN(body_max, SIZE_MAX - 1) + 1);
 	rc = try_exchange(x, false, &got, &stale, err);
