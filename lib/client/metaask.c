@@ -34,8 +34,8 @@ struct asking {
 	struct question question[TOPOLOGY_MACHINES_MAX];
 };
 
-static const char *
-call_header(void *arg, const char *name)
+const char *
+metaask_header(void *arg, const char *name)
 {
 	return httpc_response_header(arg, name);
 }
@@ -132,8 +132,8 @@ give_answer(struct asking *a, struct question *q)
 		.body = buf_bytes(&q->body),
 	};
 
-	answer.has_position = nodeproto_position_parse(&answer.at, call_header,
-				  q->call.http, NULL) == 0;
+	answer.has_position = nodeproto_position_parse(&answer.at,
+				  metaask_header, q->call.http, NULL) == 0;
 	return a->fn(a->arg, &answer);
 }
 

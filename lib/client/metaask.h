@@ -34,6 +34,9 @@ struct metaanswer {
 	struct nodeproto_position at;
 };
 
+/* A nodeproto_get_fn over answer->call. */
+const char *metaask_header(void *arg, const char *name);
+
 /* > 0: enough, stop; 0: ask on. */
 typedef int metaask_fn(void *arg, const struct metaanswer *answer);
 

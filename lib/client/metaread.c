@@ -31,12 +31,6 @@ struct object_read {
 	bool have_bytes;
 };
 
-static const char *
-answer_header(void *arg, const char *name)
-{
-	return httpc_response_header(arg, name);
-}
-
 /* Are these the inline bytes that the row speaks of? */
 static bool
 bytes_good(const struct object_info *info, struct bytes body)
@@ -78,7 +72,7 @@ take_object(void *arg, const struct metaanswer *answer, uint64_t *seq)
 	struct object_read *read = arg;
 	struct object_info info = { 0 };
 
-	if (nodeproto_info_parse(&info, answer_header,
+	if (nodeproto_info_parse(&info, metaask_header,
 		(void *)(uintptr_t)answer->call, NULL) < 0)
 		return -ERRC_PROTOCOL;
 	if (!status_fits(&info, answer->status)) {

@@ -6,12 +6,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/wait.h"
 #include "cluster/topology_backend.h"
 
 struct topology_snapshot {
@@ -197,16 +197,8 @@ topology_source_reload(struct topology_source *source, bool force,
 static void
 topology_source_wait_locked(struct topology_source *source, uint64_t ms)
 {
-	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	ts.tv_sec += (time_t)(ms / 1000);
-	ts.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (ts.tv_nsec >= 1000000000) {
-		ts.tv_sec++;
-		ts.tv_nsec -= 1000000000;
-	}
-	pthread_cond_timedwait(&source->changed, &source->lock, &ts);
+	(void)wait_mono_for(&source->changed, &source->lock, ms);
 }
 
 /* Sleep until it is time to look; false when it is time to stop. */
@@ -359,14 +351,10 @@ topology_source_floor(struct topology_source *source, uint64_t epoch,
 static void
 init_locks(struct topology_source *source)
 {
-	pthread_condattr_t attr;
 
 	pthread_mutex_init(&source->lock, NULL);
 	pthread_mutex_init(&source->reload, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&source->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	wait_mono_init(&source->changed);
 }
 
 int

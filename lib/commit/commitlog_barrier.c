@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/wait.h"
 #include "commit/record.h"
 
 /*
@@ -43,15 +43,11 @@ commitlog_barrier_new(struct commitlog_barrier **out,
     struct error *err)
 {
 	struct commitlog_barrier *barrier = calloc(1, sizeof(*barrier));
-	pthread_condattr_t attr;
 
 	if (barrier == NULL)
 		return error_set(err, ERRC_NOMEM, "commit log: out of memory");
 	pthread_mutex_init(&barrier->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&barrier->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	wait_mono_init(&barrier->changed);
 	barrier->count = log->partition_count;
 	barrier->wanted = calloc(barrier->count, sizeof(*barrier->wanted));
 	barrier->code = calloc(barrier->count, sizeof(*barrier->code));
@@ -166,18 +162,10 @@ wait_locked(struct commitlog *log, uint64_t deadline_mono_ms)
 {
 	struct commitlog_barrier *barrier = log->barrier;
 	int left = clock_left_ms(log->clock, deadline_mono_ms);
-	struct timespec until;
 
 	if (left <= 0)
 		return false;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += left / 1000;
-	until.tv_nsec += (long)(left % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	(void)pthread_cond_timedwait(&barrier->changed, &barrier->lock, &until);
+	(void)wait_mono_for(&barrier->changed, &barrier->lock, (uint64_t)left);
 	return true;
 }
 

@@ -3,9 +3,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/wait.h"
 
 void
 commitlog_group_init(struct commitlog_group *group, const struct clock *clock,
@@ -91,7 +91,6 @@ wait_locked(struct commitlog_group *group, struct commitlog_batch *batch,
     uint64_t deadline_mono_ms)
 {
 	int left = clock_left_ms(group->clock, deadline_mono_ms);
-	struct timespec until;
 
 	if (batch->state == BATCH_TAKEN) {
 		/* Our memory is in use: a commit ends in bounded time. */
@@ -100,14 +99,7 @@ wait_locked(struct commitlog_group *group, struct commitlog_batch *batch,
 	}
 	if (left <= 0)
 		return false;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += left / 1000;
-	until.tv_nsec += (long)(left % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	(void)pthread_cond_timedwait(&batch->changed, &group->lock, &until);
+	(void)wait_mono_for(&batch->changed, &group->lock, (uint64_t)left);
 	return true;
 }
 
@@ -148,16 +140,12 @@ commitlog_group_append(struct commitlog_group *group,
     struct error *err)
 {
 	struct commitlog_batch batch = { .items = items, .count = count };
-	pthread_condattr_t attr;
 
 	assert(count > 0 && count <= COMMITLOG_ITEMS_MAX);
 
 	for (size_t i = 0; i < count; i++)
 		batch.bytes += items[i].line.n;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&batch.changed, &attr);
-	pthread_condattr_destroy(&attr);
+	wait_mono_init(&batch.changed);
 
 	pthread_mutex_lock(&group->lock);
 	enqueue_locked(group, &batch);

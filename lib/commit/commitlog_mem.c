@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/wait.h"
 #include "commit/commitlog_mem_parts.h"
 
 static struct mem_data *
@@ -518,18 +518,11 @@ static void
 mem_wait(struct commitlog *log, uint32_t seen, int timeout_ms)
 {
 	struct mem_data *data = mem_data(log);
-	struct timespec until;
+	uint64_t until = clock_mono_ms(&clock_system) + (uint64_t)timeout_ms;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&data->lock);
 	while (data->bell == seen &&
-	    pthread_cond_timedwait(&data->rung, &data->lock, &until) == 0)
+	    wait_mono_until(&data->rung, &data->lock, until))
 		;
 	pthread_mutex_unlock(&data->lock);
 }

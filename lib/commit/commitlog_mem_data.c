@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/number.h"
+#include "base/wait.h"
 
 #define MEM_LOGS_MAX 64
 
@@ -168,15 +169,11 @@ static struct mem_data *
 new_data(const char *rest, const struct commitlog_genesis *genesis)
 {
 	struct mem_data *data = calloc(1, sizeof(*data));
-	pthread_condattr_t attr;
 
 	if (data == NULL)
 		return NULL;
 	pthread_mutex_init(&data->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&data->rung, &attr);
-	pthread_condattr_destroy(&attr);
+	wait_mono_init(&data->rung);
 	if (positiontable_new(&data->positions, genesis->count, NULL) < 0 ||
 	    !fill_data(data, rest, genesis) ||
 	    !parse_hostile(rest, &data->hostile)) {

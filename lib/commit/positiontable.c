@@ -5,9 +5,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/wait.h"
 
 struct row {
 	struct positions_member member;
@@ -27,17 +28,13 @@ int
 positiontable_new(struct positiontable **out, size_t count, struct error *err)
 {
 	struct positiontable *table = calloc(1, sizeof(*table));
-	pthread_condattr_t attr;
 
 	assert(count > 0);
 	if (table == NULL)
 		return error_set(err, ERRC_NOMEM, "positions: out of memory");
 	table->count = count;
 	pthread_mutex_init(&table->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&table->rung, &attr);
-	pthread_condattr_destroy(&attr);
+	wait_mono_init(&table->rung);
 	*out = table;
 	return 0;
 }
@@ -155,19 +152,13 @@ positiontable_bell(struct positiontable *table)
 void
 positiontable_wait(struct positiontable *table, uint32_t seen, int timeout_ms)
 {
-	struct timespec until;
+	uint64_t until;
 
 	assert(timeout_ms >= 0);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
+	until = clock_mono_ms(&clock_system) + (uint64_t)timeout_ms;
 	pthread_mutex_lock(&table->lock);
 	while (table->bell == seen &&
-	    pthread_cond_timedwait(&table->rung, &table->lock, &until) == 0)
+	    wait_mono_until(&table->rung, &table->lock, until))
 		;
 	pthread_mutex_unlock(&table->lock);
 }

@@ -4,12 +4,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/nowait.h"
+#include "base/wait.h"
 #include "store/shardmeta_in.h"
 
 /*
@@ -44,17 +44,14 @@ static struct metaquery *
 take_idle(struct shardmeta *meta)
 {
 	struct metaquery *read;
-	struct timespec until;
-	int waited = 0;
+	uint64_t until = clock_mono_ms(&clock_system) + WAIT_SECONDS * 1000;
+	bool in_time = true;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += WAIT_SECONDS;
 	pthread_mutex_lock(&meta->lock);
-	while ((read = find_idle(meta)) == NULL && waited != ETIMEDOUT) {
+	while ((read = find_idle(meta)) == NULL && in_time) {
 		/* Who has one and waits for another may wait for itself. */
 		nowait_touch("another read of meta.db");
-		waited = pthread_cond_timedwait(&meta->idle, &meta->lock,
-		    &until);
+		in_time = wait_mono_until(&meta->idle, &meta->lock, until);
 	}
 	if (read != NULL) {
 		assert(!read->dump);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/nowait.h"
+#include "base/wait.h"
 #include "store/rowcheck.h"
 #include "store/rowhash.h"
 #include "store/shardmeta_in.h"
@@ -155,17 +156,6 @@ open_readers(struct shardmeta *meta, unsigned count, struct error *err)
 }
 
 /* Waits are measured by a clock that nobody sets. */
-static void
-init_condition(pthread_cond_t *condition)
-{
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(condition, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
 int
 shardmeta_open(struct shardmeta **out, const char *path,
     const struct shardmeta_options *options, struct error *err)
@@ -180,7 +170,7 @@ shardmeta_open(struct shardmeta **out, const char *path,
 	readers = KOOP_MIN(readers, SHARDMETA_READERS_MAX);
 	pthread_mutex_init(&meta->write_lock, NULL);
 	pthread_mutex_init(&meta->lock, NULL);
-	init_condition(&meta->idle);
+	wait_mono_init(&meta->idle);
 	meta->scratch = buf_make(ROWHASH_ROW_MAX);
 	meta->oplog_max_bytes = options->oplog_max_bytes ?
 	    options->oplog_max_bytes :
