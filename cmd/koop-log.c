@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* koop-log(1): the commit log as lines of JSON; create makes a new one. */
+/* koop-log(1): the commit log as lines of JSON; create makes a new one, level
+ * and epoch raise what a cluster goes by. */
 
 #include <errno.h>
 #include <poll.h>
@@ -15,15 +16,21 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fault.h"
+#include "base/number.h"
 #include "base/random.h"
+#include "client/clientoptions.h"
+#include "client/levels.h"
+#include "client/nodeclient.h"
 #include "cluster/jsontext.h"
 #include "cluster/topology_source.h"
 #include "commit/commitlog.h"
+#include "wire/peers.h"
 #include "commit/commitlog_reader.h"
 
 #define BATCH_RECORDS 256
 #define BATCH_BYTES (4u << 20)
 #define NONE UINT64_MAX
+#define LEVEL_MS 30000
 #define LOG_MS 5000 /* for one answer of the log */
 
 static const char *cluster;
@@ -62,10 +69,10 @@ static const struct cli_option options[] = {
 
 static const struct cli cli = {
 	.name = "koop-log",
-	.operands = "[create]",
+	.operands = "[create | level [N] | epoch N]",
 	.summary = "print the commit log as lines of JSON, or create one",
 	.options = options,
-	.operands_max = 1,
+	.operands_max = 2,
 };
 
 /* Set by the signal handler; looked at between records. */
@@ -306,15 +313,110 @@ create(void)
 	return cli_finish(&cli);
 }
 
+/* The level of a cluster, and what its members know. */
+
+static int
+print_member(void *arg, const struct peer *peer, unsigned knows,
+    const char *reason)
+{
+	(void)arg;
+	if (knows == 0)
+		fprintf(stderr, "koop-log: set %u machine %u: %s\n", peer->set,
+		    peer->index, reason);
+	printf("member v=1 set=%u machine=%u address=%s:%u knows=%u\n",
+	    peer->set, peer->index, peer->machine.ip, peer->machine.port,
+	    knows);
+	return 0;
+}
+
+static int
+show_level(struct nodeclient *nc, struct error *err)
+{
+	uint64_t deadline = nodeclient_now(nc) + LEVEL_MS;
+	unsigned level = 0;
+	int rc = levels_members(nc, print_member, NULL, deadline, err);
+
+	if (rc == 0)
+		rc = levels_now(nc, &level, deadline, err);
+	if (rc == 0)
+		printf("level v=1 level=%u\n", level);
+	return rc;
+}
+
+static int
+raise_level(struct nodeclient *nc, uint64_t n, struct error *err)
+{
+	int rc = levels_raise(nc, (unsigned)n, nodeclient_now(nc) + LEVEL_MS,
+	    err);
+
+	if (rc == 0)
+		printf("level v=1 level=%u\n", (unsigned)n);
+	return rc;
+}
+
+static int
+raise_epoch(struct nodeclient *nc, uint64_t n, struct error *err)
+{
+	int rc = levels_raise_epoch(nc, n, nodeclient_now(nc) + LEVEL_MS, err);
+
+	if (rc == 0)
+		printf("epoch v=1 epoch=%llu\n", (unsigned long long)n);
+	return rc;
+}
+
+/* level [N] | epoch N */
+static int
+go_by(const char *verb, const char *text)
+{
+	struct clientoptions cluster_options = {
+		.topology = topology_url,
+		.commit_log = commit_log_url,
+	};
+	bool epoch = strcmp(verb, "epoch") == 0;
+	struct nodeclient *nc = NULL;
+	struct error err = { 0 };
+	uint64_t n = 0;
+	int rc;
+
+	if (text == NULL && epoch)
+		return cli_usage(&cli, "epoch: which one?");
+	if (text != NULL &&
+	    !number_parse(&n, text, strlen(text), 1,
+		epoch ? UINT64_C(1) << 53 : 99))
+		return cli_usage(&cli, "%s %.40s: want a number", verb, text);
+	if (!clientoptions_given(&cluster_options))
+		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	rc = clientoptions_open(&nc, &cluster_options, &err);
+	if (rc == 0)
+		rc = text == NULL ? show_level(nc, &err) :
+		    epoch         ? raise_epoch(nc, n, &err) :
+				    raise_level(nc, n, &err);
+	nodeclient_close(nc);
+	if (rc < 0) {
+		fflush(stdout);
+		return cli_fail(&cli, &err);
+	}
+	return cli_finish(&cli);
+}
+
 int
 main(int argc, char *argv[])
 {
 	int first = cli_parse(&cli, argc, argv);
 
 	fault_setup();
+	if (first < argc &&
+	    (strcmp(argv[first], "level") == 0 ||
+		strcmp(argv[first], "epoch") == 0))
+		return go_by(argv[first],
+		    first + 1 < argc ? argv[first + 1] : NULL);
 	if (first < argc && strcmp(argv[first], "create") != 0)
-		return cli_usage(&cli, "%s: must be create, or nothing",
+		return cli_usage(&cli,
+		    "%s: must be create, level or epoch, or nothing",
 		    argv[first]);
+	if (first + 1 < argc)
+		return cli_usage(&cli, "%s: unexpected operand",
+		    argv[first + 1]);
 	if (first < argc)
 		return create();
 	if (from != NONE && partition == NONE)

@@ -9,6 +9,7 @@
 #include "client/committer.h"
 #include "client/metaread.h"
 #include "client/nodeclient.h"
+#include "cluster/jsontext.h"
 #include "cluster/placement.h"
 #include "commit/record.h"
 
@@ -43,6 +44,27 @@ check_level(const struct bucket_info *info, struct error *err)
 	    "bucket: settings need level %u, and the cluster is at level %u: "
 	    "install this version everywhere, then koop-log level %u",
 	    need, level, need);
+}
+
+/* Versions that were made must not lose their names: apply would refuse it, as
+ * it refuses those who saw older settings, so it is told apart here. */
+static int
+check_versioning(const struct bucket_info *info, const struct buf *text,
+    struct error *err)
+{
+	json_t *json = NULL;
+	bool says;
+	int rc = jsontext_load(&json, buf_bytes(text), RECORD_SETTINGS_MAX,
+	    RECORD_DEPTH_MAX, err);
+
+	if (rc < 0)
+		return rc;
+	says = json_object_get(json, "versioning") != NULL;
+	json_decref(json);
+	if (says || info->versioning == NODEPROTO_NEVER)
+		return 0;
+	return error_set(err, ERRC_USAGE,
+	    "bucket: versioning can be suspended, not given up");
 }
 
 static struct record
@@ -86,6 +108,9 @@ decide_once(struct nodeclient *nc, struct bytes name,
 		return error_set(err, ERRC_USAGE,
 		    "bucket: settings of more than %u bytes",
 		    RECORD_SETTINGS_MAX);
+	rc = check_versioning(&info, &text[1], err);
+	if (rc < 0)
+		return rc;
 	record = config_record(nc, name, &info, &text[1]);
 	record.home = true;
 	/* Whose edit began with other settings must not undo them. */

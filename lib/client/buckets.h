@@ -48,7 +48,7 @@ KOOP_MUST int bucket_delete(struct nodeclient *nc, struct bytes name,
  * Change settings: decided at home, told to all partitions before it is DONE.
  * OUTCOME_NO_SUCH_BUCKET.  They are a JSON object; PutBucketVersioning sets
  * "versioning" to "Enabled" or "Suspended" in it, which then never goes
- * (ERRC_UNAVAILABLE).  metaread_settings() reads them.  When it fails half-way,
+ * (ERRC_USAGE).  metaread_settings() reads them.  When it fails half-way,
  * whoever meets a partition that was not told tells it.
  */
 KOOP_MUST int bucket_configure(struct nodeclient *nc, struct bytes name,

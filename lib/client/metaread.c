@@ -239,6 +239,7 @@ take_bucket(void *arg, const struct metaanswer *answer, uint64_t *seq)
 	if (answer->status == 404) {
 		memset(&read->info, 0, sizeof(read->info));
 		read->info.at = answer->at.applied;
+		read->info.level = answer->at.level;
 		read->found = false;
 		return 0;
 	}

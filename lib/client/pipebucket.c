@@ -56,7 +56,10 @@ retry(int rc, struct error *err)
 {
 	if (rc != -ERRC_UNAVAILABLE)
 		return rc;
-	return error_set(err, ERRC_RETRY, "%s", err != NULL ? err->text : "");
+	/* The text stays: it cannot be printed into itself. */
+	if (err != NULL)
+		err->code = ERRC_RETRY;
+	return -ERRC_RETRY;
 }
 
 int

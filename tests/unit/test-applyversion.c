@@ -311,6 +311,7 @@ an_older_multipart_version_keeps_its_parts(void)
 	struct record_part list = { .number = 1 };
 	struct object_row row;
 	struct upload_row upload;
+	uint64_t finished;
 	struct reqid id;
 	struct world w;
 	struct record r;
@@ -334,11 +335,15 @@ an_older_multipart_version_keeps_its_parts(void)
 	CHECK(put(&w, "e1") == OUTCOME_DONE && w.garbage == 0);
 	CHECK(w.rows->ops->upload_get(w.rows, 0, id, &upload, NULL) == 0);
 	CHECK(upload.live && !upload.dying);
+	finished = upload.finished_ms;
+	w.time_ms += 5000;
 	CHECK(delete_version(&w, name_of(&row)) == OUTCOME_DONE);
 	/* The upload, and by the sweep of the same record its part. */
 	CHECK(w.garbage == 2);
 	CHECK(w.rows->ops->upload_get(w.rows, 0, id, &upload, NULL) == 0);
 	CHECK(!upload.live && world_digest_good(&w));
+	/* Its row is kept for a week from its Complete, not from its end. */
+	CHECK(upload.finished_ms == finished && finished < w.time_ms);
 	world_fini(&w);
 }
 
