@@ -177,22 +177,23 @@ read_object(struct object_read *read, const char *target, struct bytes bucket,
 }
 
 int
-metaread_object(struct nodeclient *nc, struct bytes bucket, struct bytes key,
-    struct object_info *out, struct buf *inline_bytes, uint64_t deadline,
-    struct error *err)
+metaread_object(struct nodeclient *nc, const struct placement *place,
+    struct bytes bucket, struct bytes key, struct object_info *out,
+    struct buf *inline_bytes, uint64_t deadline, struct error *err)
 {
-	return metaread_version(nc, bucket, key, NULL, out, inline_bytes,
-	    deadline, err);
+	return metaread_version(nc, place, bucket, key, NULL, out,
+	    inline_bytes, deadline, err);
 }
 
 int
-metaread_version(struct nodeclient *nc, struct bytes bucket, struct bytes key,
-    const struct versionid *version, struct object_info *out,
-    struct buf *inline_bytes, uint64_t deadline, struct error *err)
+metaread_version(struct nodeclient *nc, const struct placement *place,
+    struct bytes bucket, struct bytes key, const struct versionid *version,
+    struct object_info *out, struct buf *inline_bytes, uint64_t deadline,
+    struct error *err)
 {
 	struct object_read read = {
 		.nc = nc,
-		.place = placement_of(nodeclient_topology(nc), bucket, key),
+		.place = *place,
 		.bytes = inline_bytes,
 	};
 	struct buf target = buf_make(HTTPREQ_TARGET_MAX);

@@ -27,16 +27,20 @@
 struct buf;
 struct error;
 struct nodeclient;
+struct placement;
 
-/* The latest version of bucket/key.  On ERRC_NOTFOUND *out is filled, too: its
- * bucket state tells "no such bucket" from "no such key".  With inline_bytes
- * those of an inline object come along; NULL only looks (HEAD). */
-KOOP_MUST int metaread_object(struct nodeclient *nc, struct bytes bucket,
-    struct bytes key, struct object_info *out, struct buf *inline_bytes,
-    uint64_t deadline, struct error *err);
+/* The latest version of bucket/key, whose place it is: one for all of a request.
+ * On ERRC_NOTFOUND *out is filled, too: its bucket state tells "no such bucket"
+ * from "no such key".  With inline_bytes those of an inline object come along;
+ * NULL only looks (HEAD). */
+KOOP_MUST int metaread_object(struct nodeclient *nc,
+    const struct placement *place, struct bytes bucket, struct bytes key,
+    struct object_info *out, struct buf *inline_bytes, uint64_t deadline,
+    struct error *err);
 /* Of that name, NULL: the newest.  ERRC_NOTFOUND, out->marker: a marker. */
-KOOP_MUST int metaread_version(struct nodeclient *nc, struct bytes bucket,
-    struct bytes key, const struct versionid *version, struct object_info *out,
+KOOP_MUST int metaread_version(struct nodeclient *nc,
+    const struct placement *place, struct bytes bucket, struct bytes key,
+    const struct versionid *version, struct object_info *out,
     struct buf *inline_bytes, uint64_t deadline, struct error *err);
 
 struct bucket_info {
@@ -137,14 +141,15 @@ struct parts_end {
 
 /* Parts of an upload after number `after`, at most max.  ERRC_NOTFOUND: no
  * such upload of bucket/key. */
-KOOP_MUST int metaread_parts(struct nodeclient *nc, struct bytes bucket,
-    struct bytes key, struct reqid upload, uint32_t after, uint32_t max,
-    metaread_part_fn *fn, void *arg, struct parts_end *end, uint64_t deadline,
-    struct error *err);
+KOOP_MUST int metaread_parts(struct nodeclient *nc,
+    const struct placement *place, struct bytes bucket, struct bytes key,
+    struct reqid upload, uint32_t after, uint32_t max, metaread_part_fn *fn,
+    void *arg, struct parts_end *end, uint64_t deadline, struct error *err);
 
 /* The parts of a multipart version, in order, from its upload id. */
-KOOP_MUST int metaread_manifest(struct nodeclient *nc, struct bytes bucket,
-    struct bytes key, struct reqid upload, metaread_part_fn *fn, void *arg,
-    uint64_t deadline, struct error *err);
+KOOP_MUST int metaread_manifest(struct nodeclient *nc,
+    const struct placement *place, struct bytes bucket, struct bytes key,
+    struct reqid upload, metaread_part_fn *fn, void *arg, uint64_t deadline,
+    struct error *err);
 
 #endif

@@ -173,12 +173,11 @@ read_parts(struct nodeclient *nc, const struct placement *place,
 }
 
 int
-metaread_parts(struct nodeclient *nc, struct bytes bucket, struct bytes key,
-    struct reqid upload, uint32_t after, uint32_t max, metaread_part_fn *fn,
-    void *arg, struct parts_end *end, uint64_t deadline, struct error *err)
+metaread_parts(struct nodeclient *nc, const struct placement *place,
+    struct bytes bucket, struct bytes key, struct reqid upload, uint32_t after,
+    uint32_t max, metaread_part_fn *fn, void *arg, struct parts_end *end,
+    uint64_t deadline, struct error *err)
 {
-	struct placement place = placement_of(nodeclient_topology(nc), bucket,
-	    key);
 	struct parts_read read = { .bucket = bucket, .key = key };
 	struct buf target = buf_make(HTTPREQ_TARGET_MAX);
 	char id[REQID_HEX + 1];
@@ -189,8 +188,8 @@ metaread_parts(struct nodeclient *nc, struct bytes bucket, struct bytes key,
 	reqid_format(id, upload);
 	buf_printf(&target,
 	    "/parts/%" PRIu32 "/%s?after=%" PRIu32 "&max=%" PRIu32,
-	    place.partition, id, after, max);
-	rc = read_parts(nc, &place, &read, &target, deadline, err);
+	    place->partition, id, after, max);
+	rc = read_parts(nc, place, &read, &target, deadline, err);
 	if (rc == 0)
 		rc = give_lines(&read, fn, arg, &last, err);
 	if (rc == 0) {
@@ -204,21 +203,19 @@ metaread_parts(struct nodeclient *nc, struct bytes bucket, struct bytes key,
 }
 
 int
-metaread_manifest(struct nodeclient *nc, struct bytes bucket, struct bytes key,
-    struct reqid upload, metaread_part_fn *fn, void *arg, uint64_t deadline,
-    struct error *err)
+metaread_manifest(struct nodeclient *nc, const struct placement *place,
+    struct bytes bucket, struct bytes key, struct reqid upload,
+    metaread_part_fn *fn, void *arg, uint64_t deadline, struct error *err)
 {
-	struct placement place = placement_of(nodeclient_topology(nc), bucket,
-	    key);
 	struct parts_read read = { .manifest = true };
 	struct buf target = buf_make(HTTPREQ_TARGET_MAX);
 	struct nodeline_part last = { 0 };
 	int rc;
 
 	read.body = buf_make(BODY_MAX);
-	nodeproto_target_manifest(&target, place.partition, bucket, key,
+	nodeproto_target_manifest(&target, place->partition, bucket, key,
 	    upload);
-	rc = read_parts(nc, &place, &read, &target, deadline, err);
+	rc = read_parts(nc, place, &read, &target, deadline, err);
 	if (rc == 0)
 		rc = give_lines(&read, fn, arg, &last, err);
 	buf_fini(&read.body);

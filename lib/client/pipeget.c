@@ -198,8 +198,8 @@ write_parts(struct stream *s, const struct placement *place,
 	struct parts parts = { 0 };
 	int rc;
 
-	rc = metaread_manifest(s->nc, bucket, key, upload, keep_part, &parts,
-	    nodeclient_now(s->nc) + NODECLIENT_READ_MS, err);
+	rc = metaread_manifest(s->nc, place, bucket, key, upload, keep_part,
+	    &parts, nodeclient_now(s->nc) + NODECLIENT_READ_MS, err);
 	for (uint32_t i = 0; i < parts.count && rc == 0; i++) {
 		const struct part_entry *part = &parts.part[i];
 		struct blob_ref ref = {
@@ -239,13 +239,12 @@ write_inline(struct stream *s, const struct placement *place,
 }
 
 static int
-write_version(struct stream *s, struct bytes bucket, struct bytes key,
-    const struct object_info *info, const struct buf *bytes, struct error *err)
+write_version(struct stream *s, const struct placement *place,
+    struct bytes bucket, struct bytes key, const struct object_info *info,
+    const struct buf *bytes, struct error *err)
 {
-	struct placement place = placement_of(nodeclient_topology(s->nc),
-	    bucket, key);
 	struct blob_ref ref = {
-		.partition = place.partition,
+		.partition = place->partition,
 		.set = info->set,
 		.bucket = bucket,
 		.key = key,
@@ -261,9 +260,9 @@ write_version(struct stream *s, struct bytes bucket, struct bytes key,
 	case NODEPROTO_BLOB:
 		return write_blob(s, &ref, err);
 	case NODEPROTO_INLINE:
-		return write_inline(s, &place, info, bytes, err);
+		return write_inline(s, place, info, bytes, err);
 	case NODEPROTO_MULTIPART:
-		return write_parts(s, &place, bucket, key, info->id, err);
+		return write_parts(s, place, bucket, key, info->id, err);
 	}
 	return error_set(err, ERRC_PROTOCOL, "object: of an unknown kind");
 }
@@ -275,9 +274,11 @@ pipeget_run(struct nodeclient *nc, int out, struct bytes bucket,
 	struct stream s = { .nc = nc, .out = out, .progress = progress };
 	struct buf bytes = buf_make(INLINE_MAX);
 	struct object_info info = { 0 };
+	struct placement place = placement_of(nodeclient_topology(nc), bucket,
+	    key);
 	int rc;
 
-	rc = metaread_object(nc, bucket, key, &info, &bytes,
+	rc = metaread_object(nc, &place, bucket, key, &info, &bytes,
 	    nodeclient_now(nc) + NODECLIENT_READ_MS, err);
 	if (rc == -ERRC_NOTFOUND)
 		rc = error_set(err, ERRC_NOTFOUND,
@@ -289,7 +290,7 @@ pipeget_run(struct nodeclient *nc, int out, struct bytes bucket,
 	if (rc == 0) {
 		io_pipe_size(out, PIPE_BYTES);
 		progress->total = info.size;
-		rc = write_version(&s, bucket, key, &info, &bytes, err);
+		rc = write_version(&s, &place, bucket, key, &info, &bytes, err);
 	}
 	nodeproto_info_fini(&info);
 	buf_fini(&bytes);

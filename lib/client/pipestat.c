@@ -105,7 +105,7 @@ pipestat_object(struct nodeclient *nc, struct bytes bucket, struct bytes key,
 	struct object_info info = { 0 };
 	int rc;
 
-	rc = metaread_object(nc, bucket, key, &info, NULL,
+	rc = metaread_object(nc, &place, bucket, key, &info, NULL,
 	    nodeclient_now(nc) + NODECLIENT_READ_MS, err);
 	if (rc == -ERRC_NOTFOUND)
 		rc = error_set(err, ERRC_NOTFOUND, "no such %s",

@@ -8,6 +8,7 @@
 
 #include "base/compiler.h"
 #include "http/httpd.h"
+#include "s3/s3auth.h"
 
 /*
  * The S3 gateway: what stands behind the HTTP server's callbacks.  Bodies
@@ -30,6 +31,8 @@ struct gateway_options {
 	uint32_t cell_bytes;
 	const char *tcp_congestion; /* to the nodes; NULL: the system's */
 	bool durability_os;         /* as in commit/commitlog.h */
+	s3auth_judge_fn *judge;     /* NULL: all is allowed, s3/s3auth.h */
+	void *judge_arg;
 };
 
 KOOP_MUST int gateway_open(struct gateway **out,

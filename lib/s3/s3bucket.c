@@ -2,12 +2,14 @@
 
 /* Buckets: list, create, head, delete, and what may be asked about one. */
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "client/buckets.h"
 #include "client/metaread.h"
 #include "http/httpd.h"
+#include "s3/s3shared.h"
 #include "s3/s3ops.h"
 #include "s3/s3owner.h"
 
@@ -129,25 +131,9 @@ create_end(struct s3req *r)
 	httpd_reply(r->http, 200, "", 0);
 }
 
-/* Is it there?  Otherwise fails. */
-static bool
-bucket_exists(struct s3req *r)
-{
-	struct bucket_info info;
-	struct error err;
-	int rc = metaread_home(r->gw->nc, s3req_bucket(r), &info,
-	    s3req_read_by(r), &err);
-
-	if (rc < 0)
-		s3req_fail_errc(r, rc, &err, S3E_NO_SUCH_BUCKET);
-	return rc == 0;
-}
-
 static void
 head_end(struct s3req *r)
 {
-	if (!bucket_exists(r))
-		return;
 	s3req_common(r, 200);
 	httpd_reply_header(r->http, "x-amz-bucket-region", r->gw->region);
 	httpd_reply_header(r->http, "x-amz-access-point-alias", "false");
@@ -180,8 +166,6 @@ location_end(struct s3req *r)
 	struct buf xml = buf_make(4096);
 	struct s3xml x;
 
-	if (!bucket_exists(r))
-		return;
 	s3xml_begin(&x, &xml, "LocationConstraint", true);
 	/* The oldest region has no name here. */
 	if (strcmp(r->gw->region, US_EAST_1) != 0)
@@ -197,8 +181,6 @@ acl_end(struct s3req *r)
 	struct buf xml = buf_make(4096);
 	struct s3xml x;
 
-	if (!bucket_exists(r))
-		return;
 	s3xml_begin(&x, &xml, "AccessControlPolicy", true);
 	s3owner_print(&x, "Owner");
 	s3xml_open(&x, "AccessControlList");
@@ -218,26 +200,26 @@ acl_end(struct s3req *r)
  * for a bucket without them.  Either an empty document or an error.
  */
 static const struct setting {
-	const char *param;
+	enum s3op op;
 	const char *root;
 	enum s3error error;
 } settings[] = {
-	{ "accelerate", "AccelerateConfiguration", S3E_NONE },
-	{ "cors", NULL, S3E_NO_SUCH_CORS },
-	{ "encryption", NULL, S3E_NO_SUCH_ENCRYPTION },
-	{ "lifecycle", NULL, S3E_NO_SUCH_LIFECYCLE },
-	{ "logging", "BucketLoggingStatus", S3E_NONE },
-	{ "notification", "NotificationConfiguration", S3E_NONE },
-	{ "object-lock", NULL, S3E_NO_SUCH_OBJECT_LOCK },
-	{ "ownershipControls", NULL, S3E_NO_SUCH_OWNERSHIP },
-	{ "policy", NULL, S3E_NO_SUCH_BUCKET_POLICY },
-	{ "policyStatus", NULL, S3E_NO_SUCH_BUCKET_POLICY },
-	{ "publicAccessBlock", NULL, S3E_NO_SUCH_PUBLIC_ACCESS },
-	{ "replication", NULL, S3E_NO_SUCH_REPLICATION },
-	{ "requestPayment", "RequestPaymentConfiguration", S3E_NONE },
-	{ "tagging", NULL, S3E_NO_SUCH_TAG_SET },
-	{ "versioning", "VersioningConfiguration", S3E_NONE },
-	{ "website", NULL, S3E_NO_SUCH_WEBSITE },
+	{ S3OP_GET_BUCKET_ACCELERATE, "AccelerateConfiguration", S3E_NONE },
+	{ S3OP_GET_BUCKET_CORS, NULL, S3E_NO_SUCH_CORS },
+	{ S3OP_GET_BUCKET_ENCRYPTION, NULL, S3E_NO_SUCH_ENCRYPTION },
+	{ S3OP_GET_BUCKET_LIFECYCLE, NULL, S3E_NO_SUCH_LIFECYCLE },
+	{ S3OP_GET_BUCKET_LOGGING, "BucketLoggingStatus", S3E_NONE },
+	{ S3OP_GET_BUCKET_NOTIFICATION, "NotificationConfiguration", S3E_NONE },
+	{ S3OP_GET_BUCKET_OBJECT_LOCK, NULL, S3E_NO_SUCH_OBJECT_LOCK },
+	{ S3OP_GET_BUCKET_OWNERSHIP, NULL, S3E_NO_SUCH_OWNERSHIP },
+	{ S3OP_GET_BUCKET_POLICY, NULL, S3E_NO_SUCH_BUCKET_POLICY },
+	{ S3OP_GET_BUCKET_POLICY_STATUS, NULL, S3E_NO_SUCH_BUCKET_POLICY },
+	{ S3OP_GET_BUCKET_PUBLIC_ACCESS, NULL, S3E_NO_SUCH_PUBLIC_ACCESS },
+	{ S3OP_GET_BUCKET_REPLICATION, NULL, S3E_NO_SUCH_REPLICATION },
+	{ S3OP_GET_BUCKET_PAYMENT, "RequestPaymentConfiguration", S3E_NONE },
+	{ S3OP_GET_BUCKET_TAGGING, NULL, S3E_NO_SUCH_TAG_SET },
+	{ S3OP_GET_BUCKET_VERSIONING, "VersioningConfiguration", S3E_NONE },
+	{ S3OP_GET_BUCKET_WEBSITE, NULL, S3E_NO_SUCH_WEBSITE },
 };
 
 static void
@@ -247,21 +229,16 @@ setting_end(struct s3req *r)
 	struct buf xml = buf_make(4096);
 	struct s3xml x;
 
-	if (!bucket_exists(r))
-		return;
-	while (!s3req_param(r, s->param)) {
+	while (s->op != r->op) {
 		s++;
-		if (s == settings + nitems(settings)) {
-			s3req_fail(r, S3E_NOT_IMPLEMENTED);
-			return;
-		}
+		assert(s < settings + nitems(settings));
 	}
 	if (s->error != S3E_NONE) {
 		s3req_fail(r, s->error);
 		return;
 	}
 	s3xml_begin(&x, &xml, s->root, true);
-	if (strcmp(s->param, "requestPayment") == 0)
+	if (r->op == S3OP_GET_BUCKET_PAYMENT)
 		s3xml_str(&x, "Payer", "BucketOwner");
 	s3xml_end(&x);
 	s3req_reply_xml(r, &xml);
@@ -270,8 +247,7 @@ setting_end(struct s3req *r)
 
 const struct s3handler s3bucket_list = { .end = list_end };
 const struct s3handler s3bucket_create = { .begin = create_begin,
-	.end = create_end,
-	.document = true };
+	.end = create_end };
 const struct s3handler s3bucket_head = { .end = head_end };
 const struct s3handler s3bucket_delete = { .end = delete_end };
 const struct s3handler s3bucket_location = { .end = location_end };

@@ -7,6 +7,7 @@
  * gets the first one's outcome.
  */
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +16,12 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/number.h"
-#include "client/buckets.h"
 #include "client/metaread.h"
 #include "client/nodeclient.h"
-#include "cluster/placement.h"
 #include "codec/digest.h"
 #include "commit/record.h"
+#include "s3/s3shared.h"
+#include "s3/s3commit.h"
 #include "s3/s3ops.h"
 #include "s3/s3put.h"
 #include "session/session.h"
@@ -81,12 +82,14 @@ element(void *arg, const char *path, struct bytes text)
 {
 	static const char part[] = "CompleteMultipartUpload/Part";
 	struct complete *c = arg;
-	const char *rest = path + sizeof(part) - 1;
+	const char *rest;
 
 	if (strcmp(path, "CompleteMultipartUpload") == 0)
 		c->root = true;
+	/* Shorter paths have no rest to point at. */
 	if (strncmp(path, part, sizeof(part) - 1) != 0)
 		return 0;
+	rest = path + sizeof(part) - 1;
 	if (strcmp(rest, "") == 0)
 		return element_part(c);
 	if (strcmp(rest, "/ETag") == 0) {
@@ -139,7 +142,7 @@ check_parts(struct s3req *r, struct complete *c)
 	uint64_t n;
 
 	while (end.truncated && c->matched < c->count && c->error == S3E_NONE) {
-		int rc = metaread_parts(r->gw->nc, s3req_bucket(r),
+		int rc = metaread_parts(r->gw->nc, &r->place, s3req_bucket(r),
 		    s3req_key(r), c->upload, end.next, PAGE, check_part, c,
 		    &end, s3req_read_by(r), &err);
 
@@ -187,17 +190,12 @@ make_etag(struct complete *c, struct error *err)
 	return 0;
 }
 
-static int
-commit(struct s3req *r, struct complete *c, enum outcome *outcome,
-    struct error *err)
+static enum s3error
+commit(struct s3req *r, struct complete *c)
 {
-	struct placement place = placement_of(nodeclient_topology(r->gw->nc),
-	    s3req_bucket(r), s3req_key(r));
 	struct record record = {
 		.type = RECORD_COMPLETE,
 		.request_id = r->id,
-		.bucket = s3req_bucket(r),
-		.key = s3req_key(r),
 		.has_upload = true,
 		.upload_id = c->upload,
 		.etag = bytes_str(c->etag),
@@ -205,24 +203,17 @@ commit(struct s3req *r, struct complete *c, enum outcome *outcome,
 		.part_count = c->count,
 		.if_none_match = c->conditions.if_none_match,
 	};
-	uint64_t seq;
-	int rc;
+	enum s3error e;
 
+	assert(c->count > 0 && c->count <= S3PUT_PARTS_MAX);
 	if (c->conditions.if_match[0] != '\0')
 		record.if_match = bytes_str(c->conditions.if_match);
-	rc = bucket_ensure(r->gw->nc, &place, record.bucket,
-	    &record.incarnation, s3req_read_by(r), err);
-	if (rc < 0)
-		return rc;
-	s3req_freshen(r);
-	record.request_id = r->id;
 	if (FAULT(COMPLETE_APPEND))
-		return error_set(err, ERRC_RETRY, "injected: before Complete");
-	rc = bucket_commit(r->gw->nc, &place, &record, outcome, &seq,
-	    s3req_write_by(r), err);
-	if (rc == 0 && FAULT(COMPLETE_APPENDED))
-		return error_set(err, ERRC_RETRY, "injected: after Complete");
-	return rc;
+		return S3E_SERVICE_UNAVAILABLE;
+	e = s3commit(r, &record, NULL);
+	if (e == S3E_NONE && FAULT(COMPLETE_APPENDED))
+		return S3E_SERVICE_UNAVAILABLE;
+	return e;
 }
 
 static void
@@ -284,9 +275,8 @@ static void
 complete_end(struct s3req *r)
 {
 	struct complete *c = calloc(1, sizeof(*c));
-	enum outcome outcome = OUTCOME_IGNORED;
 	struct error err;
-	int rc;
+	enum s3error e;
 
 	r->state = c;
 	if (!c) {
@@ -295,19 +285,12 @@ complete_end(struct s3req *r)
 	}
 	if (!read_request(r, c) || !check_parts(r, c))
 		return;
-	rc = make_etag(c, &err);
-	if (rc == 0)
-		rc = commit(r, c, &outcome, &err);
-	if (rc == -ERRC_MISMATCH) {
-		s3req_fail(r, S3E_OPERATION_ABORTED);
-		return;
-	}
-	if (rc < 0) {
-		s3req_fail_errc(r, rc, &err, S3E_NO_SUCH_BUCKET);
-		return;
-	}
-	if (outcome != OUTCOME_DONE) {
-		s3req_fail(r, s3error_from_outcome(outcome));
+	if (make_etag(c, &err) < 0)
+		e = S3E_INTERNAL_ERROR;
+	else
+		e = commit(r, c);
+	if (e != S3E_NONE) {
+		s3req_fail(r, e);
 		return;
 	}
 	forget(r, c->upload);
@@ -325,5 +308,4 @@ complete_drop(struct s3req *r)
 }
 
 const struct s3handler s3complete_upload = { .end = complete_end,
-	.drop = complete_drop,
-	.document = true };
+	.drop = complete_drop };

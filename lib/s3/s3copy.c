@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "client/nodeclient.h"
 #include "http/range.h"
+#include "s3/s3shared.h"
 #include "s3/s3cond.h"
 #include "s3/s3ops.h"
 #include "s3/s3put.h"
@@ -23,7 +24,7 @@
 struct copy {
 	struct s3name from;
 	struct s3source *source;
-	struct s3sink *store;
+	struct s3sink *sink;
 	struct s3put_attributes attributes;
 	struct reqid upload;
 	uint32_t number;
@@ -150,9 +151,18 @@ open_source(struct s3req *r, struct copy *c)
 {
 	struct error err;
 	enum s3error e;
-	int rc = s3source_open(&c->source, r->gw,
-	    bytes_of(c->from.bucket, c->from.bucket_n),
-	    bytes_of(c->from.key, c->from.key_n), true, &err);
+	struct bytes bucket = bytes_of(c->from.bucket, c->from.bucket_n);
+	struct bytes key = bytes_of(c->from.key, c->from.key_n);
+	struct placement place = placement_of(r->topology, bucket, key);
+	int rc;
+
+	/* Who may write here may not therefore read there. */
+	e = s3req_judge(r, "s3:GetObject", bucket, key, NULL, NULL);
+	if (e != S3E_NONE) {
+		s3req_fail(r, e);
+		return false;
+	}
+	rc = s3source_open(&c->source, r->gw, &place, bucket, key, true, &err);
 
 	if (rc == -ERRC_NOTFOUND &&
 	    s3source_info(c->source)->bucket == NODEPROTO_NONE) {
@@ -176,7 +186,7 @@ open_source(struct s3req *r, struct copy *c)
 }
 
 static bool
-open_store(struct s3req *r, struct copy *c)
+open_sink(struct s3req *r, struct copy *c)
 {
 	const struct object_info *info = s3source_info(c->source);
 	struct s3sink_options o = s3put_options(r, &c->attributes);
@@ -192,13 +202,9 @@ open_store(struct s3req *r, struct copy *c)
 		o.headers = info->headers;
 		o.meta = info->meta;
 	}
-	rc = s3sink_open(&c->store, r->gw, &o, &err);
-	if (rc == -ERRC_MISMATCH)
-		s3req_fail(r, S3E_OPERATION_ABORTED);
-	else if (rc < 0)
+	rc = s3sink_open(&c->sink, r, &o, &err);
+	if (rc < 0)
 		s3req_fail_errc(r, rc, &err, S3E_NO_SUCH_BUCKET);
-	else
-		s3req_take_id(r, s3sink_id(c->store));
 	return rc == 0;
 }
 
@@ -213,8 +219,8 @@ move(struct copy *c, struct error *err)
 		if (n < 0)
 			return (int)n;
 		if (n == 0)
-			return s3sink_finish(c->store, err);
-		rc = s3sink_write(c->store, c->buffer, (size_t)n, err);
+			return s3sink_finish(c->sink, err);
+		rc = s3sink_write(c->sink, c->buffer, (size_t)n, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -230,7 +236,7 @@ reply(struct s3req *r, struct copy *c)
 	    true);
 	s3xml_date(&x, "LastModified",
 	    clock_real_ms(nodeclient_clock(r->gw->nc)));
-	s3xml_etag(&x, "ETag", s3sink_etag(c->store));
+	s3xml_etag(&x, "ETag", s3sink_etag(c->sink));
 	s3xml_end(&x);
 	s3req_reply_xml(r, &xml);
 	buf_fini(&xml);
@@ -240,7 +246,6 @@ static void
 copy_end(struct s3req *r)
 {
 	struct copy *c = calloc(1, sizeof(*c));
-	enum outcome outcome = OUTCOME_IGNORED;
 	struct error err;
 	enum s3error e;
 	int rc;
@@ -257,16 +262,14 @@ copy_end(struct s3req *r)
 		s3req_fail(r, e);
 		return;
 	}
-	if (!open_source(r, c) || !open_store(r, c))
+	if (!open_source(r, c) || !open_sink(r, c))
 		return;
 	rc = move(c, &err);
-	if (rc == 0)
-		rc = s3sink_commit(c->store, &outcome, &err);
 	if (rc < 0) {
 		s3req_fail_errc(r, rc, &err, S3E_INTERNAL_ERROR);
 		return;
 	}
-	e = s3error_from_outcome(outcome);
+	e = s3sink_commit(c->sink, NULL);
 	if (e != S3E_NONE)
 		s3req_fail(r, e);
 	else
@@ -280,7 +283,7 @@ copy_drop(struct s3req *r)
 
 	if (!c)
 		return;
-	s3sink_close(c->store);
+	s3sink_close(c->sink);
 	s3source_close(c->source);
 	s3put_attributes_fini(&c->attributes);
 	free(c->buffer);

@@ -15,20 +15,19 @@
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "commit/record.h"
+#include "s3/s3shared.h"
+#include "s3/s3commit.h"
 #include "s3/s3ops.h"
 #include "s3/s3put.h"
 #include "wire/nodetime.h"
 
 #define DELETES_MAX 1000
 
-/* The outcome of deleting one key; what was not there is deleted, too,
- * unless a condition asked for it. */
+/* What was not there is deleted, too, unless a condition asked for it. */
 static enum s3error
-deleted(enum outcome outcome, bool conditional)
+deleted(enum s3error e, bool conditional)
 {
-	if (outcome == OUTCOME_NO_SUCH_KEY && !conditional)
-		return S3E_NONE;
-	return s3error_from_outcome(outcome);
+	return e == S3E_NO_SUCH_KEY && !conditional ? S3E_NONE : e;
 }
 
 static bool
@@ -46,19 +45,11 @@ static void
 object_end(struct s3req *r)
 {
 	struct s3put_attributes cond = { 0 };
-	struct placement place = placement_of(nodeclient_topology(r->gw->nc),
-	    s3req_bucket(r), s3req_key(r));
 	struct record record = {
 		.type = RECORD_DELETE,
 		.request_id = r->id,
-		.bucket = s3req_bucket(r),
-		.key = s3req_key(r),
 	};
-	enum outcome outcome = OUTCOME_IGNORED;
-	struct error err;
-	uint64_t seq;
 	enum s3error e = s3put_conditions(r, &cond);
-	int rc;
 
 	if (e == S3E_NONE && cond.if_none_match)
 		e = S3E_NOT_IMPLEMENTED;
@@ -70,22 +61,7 @@ object_end(struct s3req *r)
 		return;
 	if (cond.if_match[0] != '\0')
 		record.if_match = bytes_str(cond.if_match);
-	rc = bucket_ensure(r->gw->nc, &place, record.bucket,
-	    &record.incarnation, s3req_read_by(r), &err);
-	s3req_freshen(r);
-	record.request_id = r->id;
-	if (rc == 0)
-		rc = bucket_commit(r->gw->nc, &place, &record, &outcome, &seq,
-		    s3req_write_by(r), &err);
-	if (rc == -ERRC_MISMATCH) {
-		s3req_fail(r, S3E_OPERATION_ABORTED);
-		return;
-	}
-	if (rc < 0) {
-		s3req_fail_errc(r, rc, &err, S3E_NO_SUCH_BUCKET);
-		return;
-	}
-	e = deleted(outcome, record.if_match.n > 0);
+	e = deleted(s3commit(r, &record, NULL), record.if_match.n > 0);
 	if (e != S3E_NONE)
 		s3req_fail(r, e);
 	else
@@ -213,12 +189,21 @@ deletes_new(struct s3req *r)
 	return d;
 }
 
+static enum s3error
+judge_key(const struct s3req *r, const struct target *t)
+{
+	/* The null version is the only one that a key has. */
+	const char *version = t->versioned ? "null" : NULL;
+
+	return s3req_judge(r, version ? r->row->version_action : r->row->action,
+	    s3req_bucket(r), bytes_of(t->key, t->key_n), version, &r->bucket);
+}
+
 /* One record for each key.  Its partition must hold the bucket: a lookup in
  * the cache, but for the first key of each partition. */
 static int
 prepare(struct s3req *r, struct deletes *d, struct error *err)
 {
-	const struct topology *topology = nodeclient_topology(r->gw->nc);
 	uint64_t deadline = s3req_read_by(r);
 
 	for (size_t i = 0; i < d->count; i++) {
@@ -228,9 +213,11 @@ prepare(struct s3req *r, struct deletes *d, struct error *err)
 		struct placement place;
 		int rc;
 
+		if (t->error == S3E_NONE)
+			t->error = judge_key(r, t);
 		if (t->error != S3E_NONE)
 			continue;
-		place = placement_of(topology, s3req_bucket(r), key);
+		place = placement_of(r->topology, s3req_bucket(r), key);
 		*record = (struct record){
 			.type = RECORD_DELETE,
 			.request_id = reqid_new(nodeclient_clock(r->gw->nc),
@@ -282,7 +269,8 @@ deletes_reply(struct s3req *r, struct deletes *d)
 
 		struct target *t = &d->targets[d->target_of[i]];
 
-		t->error = deleted(item->outcome, t->if_match[0] != '\0');
+		t->error = deleted(s3error_from_outcome(item->outcome),
+		    t->if_match[0] != '\0');
 		if (item->outcome != OUTCOME_DONE)
 			bucket_forget(r->gw->nc, item->partition,
 			    s3req_bucket(r));
@@ -323,5 +311,4 @@ objects_end(struct s3req *r)
 
 const struct s3handler s3delete_object = { .end = object_end };
 const struct s3handler s3delete_objects = { .end = objects_end,
-	.drop = deletes_drop,
-	.document = true };
+	.drop = deletes_drop };

@@ -245,8 +245,8 @@ look_up(struct s3req *r, bool bytes)
 
 	if (!version_exists(r))
 		return false;
-	rc = s3source_open(&s, r->gw, s3req_bucket(r), s3req_key(r), bytes,
-	    &err);
+	rc = s3source_open(&s, r->gw, &r->place, s3req_bucket(r), s3req_key(r),
+	    bytes, &err);
 	r->state = s;
 	if (rc == 0)
 		return true;

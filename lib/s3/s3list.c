@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "client/metaread.h"
+#include "s3/s3shared.h"
 #include "s3/s3ops.h"
 #include "s3/s3owner.h"
 #include "s3/s3page.h"
@@ -131,18 +132,15 @@ read_page(struct listing *l, metaread_list_fn *fn)
 		.delimiter = l->page.delimiter,
 		.start_after = l->page.after,
 		.max = l->page.max,
+		/* Of this bucket, and of none that had the name before it. */
+		.incarnation = r->bucket.incarnation,
 	};
 	struct list_end end = { .next = &l->next,
 		.next_upload = &l->next_upload };
-	struct bucket_info info;
 	struct error err;
-	int rc;
+	int rc = 0;
 
-	rc = metaread_home(r->gw->nc, q.bucket, &info, s3req_read_by(r), &err);
-	/* Of this bucket, and of none that had the name before it. */
-	if (rc == 0)
-		q.incarnation = info.incarnation;
-	if (rc == 0 && l->page.max > 0) {
+	if (l->page.max > 0) {
 		if (l->kind == S3PAGE_UPLOADS) {
 			/* Without a key-marker it has no meaning. */
 			if (l->page.has_marker)

@@ -10,11 +10,10 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "client/buckets.h"
 #include "client/metaread.h"
-#include "client/nodeclient.h"
-#include "cluster/placement.h"
 #include "commit/record.h"
+#include "s3/s3shared.h"
+#include "s3/s3commit.h"
 #include "s3/s3ops.h"
 #include "s3/s3owner.h"
 #include "s3/s3page.h"
@@ -23,35 +22,6 @@
 
 /* The cache may forget an upload: it is a hint only. */
 #define SESSION_TTL_MS (7ull * 24 * 3600 * 1000)
-
-/* Commit a record about the request's object.  False: failed and replied. */
-static bool
-commit(struct s3req *r, struct record *record)
-{
-	struct placement place = placement_of(nodeclient_topology(r->gw->nc),
-	    s3req_bucket(r), s3req_key(r));
-	enum outcome outcome = OUTCOME_IGNORED;
-	struct error err;
-	uint64_t seq;
-	int rc;
-
-	record->bucket = s3req_bucket(r);
-	record->key = s3req_key(r);
-	rc = bucket_ensure(r->gw->nc, &place, record->bucket,
-	    &record->incarnation, s3req_read_by(r), &err);
-	s3req_freshen(r);
-	record->request_id = r->id;
-	if (rc == 0)
-		rc = bucket_commit(r->gw->nc, &place, record, &outcome, &seq,
-		    s3req_write_by(r), &err);
-	if (rc == -ERRC_MISMATCH)
-		s3req_fail(r, S3E_OPERATION_ABORTED);
-	else if (rc < 0)
-		s3req_fail_errc(r, rc, &err, S3E_NO_SUCH_BUCKET);
-	else if (outcome != OUTCOME_DONE)
-		s3req_fail(r, s3error_from_outcome(outcome));
-	return rc == 0 && outcome == OUTCOME_DONE;
-}
 
 static void
 remember(struct s3req *r)
@@ -69,6 +39,7 @@ create_end(struct s3req *r)
 {
 	struct s3put_attributes a = { 0 };
 	struct record record = { .type = RECORD_INITIATE,
+		.request_id = r->id,
 		.owner = bytes_str(S3OWNER_ID) };
 	struct buf xml = buf_make(64 * 1024);
 	enum s3error e = s3put_attributes_init(r, &a, true);
@@ -80,8 +51,11 @@ create_end(struct s3req *r)
 	}
 	record.headers = bytes_str(a.headers);
 	record.meta = bytes_str(a.meta);
-	if (!commit(r, &record))
+	e = s3commit(r, &record, NULL);
+	if (e != S3E_NONE) {
+		s3req_fail(r, e);
 		goto out;
+	}
 	remember(r);
 	s3xml_begin(&x, &xml, "InitiateMultipartUploadResult", true);
 	s3xml_text(&x, "Bucket", s3req_bucket(r));
@@ -97,17 +71,19 @@ out:
 static void
 abort_end(struct s3req *r)
 {
-	struct record record = { .type = RECORD_ABORT, .has_upload = true };
+	struct record record = { .type = RECORD_ABORT,
+		.request_id = r->id,
+		.has_upload = true };
 	char id[REQID_HEX + 1];
 	struct error err;
 	enum s3error e = s3put_part_params(r, &record.upload_id, NULL);
 
+	if (e == S3E_NONE)
+		e = s3commit(r, &record, NULL);
 	if (e != S3E_NONE) {
 		s3req_fail(r, e);
 		return;
 	}
-	if (!commit(r, &record))
-		return;
 	reqid_format(id, record.upload_id);
 	if (r->gw->session && session_delete(r->gw->session, id, &err) < 0)
 		log_warn("s3", "session cache: %s", err.text);
@@ -170,9 +146,9 @@ parts_end(struct s3req *r)
 		goto out;
 	}
 	/* Of no parts at all one is asked for: is the upload there? */
-	rc = metaread_parts(r->gw->nc, s3req_bucket(r), s3req_key(r), upload,
-	    page.part_marker, KOOP_MAX(page.max, 1), print_part, &x, &end,
-	    s3req_read_by(r), &err);
+	rc = metaread_parts(r->gw->nc, &r->place, s3req_bucket(r), s3req_key(r),
+	    upload, page.part_marker, KOOP_MAX(page.max, 1), print_part, &x,
+	    &end, s3req_read_by(r), &err);
 	if (rc < 0) {
 		s3req_fail_errc(r, rc, &err, S3E_NO_SUCH_UPLOAD);
 		goto out;

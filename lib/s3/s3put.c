@@ -15,6 +15,7 @@
 #include "base/number.h"
 #include "client/metaread.h"
 #include "http/httpd.h"
+#include "s3/s3shared.h"
 #include "s3/s3meta.h"
 #include "s3/s3ops.h"
 #include "s3/s3sink.h"
@@ -22,7 +23,7 @@
 #include "shard/frame.h"
 
 struct put {
-	struct s3sink *store;
+	struct s3sink *sink;
 	struct s3put_attributes attributes;
 };
 
@@ -131,9 +132,6 @@ struct s3sink_options
 s3put_options(const struct s3req *r, const struct s3put_attributes *a)
 {
 	return (struct s3sink_options){
-		.bucket = s3req_bucket(r),
-		.key = s3req_key(r),
-		.id = r->id,
 		.known = r->known,
 		.size = r->length,
 		/* A client may hang up as soon as it has sent all (ffmpeg
@@ -177,11 +175,9 @@ put_new(struct s3req *r)
 }
 
 static void
-store_failed(struct s3req *r, int rc, const struct error *err)
+put_failed(struct s3req *r, int rc, const struct error *err)
 {
-	if (rc == -ERRC_MISMATCH)
-		s3req_fail(r, S3E_OPERATION_ABORTED);
-	else if (rc == -ERRC_USAGE)
+	if (rc == -ERRC_USAGE)
 		s3req_fail(r, S3E_INCOMPLETE_BODY);
 	else
 		s3req_fail_errc(r, rc, err, S3E_NO_SUCH_BUCKET);
@@ -204,11 +200,9 @@ object_begin(struct s3req *r)
 		return;
 	}
 	options = s3put_options(r, &put->attributes);
-	rc = s3sink_open(&put->store, r->gw, &options, &err);
+	rc = s3sink_open(&put->sink, r, &options, &err);
 	if (rc < 0)
-		store_failed(r, rc, &err);
-	else
-		s3req_take_id(r, s3sink_id(put->store));
+		put_failed(r, rc, &err);
 }
 
 /*
@@ -238,8 +232,8 @@ upload_exists(struct s3req *r, struct reqid upload)
 	buf_fini(&value);
 	if (rc == 0)
 		return true;
-	rc = metaread_parts(r->gw->nc, s3req_bucket(r), s3req_key(r), upload, 0,
-	    1, no_part, NULL, &end, s3req_read_by(r), &err);
+	rc = metaread_parts(r->gw->nc, &r->place, s3req_bucket(r), s3req_key(r),
+	    upload, 0, 1, no_part, NULL, &end, s3req_read_by(r), &err);
 	if (rc == 0 && end.state == UPLOAD_OPEN)
 		return true;
 	if (rc == 0)
@@ -269,12 +263,11 @@ part_begin(struct s3req *r)
 		s3req_fail(r, e);
 		return;
 	}
-	/* Which also tells whether the bucket is there: first. */
-	rc = s3sink_open(&put->store, r->gw, &options, &err);
+	rc = s3sink_open(&put->sink, r, &options, &err);
 	if (rc < 0)
-		store_failed(r, rc, &err);
-	else if (upload_exists(r, options.upload))
-		s3req_take_id(r, s3sink_id(put->store));
+		put_failed(r, rc, &err);
+	else
+		(void)upload_exists(r, options.upload);
 }
 
 static int
@@ -282,10 +275,10 @@ put_data(struct s3req *r, const uint8_t *p, size_t n)
 {
 	struct put *put = r->state;
 	struct error err;
-	int rc = s3sink_write(put->store, p, n, &err);
+	int rc = s3sink_write(put->sink, p, n, &err);
 
 	if (rc < 0)
-		store_failed(r, rc, &err);
+		put_failed(r, rc, &err);
 	return rc;
 }
 
@@ -310,31 +303,22 @@ put_end(struct s3req *r)
 {
 	struct put *put = r->state;
 	const struct blob_totals *totals;
-	enum outcome outcome = OUTCOME_IGNORED;
 	enum s3error e;
 	struct error err;
-	int rc = s3sink_finish(put->store, &err);
+	int rc = s3sink_finish(put->sink, &err);
 
 	if (rc < 0) {
-		store_failed(r, rc, &err);
+		put_failed(r, rc, &err);
 		return;
 	}
-	totals = s3sink_totals(put->store);
+	totals = s3sink_totals(put->sink);
 	e = s3sum_check(&r->sum, totals->md5, totals->crc64nvme);
-	if (e != S3E_NONE) {
-		s3req_fail(r, e);
-		return;
-	}
-	rc = s3sink_commit(put->store, &outcome, &err);
-	if (rc < 0) {
-		store_failed(r, rc, &err);
-		return;
-	}
-	e = s3error_from_outcome(outcome);
+	if (e == S3E_NONE)
+		e = s3sink_commit(put->sink, NULL);
 	if (e != S3E_NONE)
 		s3req_fail(r, e);
 	else
-		put_reply(r, s3sink_etag(put->store));
+		put_reply(r, s3sink_etag(put->sink));
 }
 
 static void
@@ -344,7 +328,7 @@ put_drop(struct s3req *r)
 
 	if (!put)
 		return;
-	s3sink_close(put->store);
+	s3sink_close(put->sink);
 	s3put_attributes_fini(&put->attributes);
 	free(put);
 }

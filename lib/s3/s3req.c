@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "client/nodeclient.h"
 #include "http/httpd.h"
+#include "s3/s3shared.h"
 #include "wire/nodetime.h"
 
 const char *
@@ -25,22 +26,12 @@ s3req_param(const struct s3req *r, const char *name)
 }
 
 void
-s3req_take_id(struct s3req *r, struct reqid id)
-{
-	assert(!s3req_replied(r));
-	r->id = id;
-	reqid_format(r->id_text, id);
-}
-
-void
 s3req_freshen(struct s3req *r)
 {
-	struct reqid id = r->id;
-
-	nodetime_freshen(&id, nodeclient_clock(r->gw->nc),
+	assert(!s3req_replied(r));
+	nodetime_freshen(&r->id, nodeclient_clock(r->gw->nc),
 	    nodeclient_random(r->gw->nc));
-	if (!reqid_equal(id, r->id))
-		s3req_take_id(r, id);
+	reqid_format(r->id_text, r->id);
 }
 
 uint64_t
@@ -59,6 +50,32 @@ bool
 s3req_replied(const struct s3req *r)
 {
 	return r->status != 0;
+}
+
+bool
+s3req_needs(const struct s3req *r, unsigned needs)
+{
+	assert(r->row != NULL);
+	return (r->row->needs & needs) != 0;
+}
+
+enum s3error
+s3req_judge(const struct s3req *r, const char *action, struct bytes bucket,
+    struct bytes key, const char *version, const struct bucket_info *found)
+{
+	struct s3auth_question q = {
+		.account = r->account,
+		.action = action,
+		.bucket = bucket,
+		.key = key,
+		.version = version,
+		.found = found,
+	};
+
+	assert(action != NULL);
+	if (r->gw->judge(r->gw->judge_arg, &q))
+		return S3E_NONE;
+	return S3E_ACCESS_DENIED;
 }
 
 void
@@ -121,7 +138,8 @@ add_clock(const struct s3req *r, enum s3error e, const char *why, char *out,
 
 /* All failures end here.  A HEAD has no body, whatever there is to say. */
 static void
-fail(struct s3req *r, enum s3error e, const char *why, const char *const *more)
+s3req_fail_with(struct s3req *r, enum s3error e, const char *why,
+    const char *const *more)
 {
 	char text[600];
 	struct s3error_detail detail = {
@@ -153,19 +171,19 @@ fail(struct s3req *r, enum s3error e, const char *why, const char *const *more)
 void
 s3req_fail(struct s3req *r, enum s3error e)
 {
-	fail(r, e, NULL, NULL);
+	s3req_fail_with(r, e, NULL, NULL);
 }
 
 void
 s3req_fail_why(struct s3req *r, enum s3error e, const char *why)
 {
-	fail(r, e, why, NULL);
+	s3req_fail_with(r, e, why, NULL);
 }
 
 void
 s3req_fail_more(struct s3req *r, enum s3error e, const char *const *more)
 {
-	fail(r, e, NULL, more);
+	s3req_fail_with(r, e, NULL, more);
 }
 
 void
@@ -177,7 +195,7 @@ s3req_fail_errc(struct s3req *r, int rc, const struct error *err,
 	/* What went wrong among the nodes is for the operator; a client gets
 	 * the code, and the request id that finds this line. */
 	if (s3error_status(e) >= 500 && !s3req_replied(r))
-		log_warn("s3", "%s: %s request=%s", s3route_name(r->op),
-		    err->text, r->id_text);
-	fail(r, e, NULL, NULL);
+		log_warn("s3", "%s: %s request=%s", s3op_name(r->op), err->text,
+		    r->id_text);
+	s3req_fail_with(r, e, NULL, NULL);
 }

@@ -9,13 +9,14 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/compiler.h"
-#include "base/metric.h"
 #include "base/random.h"
+#include "client/metaread.h"
+#include "cluster/placement.h"
 #include "http/httpreq.h"
 #include "s3/s3chunked.h"
 #include "s3/s3error.h"
 #include "s3/s3name.h"
-#include "s3/s3route.h"
+#include "s3/s3op.h"
 #include "s3/s3sum.h"
 #include "s3/s3xml.h"
 
@@ -31,43 +32,13 @@
 #define S3REQ_PUT_MAX (5ull << 30)
 #define S3REQ_OBJECT_MAX (5ull << 40)
 #define S3REQ_XML_MAX (64u << 20) /* of an answer */
-/* Writes at once that hold connections to the nodes, one to each, for as long
- * as their clients take.  A node serves 512: slow writers must leave it room
- * for readers.  Bounds memory, too: a write has a few megabytes. */
-#define S3REQ_WRITES_MAX 256
 /* A body that no operation wants is read over up to this. */
 #define S3REQ_STRAY_BODY_MAX (64u << 10)
 
 struct error;
+struct gateway;
 struct httpd_request;
-struct nodeclient;
 struct s3req;
-struct session;
-
-enum s3metric {
-	S3METRIC_BYTES_IN,
-	S3METRIC_BYTES_OUT,
-	S3METRIC_CONNECTIONS,
-	S3METRIC_CUT,
-	S3METRIC_2XX,
-	S3METRIC_3XX,
-	S3METRIC_4XX,
-	S3METRIC_5XX,
-	S3METRIC_OPS, /* one for each operation from here on */
-	S3METRIC_MAX = S3METRIC_OPS + S3OP_MAX,
-};
-
-/* Everything but metrics and writes is set when the gateway opens and stays. */
-struct gateway {
-	struct nodeclient *nc;
-	struct session *session; /* may be NULL */
-	char *region;
-	size_t inline_limit;
-	uint32_t cell_bytes;
-	_Atomic unsigned writes; /* at most S3REQ_WRITES_MAX */
-	struct metric metrics[S3METRIC_MAX];
-	char labels[S3OP_MAX][64];
-};
 
 /* What an operation does.  All may be NULL but end. */
 struct s3handler {
@@ -79,7 +50,6 @@ struct s3handler {
 	void (*end)(struct s3req *r);
 	/* Always last: release r->state. */
 	void (*drop)(struct s3req *r);
-	bool document; /* the body is collected in r->body, and checked */
 };
 
 struct s3req {
@@ -87,7 +57,7 @@ struct s3req {
 	struct gateway *gw;
 	struct topology_hold *hold; /* what it sees of the topology */
 	struct httpd_request *http;
-	const struct s3handler *handler;
+	const struct s3op_row *row; /* of op; NULL for /health and the like */
 	enum s3op op;
 	bool head;
 	int status; /* replied */
@@ -95,6 +65,12 @@ struct s3req {
 	char id_text[REQID_HEX + 1];
 	struct s3name name;
 	struct httpreq_query query;
+	/* What the funnel found, once for the whole request. */
+	const char *account;
+	const struct topology *topology;
+	struct placement place;    /* of an object's request */
+	struct bucket_info bucket; /* with S3NEED_BUCKET */
+	bool allowed;              /* the verdict */
 	/* The body. */
 	bool framed; /* aws-chunked */
 	bool known;  /* its length, in: */
@@ -121,11 +97,20 @@ s3req_key(const struct s3req *r)
 const char *s3req_header(struct s3req *r, const char *name);
 const char *s3req_param(const struct s3req *r, const char *name);
 void s3req_freshen(struct s3req *r); /* wire/nodetime.h; after the lookup */
-void s3req_take_id(struct s3req *r, struct reqid id);
 /* Deadlines from now, of reads and of writes. */
 uint64_t s3req_read_by(const struct s3req *r);
 uint64_t s3req_write_by(const struct s3req *r);
 bool s3req_replied(const struct s3req *r);
+/* Does the operation need one of those (enum s3need)? */
+bool s3req_needs(const struct s3req *r, unsigned needs);
+
+/*
+ * May this request also do `action` to bucket/key?  S3E_NONE, or why not.
+ * version NULL: the newest.  found: the bucket, if it was looked up.
+ */
+KOOP_MUST enum s3error s3req_judge(const struct s3req *r, const char *action,
+    struct bytes bucket, struct bytes key, const char *version,
+    const struct bucket_info *found);
 
 void s3req_fail(struct s3req *r, enum s3error e);
 /* With another message; NULL for the usual one. */

@@ -9,21 +9,18 @@
 
 #include "base/error.h"
 #include "client/blobwrite.h"
-#include "client/buckets.h"
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "commit/record.h"
+#include "s3/s3shared.h"
+#include "s3/s3commit.h"
 #include "s3/s3req.h"
-#include "wire/nodetime.h"
 
 struct s3sink {
+	struct s3req *r;
 	struct gateway *gw;
 	struct s3sink_options options;
-	char bucket[S3NAME_BUCKET_MAX];
-	char key[S3NAME_KEY_MAX];
-	struct placement place;
 	struct geometry geometry;
-	uint64_t incarnation;
 	struct blobwrite *w;
 	struct blobwrite_result result;
 	char etag[33];
@@ -46,42 +43,37 @@ take_place(struct s3sink *s)
 	if (stays_inline(s->gw, &s->options))
 		return true;
 	writes = atomic_load(&s->gw->writes);
-	while (writes < S3REQ_WRITES_MAX && !s->counted)
+	while (writes < S3SHARED_WRITES_MAX && !s->counted)
 		s->counted = atomic_compare_exchange_weak(&s->gw->writes,
 		    &writes, writes + 1);
 	return s->counted;
 }
 
 static struct s3sink *
-store_new(struct gateway *gw, const struct s3sink_options *options)
+sink_new(struct s3req *r, const struct s3sink_options *options)
 {
+	const struct erasure_set *set = r->place.set;
 	struct s3sink *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
-	assert(options->bucket.n <= sizeof(s->bucket));
-	assert(options->key.n <= sizeof(s->key));
-	s->gw = gw;
+	assert(set != NULL && set->n > set->data_shards);
+	s->r = r;
+	s->gw = r->gw;
 	s->options = *options;
-	memcpy(s->bucket, options->bucket.p, options->bucket.n);
-	memcpy(s->key, options->key.p, options->key.n);
-	s->options.bucket = bytes_of(s->bucket, options->bucket.n);
-	s->options.key = bytes_of(s->key, options->key.n);
-	s->place = placement_of(nodeclient_topology(gw->nc), s->options.bucket,
-	    s->options.key);
 	s->geometry = (struct geometry){
-		.data_shards = s->place.set->data_shards,
-		.parity_shards = s->place.set->n - s->place.set->data_shards,
-		.cell_bytes = gw->cell_bytes,
+		.data_shards = set->data_shards,
+		.parity_shards = set->n - set->data_shards,
+		.cell_bytes = r->gw->cell_bytes,
 	};
 	return s;
 }
 
 int
-s3sink_open(struct s3sink **out, struct gateway *gw,
+s3sink_open(struct s3sink **out, struct s3req *r,
     const struct s3sink_options *options, struct error *err)
 {
-	struct s3sink *s = store_new(gw, options);
+	struct s3sink *s = sink_new(r, options);
 	struct blobwrite_options bo;
 	int rc;
 
@@ -90,28 +82,22 @@ s3sink_open(struct s3sink **out, struct gateway *gw,
 	if (!take_place(s)) {
 		rc = error_set(err, ERRC_NOMEM,
 		    "store: %d writes are under way, and no more are taken",
-		    S3REQ_WRITES_MAX);
+		    S3SHARED_WRITES_MAX);
 		goto out;
 	}
-	rc = bucket_ensure(gw->nc, &s->place, s->options.bucket,
-	    &s->incarnation, nodeclient_now(gw->nc) + NODECLIENT_READ_MS, err);
-	if (rc < 0)
-		goto out;
-	nodetime_freshen(&s->options.id, nodeclient_clock(gw->nc),
-	    nodeclient_random(gw->nc));
 	bo = (struct blobwrite_options){
-		.place = &s->place,
-		.bucket = s->options.bucket,
-		.key = s->options.key,
-		.id = s->options.id,
+		.place = &r->place,
+		.bucket = s3req_bucket(r),
+		.key = s3req_key(r),
+		.id = r->id,
 		.geometry = s->geometry,
 		.size = options->known ? options->size : BLOBWRITE_UNKNOWN,
 		/* The parts of a manifest are blobs, never inline. */
-		.inline_limit = options->part ? 0 : gw->inline_limit,
+		.inline_limit = options->part ? 0 : s->gw->inline_limit,
 		.md5 = true,
 		.client_fd = options->client_fd,
 	};
-	rc = blobwrite_open(&s->w, gw->nc, &bo, err);
+	rc = blobwrite_open(&s->w, s->gw->nc, &bo, err);
 	if (rc == 0) {
 		*out = s;
 		s = NULL;
@@ -119,12 +105,6 @@ s3sink_open(struct s3sink **out, struct gateway *gw,
 out:
 	s3sink_close(s);
 	return rc;
-}
-
-struct reqid
-s3sink_id(const struct s3sink *s)
-{
-	return s->options.id;
 }
 
 void
@@ -184,7 +164,7 @@ fill_blob(struct record_blob *blob, const struct s3sink *s)
 		.data_shards = s->geometry.data_shards,
 		.parity_shards = s->geometry.parity_shards,
 		.cell_bytes = s->geometry.cell_bytes,
-		.set = s->place.set->number,
+		.set = s->r->place.set->number,
 		.is_inline = s->result.is_inline,
 	};
 	if (blob->is_inline)
@@ -194,16 +174,13 @@ fill_blob(struct record_blob *blob, const struct s3sink *s)
 	memcpy(blob->shard_crc64, t->shard_crc64, sizeof(blob->shard_crc64));
 }
 
-int
-s3sink_commit(struct s3sink *s, enum outcome *out, struct error *err)
+enum s3error
+s3sink_commit(struct s3sink *s, uint64_t *seq)
 {
 	const struct s3sink_options *o = &s->options;
 	struct record record = {
 		.type = o->part ? RECORD_PART : RECORD_PUT,
-		.request_id = o->id,
-		.bucket = o->bucket,
-		.key = o->key,
-		.incarnation = s->incarnation,
+		.request_id = s->r->id,
 		.etag = bytes_str(s->etag),
 		.headers = bytes_str(o->headers ? o->headers : "{}"),
 		.meta = bytes_str(o->meta ? o->meta : "{}"),
@@ -214,24 +191,22 @@ s3sink_commit(struct s3sink *s, enum outcome *out, struct error *err)
 		.part_number = o->number,
 	};
 	char *text = NULL;
-	uint64_t seq;
-	int rc;
+	enum s3error e;
 
 	assert(s->finished && !s->committed);
 	fill_blob(&record.blob, s);
 	if (s->result.is_inline) {
+		assert(s->result.bytes.n == record.blob.size);
 		text = malloc(BASE64_BYTES(s->result.bytes.n));
 		if (!text)
-			return error_set(err, ERRC_NOMEM,
-			    "store: out of memory");
+			return S3E_SLOW_DOWN;
 		base64_encode(text, s->result.bytes.p, s->result.bytes.n);
 		record.blob.inline_base64 = bytes_str(text);
 	}
 	/* From here on the log says what becomes of the blob: also after a
 	 * failure the record may be there, so nothing is aborted. */
 	s->committed = true;
-	rc = bucket_commit(s->gw->nc, &s->place, &record, out, &seq,
-	    nodeclient_now(s->gw->nc) + NODECLIENT_WRITE_MS, err);
+	e = s3commit(s->r, &record, seq);
 	free(text);
-	return rc;
+	return e;
 }

@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "base/compiler.h"
 #include "base/random.h"
-#include "commit/outcome.h"
+#include "s3/s3error.h"
 
 /*
  * Storing one object or one part: content streams in, is hashed, encoded and
@@ -23,13 +23,12 @@
 
 struct blob_totals;
 struct error;
-struct gateway;
+struct s3req;
 struct s3sink;
 
+/* Of the request's object; the blob has the request's id. */
 struct s3sink_options {
-	struct bytes bucket, key; /* copied */
-	struct reqid id;          /* the blob's; see s3sink_id() */
-	bool known;               /* the size is, in: */
+	bool known; /* the size is, in: */
 	uint64_t size;
 	bool part; /* of upload, with this number */
 	struct reqid upload;
@@ -41,14 +40,10 @@ struct s3sink_options {
 	bool if_none_match;
 };
 
-/* Before a body is read.  ERRC_NOTFOUND: no such bucket.  ERRC_MISMATCH: it
- * is being deleted. */
-KOOP_MUST int s3sink_open(struct s3sink **out, struct gateway *gw,
+/* Before a body is read; the funnel has seen to the bucket.  r stays. */
+KOOP_MUST int s3sink_open(struct s3sink **out, struct s3req *r,
     const struct s3sink_options *options, struct error *err);
 void s3sink_close(struct s3sink *s); /* NULL is fine */
-/* The blob's: another than in the options, if that was too old for its
- * partition. */
-struct reqid s3sink_id(const struct s3sink *s);
 
 KOOP_MUST int s3sink_write(struct s3sink *s, const void *p, size_t n,
     struct error *err);
@@ -58,8 +53,7 @@ KOOP_MUST int s3sink_finish(struct s3sink *s, struct error *err);
 const struct blob_totals *s3sink_totals(const struct s3sink *s);
 const char *s3sink_etag(const struct s3sink *s); /* without quotes */
 
-/* ERRC_UNAVAILABLE: unknown, may yet take effect. */
-KOOP_MUST int s3sink_commit(struct s3sink *s, enum outcome *out,
-    struct error *err);
+/* As s3commit(). */
+KOOP_MUST enum s3error s3sink_commit(struct s3sink *s, uint64_t *seq);
 
 #endif

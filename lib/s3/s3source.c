@@ -12,6 +12,7 @@
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "commit/record.h"
+#include "s3/s3shared.h"
 #include "s3/s3req.h"
 
 /* What it takes to read a part; there may be 10,000 of them. */
@@ -30,7 +31,7 @@ struct s3source {
 	size_t bucket_n, key_n;
 	struct object_info info;
 	struct buf inline_bytes;
-	uint32_t partition;
+	struct placement place;
 	struct piece *pieces;
 	size_t piece_count, piece_room;
 	int client_fd;
@@ -41,11 +42,11 @@ struct s3source {
 };
 
 int
-s3source_open(struct s3source **out, struct gateway *gw, struct bytes bucket,
-    struct bytes key, bool bytes, struct error *err)
+s3source_open(struct s3source **out, struct gateway *gw,
+    const struct placement *place, struct bytes bucket, struct bytes key,
+    bool bytes, struct error *err)
 {
 	struct s3source *s = calloc(1, sizeof(*s));
-	struct placement place;
 	int rc;
 
 	if (!s)
@@ -58,9 +59,8 @@ s3source_open(struct s3source **out, struct gateway *gw, struct bytes bucket,
 	memcpy(s->key, key.p, key.n);
 	s->key_n = key.n;
 	s->inline_bytes = buf_make(RECORD_BYTES_MAX);
-	place = placement_of(nodeclient_topology(gw->nc), bucket, key);
-	s->partition = place.partition;
-	rc = metaread_object(gw->nc, bucket, key, &s->info,
+	s->place = *place;
+	rc = metaread_object(gw->nc, &s->place, bucket, key, &s->info,
 	    bytes ? &s->inline_bytes : NULL,
 	    nodeclient_now(gw->nc) + NODECLIENT_READ_MS, err);
 	if (rc < 0 && rc != -ERRC_NOTFOUND) {
@@ -153,8 +153,9 @@ find_pieces(struct s3source *s, struct error *err)
 			    "read: out of memory");
 		return 0;
 	}
-	rc = metaread_manifest(s->gw->nc, bytes_of(s->bucket, s->bucket_n),
-	    bytes_of(s->key, s->key_n), info->id, part_found, s,
+	rc = metaread_manifest(s->gw->nc, &s->place,
+	    bytes_of(s->bucket, s->bucket_n), bytes_of(s->key, s->key_n),
+	    info->id, part_found, s,
 	    nodeclient_now(s->gw->nc) + NODECLIENT_READ_MS, err);
 	if (rc == -ERRC_NOTFOUND)
 		return error_set(err, ERRC_UNAVAILABLE,
@@ -174,7 +175,7 @@ open_piece(struct s3source *s, struct error *err)
 {
 	const struct piece *p = &s->pieces[s->piece];
 	struct blob_ref ref = {
-		.partition = s->partition,
+		.partition = s->place.partition,
 		.set = p->set,
 		.bucket = bytes_of(s->bucket, s->bucket_n),
 		.key = bytes_of(s->key, s->key_n),

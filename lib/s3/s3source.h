@@ -19,6 +19,7 @@
 
 struct error;
 struct gateway;
+struct placement;
 struct s3source;
 
 /*
@@ -27,7 +28,8 @@ struct s3source;
  * *out is set all the same.
  */
 KOOP_MUST int s3source_open(struct s3source **out, struct gateway *gw,
-    struct bytes bucket, struct bytes key, bool bytes, struct error *err);
+    const struct placement *place, struct bytes bucket, struct bytes key,
+    bool bytes, struct error *err);
 void s3source_close(struct s3source *s); /* NULL is fine */
 
 const struct object_info *s3source_info(const struct s3source *s);

@@ -7,6 +7,7 @@
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "http/httpd.h"
+#include "s3/s3shared.h"
 #include "s3/s3ops.h"
 
 /* Machines of a set that are not known to be down. */

@@ -171,6 +171,36 @@ serve_applied(struct fake_node *node, struct httpd_request *req)
 	buf_fini(&body);
 }
 
+/* The one bucket, open since seq 1; others are not there. */
+static void
+serve_bucket(struct fake_node *node, struct httpd_request *req)
+{
+	struct nodeline_bucket line = {
+		.kind = NODELINE_ITEM,
+		.state = NODEPROTO_OPEN,
+		.incarnation = 1,
+		.created_ms = 1,
+		.name = "bucket",
+		.owner = "koop",
+	};
+	struct nodeproto_position at = {
+		.applied = node->applied,
+		.epoch = 1,
+		.voting = node->voting,
+		.disk = FAKE_CLUSTER,
+	};
+	struct buf body = buf_make(NODELINE_MAX);
+
+	node->buckets++;
+	nodeproto_position_print(&at, put_header, req);
+	nodeline_bucket_print(&body, &line);
+	if (strcmp(httpd_path(req), "/bucket/0/bucket") == 0)
+		httpd_reply(req, 200, body.p, body.n);
+	else
+		httpd_reply(req, 404, "", 0);
+	buf_fini(&body);
+}
+
 static bool
 path_is(struct httpd_request *req, const char *prefix)
 {
@@ -181,8 +211,11 @@ static void
 on_get(struct fake_node *node, struct httpd_request *req)
 {
 	node->gets++;
+	node->stores += path_is(req, "/store/");
 	if (path_is(req, "/applied/"))
 		serve_applied(node, req);
+	else if (path_is(req, "/bucket/0/"))
+		serve_bucket(node, req);
 	else if (!path_is(req, "/store/0/"))
 		httpd_reply(req, 404, "", 0);
 	else if (strstr(httpd_query(req), "requestId=") == NULL &&
@@ -322,8 +355,6 @@ void
 fakenodes_start_clock(struct fakenodes *f, const struct clock *clock)
 {
 	static atomic_int number;
-	char topology[64];
-	char log[64];
 	uint32_t partition = 0;
 	struct commitlog_genesis genesis = {
 		.cluster = FAKE_CLUSTER,
@@ -331,8 +362,8 @@ fakenodes_start_clock(struct fakenodes *f, const struct clock *clock)
 		.count = 1,
 	};
 	struct nodeclient_options options = {
-		.topology_url = topology,
-		.commit_log_url = log,
+		.topology_url = f->url,
+		.commit_log_url = f->url,
 		.clock = clock,
 	};
 	struct buf json = buf_make(1 << 16);
@@ -344,12 +375,11 @@ fakenodes_start_clock(struct fakenodes *f, const struct clock *clock)
 	f->inline_bytes = buf_make(1 << 20);
 	f->newer_bytes = buf_make(1 << 20);
 	f->epoch = 1;
-	snprintf(topology, sizeof(topology), "mem:fake-%d", n);
-	snprintf(log, sizeof(log), "mem:fake-%d", n);
+	snprintf(f->url, sizeof(f->url), "mem:fake-%d", n);
 	start_nodes(f, &json);
-	assert(topology_mem_set(topology, buf_bytes(&json), &err) == 0);
-	assert(commitlog_create(log, &genesis, NULL, &err) == 0);
-	assert(commitlog_open(&f->log, log, NULL, &err) == 0);
+	assert(topology_mem_set(f->url, buf_bytes(&json), &err) == 0);
+	assert(commitlog_create(f->url, &genesis, NULL, &err) == 0);
+	assert(commitlog_open(&f->log, f->url, NULL, &err) == 0);
 	if (nodeclient_open(&f->nc, &options, &err) < 0) {
 		printf("# %s\n", err.text);
 		abort();

@@ -52,8 +52,9 @@ struct fake_node {
 	atomic_bool ahead;     /* sees the key's next version instead */
 	atomic_bool rowless;   /* 500 to who asks for the key */
 	atomic_bool collected; /* keeps no bytes of the one before any more */
-	atomic_uint gets, puts, repairs, leases;
+	atomic_uint gets, puts, repairs, leases, buckets;
 	atomic_uint inline_gets; /* by request id */
+	atomic_uint stores;      /* GETs of the object */
 	atomic_bool hang_up; /* cut the next PUT before a byte of the answer */
 	char notice[256];    /* target of the last one; guarded by all->lock */
 	struct buf shard;    /* what was PUT; guarded by all->lock */
@@ -61,6 +62,7 @@ struct fake_node {
 
 struct fakenodes {
 	struct fake_node node[FAKE_NODES];
+	char url[64]; /* of topology and commit log */
 	struct nodeclient *nc;
 	struct commitlog *log;    /* the nodes' own */
 	struct object_info info;  /* of the row, when found */

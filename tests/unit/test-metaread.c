@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "client/nodeclient.h"
+#include "cluster/placement.h"
 #include "codec/crc.h"
 
 #include "fakenodes.h"
@@ -51,10 +52,14 @@ node(uint32_t i, uint64_t applied, uint64_t row, bool found)
 static int
 read_object(struct object_info *info, struct buf *bytes, uint64_t ms)
 {
+	struct bytes bucket = bytes_str("bucket");
+	struct bytes key = bytes_str("key");
+	struct placement place = placement_of(nodeclient_topology(f.nc), bucket,
+	    key);
 	struct error err;
 
-	return metaread_object(f.nc, bytes_str("bucket"), bytes_str("key"),
-	    info, bytes, nodeclient_now(f.nc) + ms, &err);
+	return metaread_object(f.nc, &place, bucket, key, info, bytes,
+	    nodeclient_now(f.nc) + ms, &err);
 }
 
 static void
