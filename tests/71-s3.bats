@@ -1034,3 +1034,19 @@ put() {
 	kill -TERM $pid
 	wait $pid
 }
+
+@test "s3: a damaged session cache is set aside, and the gateway serves" {
+	head -c 20000 /dev/urandom >session.db
+	mkfifo ready
+	koop-gw --listen 127.0.0.1:0 --session-cache "sqlite:$PWD/session.db" \
+		--durability os --ready-fd 7 3>&- 4>&- 7>ready 2>log &
+	pid=$!
+	gw="http://$(ready_wait ready)"
+	grep -q 'warn.*session.db.*set aside as .*session.db.damaged' log
+	[ "$(stat -c %s session.db.damaged)" = 20000 ]
+	curl -sS -f -X PUT "$gw/damaged-cache"
+	curl -sS -f -o body -X POST "$gw/damaged-cache/key?uploads"
+	curl -sS -f -T log "$gw/damaged-cache/key?partNumber=1&uploadId=$(element UploadId)"
+	kill -TERM $pid
+	wait $pid
+}

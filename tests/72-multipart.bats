@@ -289,6 +289,92 @@ etag_of() {
 	is 404 NoSuchKey
 }
 
+# refused_early KEY: a part of the upload ID for KEY is refused before a byte
+# of its body is sent.
+refused_early() {
+	CODE=$(curl -sS -o body --expect100-timeout 60 -H 'Expect: 100-continue' \
+		-w '%{http_code} %{size_upload}' -T "$BATS_FILE_TMPDIR"/six \
+		"$GW/multi/$1?partNumber=2&uploadId=$ID")
+	[ "$CODE" = '404 0' ] || {
+		echo "status and bytes sent: $CODE" >&2
+		return 1
+	}
+	[ "$(element Code)" = NoSuchUpload ]
+}
+
+@test "multipart: a part of another key, or of an aborted upload, is refused before its body" {
+	cp "$BATS_FILE_TMPDIR"/tail .
+	start its-key
+	part its-key 1 tail
+	refused_early another-key
+	s3 DELETE "/multi/its-key?uploadId=$ID"
+	is 204
+	refused_early its-key
+}
+
+@test "multipart: a Complete that tells another size is refused" {
+	cp "$BATS_FILE_TMPDIR"/tail .
+	start sized
+	part sized 1 tail
+	document 1 "$(md5 tail)"
+	for size in 99 101 x -1; do
+		complete sized -H "x-amz-mp-object-size: $size"
+		is 400 InvalidRequest
+	done
+	complete sized -H 'x-amz-mp-object-size: 100'
+	is 200
+}
+
+@test "multipart: Complete again after the object was replaced has the first answer" {
+	cp "$BATS_FILE_TMPDIR"/{five,tail} .
+	start replaced
+	part replaced 1 five
+	part replaced 2 tail
+	document 1 "$(md5 five)" 2 "$(md5 tail)"
+	complete replaced
+	is 200
+	etag=$(element ETag)
+	s3 PUT /multi/replaced -d new
+	is 200
+	complete replaced
+	is 200
+	[ "$(element ETag)" = "$etag" ]
+	# And brings nothing back.
+	s3 GET /multi/replaced
+	[ "$(cat body)" = new ]
+}
+
+@test "multipart: reading an object that is replaced meanwhile is never an error" {
+	cp "$BATS_FILE_TMPDIR"/{five,six,tail} .
+	cat five tail | md5sum | cut -d ' ' -f 1 >sums
+	cat six tail | md5sum | cut -d ' ' -f 1 >>sums
+	replace() {
+		start raced
+		part raced 1 "$1"
+		part raced 2 tail
+		document 1 "$(md5 "$1")" 2 "$(md5 tail)"
+		complete raced
+		is 200
+	}
+	replace five
+	mkdir reader
+	(
+		cd reader || exit 1
+		until [ -e ../enough ]; do
+			curl -sS -o got -w '%{http_code} ' "$GW/multi/raced"
+			md5sum <got | cut -d ' ' -f 1
+		done >../reads
+	) &
+	for i in 1 2 3 4 5 6; do
+		replace six
+		replace five
+	done
+	until [ "$(wc -l <reads)" -ge 10 ]; do replace six; done
+	touch enough
+	wait
+	run ! grep -v -F -f <(sed 's/^/200 /' sums) reads
+}
+
 @test "multipart: an upload that never was" {
 	for id in 00000000000070008000000000000000 nonsense ''; do
 		s3 PUT "/multi/never?partNumber=1&uploadId=$id" -d x

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/metaread.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include "http/httpreq.h"
 
 /* 10,000 lines with a CRC for each of 32 shards. */
+/* Of one version whose parts are not all there. */
+#define WHOLE_TRIES 3
 #define BODY_MAX (16u << 20)
 
 struct parts_read {
@@ -221,4 +224,82 @@ metaread_manifest(struct nodeclient *nc, const struct placement *place,
 	buf_fini(&read.body);
 	buf_fini(&target);
 	return rc;
+}
+
+/* The parts as they are given on, and how many bytes they are. */
+struct whole_read {
+	metaread_part_fn *fn;
+	void *arg;
+	uint64_t bytes;
+};
+
+static int
+count_part(void *arg, const struct part_entry *part)
+{
+	struct whole_read *read = arg;
+
+	assert(part != NULL);
+	if (part->size > UINT64_MAX - read->bytes)
+		return -ERRC_PROTOCOL;
+	read->bytes += part->size;
+	return read->fn(read->arg, part);
+}
+
+/* 1: all parts are there.  0: they are not, or not any more. */
+static int
+read_all_parts(struct nodeclient *nc, const struct placement *place,
+    struct bytes bucket, struct bytes key, const struct object_info *info,
+    struct whole_read *read, uint64_t deadline, struct error *err)
+{
+	int rc = read->fn(read->arg, NULL);
+
+	assert(info->kind == NODEPROTO_MULTIPART);
+	read->bytes = 0;
+	if (rc == 0)
+		rc = metaread_manifest(nc, place, bucket, key, info->id,
+		    count_part, read, deadline, err);
+	if (rc == -ERRC_NOTFOUND)
+		return 0;
+	return rc < 0 ? rc : read->bytes == info->size;
+}
+
+int
+metaread_whole(struct nodeclient *nc, const struct placement *place,
+    struct bytes bucket, struct bytes key, struct object_info *out,
+    struct buf *inline_bytes, metaread_part_fn *fn, void *arg,
+    uint64_t deadline, struct error *err)
+{
+	struct whole_read read = { .fn = fn, .arg = arg };
+	struct reqid before = { { 0 } };
+	unsigned same = 0;
+
+	for (;;) {
+		struct object_info info = { 0 };
+		int rc = metaread_object(nc, place, bucket, key, &info,
+		    inline_bytes, deadline, err);
+
+		if (rc < 0 || info.kind != NODEPROTO_MULTIPART) {
+			*out = info;
+			return rc;
+		}
+		rc = read_all_parts(nc, place, bucket, key, &info, &read,
+		    deadline, err);
+		if (rc > 0) {
+			*out = info;
+			return 0;
+		}
+		/* Reads are linearizable (protocol.md 7): when the same
+		 * version is still the latest, nobody took its parts away. */
+		same = reqid_equal(before, info.id) ? same + 1 : 0;
+		before = info.id;
+		nodeproto_info_fini(&info);
+		if (rc < 0)
+			return rc;
+		if (same == WHOLE_TRIES)
+			return error_set(err, ERRC_PROTOCOL,
+			    "read: the sizes of the parts do not add up");
+		if (nodeclient_now(nc) >= deadline)
+			return error_set(err, ERRC_UNAVAILABLE,
+			    "read: the object is replaced again and again");
+	}
 }

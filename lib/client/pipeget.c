@@ -174,6 +174,10 @@ keep_part(void *arg, const struct part_entry *part)
 {
 	struct parts *parts = arg;
 
+	if (part == NULL) {
+		parts->count = 0;
+		return 0;
+	}
 	if (parts->count == FRAME_PARTS_MAX)
 		return -ERRC_PROTOCOL;
 	if (parts->count == parts->room) {
@@ -192,16 +196,13 @@ keep_part(void *arg, const struct part_entry *part)
 
 static int
 write_parts(struct stream *s, const struct placement *place,
-    struct bytes bucket, struct bytes key, struct reqid upload,
+    struct bytes bucket, struct bytes key, const struct parts *parts,
     struct error *err)
 {
-	struct parts parts = { 0 };
-	int rc;
+	int rc = 0;
 
-	rc = metaread_manifest(s->nc, place, bucket, key, upload, keep_part,
-	    &parts, nodeclient_now(s->nc) + NODECLIENT_READ_MS, err);
-	for (uint32_t i = 0; i < parts.count && rc == 0; i++) {
-		const struct part_entry *part = &parts.part[i];
+	for (uint32_t i = 0; i < parts->count && rc == 0; i++) {
+		const struct part_entry *part = &parts->part[i];
 		struct blob_ref ref = {
 			.partition = place->partition,
 			.set = part->set,
@@ -213,11 +214,10 @@ write_parts(struct stream *s, const struct placement *place,
 		};
 
 		s->begin.part = i + 1;
-		s->begin.parts = parts.count;
+		s->begin.parts = parts->count;
 		s->crc64nvme = part->crc64nvme;
 		rc = write_blob(s, &ref, err);
 	}
-	free(parts.part);
 	return rc;
 }
 
@@ -241,7 +241,7 @@ write_inline(struct stream *s, const struct placement *place,
 static int
 write_version(struct stream *s, const struct placement *place,
     struct bytes bucket, struct bytes key, const struct object_info *info,
-    const struct buf *bytes, struct error *err)
+    const struct buf *bytes, const struct parts *parts, struct error *err)
 {
 	struct blob_ref ref = {
 		.partition = place->partition,
@@ -262,7 +262,7 @@ write_version(struct stream *s, const struct placement *place,
 	case NODEPROTO_INLINE:
 		return write_inline(s, place, info, bytes, err);
 	case NODEPROTO_MULTIPART:
-		return write_parts(s, place, bucket, key, info->id, err);
+		return write_parts(s, place, bucket, key, parts, err);
 	}
 	return error_set(err, ERRC_PROTOCOL, "object: of an unknown kind");
 }
@@ -274,12 +274,13 @@ pipeget_run(struct nodeclient *nc, int out, struct bytes bucket,
 	struct stream s = { .nc = nc, .out = out, .progress = progress };
 	struct buf bytes = buf_make(INLINE_MAX);
 	struct object_info info = { 0 };
+	struct parts parts = { 0 };
 	struct placement place = placement_of(nodeclient_topology(nc), bucket,
 	    key);
 	int rc;
 
-	rc = metaread_object(nc, &place, bucket, key, &info, &bytes,
-	    nodeclient_now(nc) + NODECLIENT_READ_MS, err);
+	rc = metaread_whole(nc, &place, bucket, key, &info, &bytes, keep_part,
+	    &parts, nodeclient_now(nc) + NODECLIENT_READ_MS, err);
 	if (rc == -ERRC_NOTFOUND)
 		rc = error_set(err, ERRC_NOTFOUND,
 		    info.bucket == NODEPROTO_NONE ?
@@ -290,8 +291,10 @@ pipeget_run(struct nodeclient *nc, int out, struct bytes bucket,
 	if (rc == 0) {
 		io_pipe_size(out, PIPE_BYTES);
 		progress->total = info.size;
-		rc = write_version(&s, &place, bucket, key, &info, &bytes, err);
+		rc = write_version(&s, &place, bucket, key, &info, &bytes,
+		    &parts, err);
 	}
+	free(parts.part);
 	nodeproto_info_fini(&info);
 	buf_fini(&bytes);
 	return rc;

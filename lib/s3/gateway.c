@@ -201,6 +201,20 @@ metrics_init(struct gateway *gw)
 	}
 }
 
+/* It is only a cache: whatever is wrong with it but its URL, the gateway serves
+ * without it, and the nodes are asked about uploads instead. */
+static int
+open_session(struct gateway *gw, const char *url, struct error *err)
+{
+	int rc = session_open(&gw->session, url, NULL, err);
+
+	if (rc == 0 || rc == -ERRC_CONFIG)
+		return rc;
+	log_warn("s3", "%s: serving without a session cache", err->text);
+	gw->session = NULL;
+	return 0;
+}
+
 int
 gateway_open(struct gateway **out, const struct gateway_options *options,
     struct error *err)
@@ -230,8 +244,7 @@ gateway_open(struct gateway **out, const struct gateway_options *options,
 	}
 	rc = nodeclient_open(&gw->nc, &nco, err);
 	if (rc == 0 && options->session_url)
-		rc = session_open(&gw->session, options->session_url, NULL,
-		    err);
+		rc = open_session(gw, options->session_url, err);
 	if (rc == 0) {
 		*out = gw;
 		gw = NULL;

@@ -26,12 +26,14 @@
 static void
 remember(struct s3req *r)
 {
+	struct buf value = s3put_session_value(r);
 	struct error err;
 
-	if (r->gw->session &&
-	    session_put(r->gw->session, r->id_text, s3req_bucket(r),
+	if (r->gw->session && !buf_failed(&value) &&
+	    session_put(r->gw->session, r->id_text, buf_bytes(&value),
 		SESSION_TTL_MS, &err) < 0)
 		log_warn("s3", "session cache: %s", err.text);
+	buf_fini(&value);
 }
 
 static void

@@ -8,6 +8,7 @@
 
 #include "s3/s3put.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -205,10 +206,36 @@ object_begin(struct s3req *r)
 		put_failed(r, rc, &err);
 }
 
-/*
- * May the upload exist?  The session cache says yes cheaply; when it says
- * nothing (it may have lost everything) the nodes are asked.
- */
+struct buf
+s3put_session_value(const struct s3req *r)
+{
+	struct buf value = buf_make(SESSION_VALUE_MAX);
+
+	assert(r->name.key_n > 0);
+	buf_add(&value, r->name.bucket, r->name.bucket_n);
+	buf_add(&value, "/", 1);
+	buf_add(&value, r->name.key, r->name.key_n);
+	return value;
+}
+
+/* Does the session cache say that the upload is one of this very object? */
+static bool
+session_knows(struct s3req *r, struct reqid upload)
+{
+	struct buf wanted = s3put_session_value(r);
+	struct buf value = buf_make(SESSION_VALUE_MAX);
+	char id[REQID_HEX + 1];
+	bool known;
+
+	reqid_format(id, upload);
+	known = r->gw->session &&
+	    session_get(r->gw->session, id, &value, NULL) == 0 &&
+	    bytes_equal(buf_bytes(&value), buf_bytes(&wanted));
+	buf_fini(&value);
+	buf_fini(&wanted);
+	return known;
+}
+
 static int
 no_part(void *arg, const struct part_entry *part)
 {
@@ -217,20 +244,18 @@ no_part(void *arg, const struct part_entry *part)
 	return 0;
 }
 
+/*
+ * May the upload exist?  The session cache says yes cheaply; when it says
+ * anything else (it may have lost everything) the nodes are asked.
+ */
 static bool
 upload_exists(struct s3req *r, struct reqid upload)
 {
-	struct buf value = buf_make(SESSION_VALUE_MAX);
 	struct parts_end end = { 0 };
-	char id[REQID_HEX + 1];
 	struct error err;
-	int rc = -ERRC_NOTFOUND;
+	int rc;
 
-	reqid_format(id, upload);
-	if (r->gw->session)
-		rc = session_get(r->gw->session, id, &value, &err);
-	buf_fini(&value);
-	if (rc == 0)
+	if (session_knows(r, upload))
 		return true;
 	rc = metaread_parts(r->gw->nc, &r->place, s3req_bucket(r), s3req_key(r),
 	    upload, 0, 1, no_part, NULL, &end, s3req_read_by(r), &err);

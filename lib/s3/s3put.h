@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/random.h"
 #include "s3/s3error.h"
@@ -42,6 +43,10 @@ KOOP_MUST enum s3error s3put_if_match(char out[static S3PUT_ETAG_BYTES],
 /* For an object of the request's name, size and id. */
 struct s3sink_options s3put_options(const struct s3req *r,
     const struct s3put_attributes *a);
+
+/* What the session cache keeps of an upload: whose it is, so that a part of
+ * another key is refused before its body travels. */
+struct buf s3put_session_value(const struct s3req *r);
 
 /* ?uploadId= and ?partNumber=; number may be NULL. */
 KOOP_MUST enum s3error s3put_part_params(const struct s3req *r,

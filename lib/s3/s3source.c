@@ -41,12 +41,57 @@ struct s3source {
 	struct blobread *blob;
 };
 
+static int
+piece_add(struct s3source *s, const struct piece *piece)
+{
+	if (s->piece_count == s->piece_room) {
+		size_t room = s->piece_room ? 4 * s->piece_room : 16;
+		struct piece *more = realloc(s->pieces, room * sizeof(*more));
+
+		if (!more)
+			return -ERRC_NOMEM;
+		s->pieces = more;
+		s->piece_room = room;
+	}
+	s->pieces[s->piece_count++] = *piece;
+	return 0;
+}
+
+static int
+part_found(void *arg, const struct part_entry *part)
+{
+	struct s3source *s = arg;
+	struct piece piece;
+
+	/* Another version is read: those were of the one before. */
+	if (part == NULL) {
+		s->piece_count = 0;
+		return 0;
+	}
+	piece = (struct piece){ .id = part->id,
+		.geometry = part->geometry,
+		.set = part->set,
+		.size = part->size };
+
+	if (s->piece_count == RECORD_PARTS_MAX)
+		return -ERRC_PROTOCOL;
+	if (s->piece_count > 0) {
+		const struct piece *last = &s->pieces[s->piece_count - 1];
+
+		piece.start = last->start + last->size;
+	}
+	if (part->size > S3REQ_OBJECT_MAX - piece.start)
+		return -ERRC_PROTOCOL;
+	return piece_add(s, &piece);
+}
+
 int
 s3source_open(struct s3source **out, struct gateway *gw,
     const struct placement *place, struct bytes bucket, struct bytes key,
     bool bytes, struct error *err)
 {
 	struct s3source *s = calloc(1, sizeof(*s));
+	uint64_t deadline;
 	int rc;
 
 	if (!s)
@@ -60,9 +105,15 @@ s3source_open(struct s3source **out, struct gateway *gw,
 	s->key_n = key.n;
 	s->inline_bytes = buf_make(RECORD_BYTES_MAX);
 	s->place = *place;
-	rc = metaread_object(gw->nc, &s->place, bucket, key, &s->info,
-	    bytes ? &s->inline_bytes : NULL,
-	    nodeclient_now(gw->nc) + NODECLIENT_READ_MS, err);
+	deadline = nodeclient_now(gw->nc) + NODECLIENT_READ_MS;
+	/* What conditions and range are judged by must be of the version whose
+	 * bytes follow. */
+	if (bytes)
+		rc = metaread_whole(gw->nc, place, bucket, key, &s->info,
+		    &s->inline_bytes, part_found, s, deadline, err);
+	else
+		rc = metaread_object(gw->nc, place, bucket, key, &s->info, NULL,
+		    deadline, err);
 	if (rc < 0 && rc != -ERRC_NOTFOUND) {
 		/* Nothing was filled that would have to be released. */
 		s->info = (struct object_info){ 0 };
@@ -91,54 +142,15 @@ s3source_info(const struct s3source *s)
 	return &s->info;
 }
 
-static int
-piece_add(struct s3source *s, const struct piece *piece)
-{
-	if (s->piece_count == s->piece_room) {
-		size_t room = s->piece_room ? 4 * s->piece_room : 16;
-		struct piece *more = realloc(s->pieces, room * sizeof(*more));
-
-		if (!more)
-			return -ERRC_NOMEM;
-		s->pieces = more;
-		s->piece_room = room;
-	}
-	s->pieces[s->piece_count++] = *piece;
-	return 0;
-}
-
-static int
-part_found(void *arg, const struct part_entry *part)
-{
-	struct s3source *s = arg;
-	struct piece piece = { .id = part->id,
-		.geometry = part->geometry,
-		.set = part->set,
-		.size = part->size };
-
-	if (s->piece_count == RECORD_PARTS_MAX)
-		return -ERRC_PROTOCOL;
-	if (s->piece_count > 0) {
-		const struct piece *last = &s->pieces[s->piece_count - 1];
-
-		piece.start = last->start + last->size;
-	}
-	if (part->size > S3REQ_OBJECT_MAX - piece.start)
-		return -ERRC_PROTOCOL;
-	return piece_add(s, &piece);
-}
-
 /* Fill pieces; of an inline object there are none. */
 static int
 find_pieces(struct s3source *s, struct error *err)
 {
 	const struct object_info *info = &s->info;
-	const struct piece *last;
 	struct piece whole = { .id = info->id,
 		.geometry = info->geometry,
 		.set = info->set,
 		.size = info->size };
-	int rc;
 
 	if (info->kind == NODEPROTO_INLINE) {
 		if (s->inline_bytes.n == info->size)
@@ -147,25 +159,10 @@ find_pieces(struct s3source *s, struct error *err)
 		    "read: %zu of %llu inline bytes came", s->inline_bytes.n,
 		    (unsigned long long)info->size);
 	}
-	if (info->kind == NODEPROTO_BLOB) {
-		if (piece_add(s, &whole) < 0)
-			return error_set(err, ERRC_NOMEM,
-			    "read: out of memory");
-		return 0;
-	}
-	rc = metaread_manifest(s->gw->nc, &s->place,
-	    bytes_of(s->bucket, s->bucket_n), bytes_of(s->key, s->key_n),
-	    info->id, part_found, s,
-	    nodeclient_now(s->gw->nc) + NODECLIENT_READ_MS, err);
-	if (rc == -ERRC_NOTFOUND)
-		return error_set(err, ERRC_UNAVAILABLE,
-		    "read: the parts were replaced meanwhile");
-	if (rc < 0)
-		return rc;
-	last = s->piece_count ? &s->pieces[s->piece_count - 1] : NULL;
-	if (!last || last->start + last->size != info->size)
-		return error_set(err, ERRC_PROTOCOL,
-		    "read: the sizes of the parts do not add up");
+	if (info->kind == NODEPROTO_BLOB && piece_add(s, &whole) < 0)
+		return error_set(err, ERRC_NOMEM, "read: out of memory");
+	/* Of a multipart version they came with it. */
+	assert(s->piece_count > 0);
 	return 0;
 }
 

@@ -12,7 +12,8 @@
  * The session cache: small values that live for a while, by id.  It answers
  * only "may this upload exist?", so that a request for an upload that never
  * was is refused cheaply.  The nodes know the truth; losing the cache loses
- * nothing.
+ * nothing.  So a damaged one is set aside (PATH.damaged), warned about, and
+ * a new one begun.
  *
  *      session_sqlite.c     sqlite:/var/lib/koop/session.db
  *      session_mem.c        mem:NAME     (tests; shared in one process)

@@ -3,11 +3,14 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/log.h"
 
 /*
  * One table.  A rollback journal, not a WAL: several programs write seldom,
@@ -53,10 +56,22 @@ session_sqlite_failed(const struct session_db *s, struct error *err)
 		errc = ERRC_CONFIG;
 	else if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
 		return error_set(err, ERRC_CORRUPT,
-		    "session cache %s: %s; remove it: nothing is lost with it",
-		    s->path, sqlite3_errmsg(s->db));
+		    "session cache %s: %s; nothing is lost with it", s->path,
+		    sqlite3_errmsg(s->db));
 	return error_set(err, errc, "session cache %s: %s", s->path,
 	    sqlite3_errmsg(s->db));
+}
+
+/* Close what is open; the rest of the struct stays. */
+static void
+drop_database(struct session_db *s)
+{
+	for (int i = 0; i < STATEMENTS; i++) {
+		sqlite3_finalize(s->statement[i]);
+		s->statement[i] = NULL;
+	}
+	sqlite3_close(s->db);
+	s->db = NULL;
 }
 
 static void
@@ -64,16 +79,41 @@ session_sqlite_close(struct session *session)
 {
 	struct session_db *s = session_db(session);
 
-	for (int i = 0; i < STATEMENTS; i++)
-		sqlite3_finalize(s->statement[i]);
-	sqlite3_close(s->db);
+	drop_database(s);
 	pthread_mutex_destroy(&s->lock);
 	free(s->path);
 	free(s);
 }
 
+/* Damage deep in the file is found now, not by some request. */
 static int
-prepare(struct session_db *s, struct error *err)
+is_sound(void *arg, int columns, char **value, char **name)
+{
+	bool *sound = arg;
+
+	(void)name;
+	*sound = columns == 1 && value[0] != NULL &&
+	    strcmp(value[0], "ok") == 0;
+	return !*sound;
+}
+
+static int
+check(struct session_db *s, struct error *err)
+{
+	bool sound = false;
+	int rc = sqlite3_exec(s->db, "PRAGMA quick_check(1)", is_sound, &sound,
+	    NULL);
+
+	if (sound && rc == SQLITE_OK)
+		return 0;
+	if (rc != SQLITE_OK && rc != SQLITE_ABORT)
+		return failed(s, err);
+	return error_set(err, ERRC_CORRUPT, "session cache %s: damaged",
+	    s->path);
+}
+
+static int
+session_sqlite_prepare(struct session_db *s, struct error *err)
 {
 	if (sqlite3_open_v2(s->path, &s->db,
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
@@ -95,7 +135,39 @@ prepare(struct session_db *s, struct error *err)
 			NULL) != SQLITE_OK)
 			return session_sqlite_failed(s, err);
 	}
-	return 0;
+	return check(s, err);
+}
+
+/*
+ * It is only a cache, and the gateway must not be down for it.  The damaged
+ * file is kept for whoever wants to know why; a program that has it open goes
+ * on with it, and both only miss what the other knows.
+ */
+static int
+begin_anew(struct session_db *s, struct error *err)
+{
+	char *aside = NULL;
+	char *journal = NULL;
+	int rc = 0;
+
+	log_warn("session", "%s: set aside as %s.damaged, a new one is begun",
+	    err->text, s->path);
+	drop_database(s);
+	if (asprintf(&aside, "%s.damaged", s->path) < 0)
+		aside = NULL;
+	if (asprintf(&journal, "%s-journal", s->path) < 0)
+		journal = NULL;
+	if (aside == NULL || journal == NULL)
+		rc = error_set(err, ERRC_NOMEM, "%s: out of memory", s->path);
+	else if (rename(s->path, aside) == -1)
+		rc = error_errno(err, ERRC_IO, "session cache %s: rename",
+		    s->path);
+	else
+		/* It belongs to the file that went. */
+		(void)unlink(journal);
+	free(aside);
+	free(journal);
+	return rc < 0 ? rc : session_sqlite_prepare(s, err);
 }
 
 static int
@@ -116,7 +188,9 @@ sqlite_open(struct session **out, const char *rest, struct error *err)
 	s->path = strdup(rest);
 	rc = s->path == NULL ?
 	    error_set(err, ERRC_NOMEM, "%s: out of memory", rest) :
-	    prepare(s, err);
+	    session_sqlite_prepare(s, err);
+	if (rc == -ERRC_CORRUPT)
+		rc = begin_anew(s, err);
 	if (rc < 0) {
 		session_sqlite_close(&s->base);
 		return rc;

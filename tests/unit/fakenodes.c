@@ -171,6 +171,45 @@ serve_applied(struct fake_node *node, struct httpd_request *req)
 	buf_fini(&body);
 }
 
+/* Two parts of half the object each, but for a torn answer: the version was
+ * replaced meanwhile, and the sweep took the second. */
+static void
+serve_manifest(struct fake_node *node, struct httpd_request *req)
+{
+	struct fakenodes *f = node->all;
+	struct nodeproto_position at = {
+		.applied = node->applied,
+		.epoch = 1,
+		.voting = node->voting,
+		.disk = FAKE_CLUSTER,
+	};
+	struct nodeline_part line = {
+		.kind = NODELINE_ITEM,
+		.size = f->info.size / 2,
+		.etag = "0123456789abcdef0123456789abcdef",
+		.geometry = { 6, 3, 65536 },
+		.set = 1,
+		.shard_crc64_count = 9,
+	};
+	struct buf body = buf_make(1 << 16);
+	unsigned torn = f->torn;
+
+	while (torn > 0 &&
+	    !atomic_compare_exchange_weak(&f->torn, &torn, torn - 1))
+		;
+	f->manifests++;
+	nodeproto_position_print(&at, put_header, req);
+	for (line.part = 1; line.part <= (torn > 0 ? 1 : 2); line.part++) {
+		line.id = f->info.id;
+		line.id.b[15] = (uint8_t)line.part;
+		nodeline_manifest_print(&body, &line);
+	}
+	line.kind = NODELINE_END;
+	nodeline_manifest_print(&body, &line);
+	httpd_reply(req, 200, body.p, body.n);
+	buf_fini(&body);
+}
+
 /* The one bucket, open since seq 1; others are not there. */
 static void
 serve_bucket(struct fake_node *node, struct httpd_request *req)
@@ -221,6 +260,8 @@ on_get(struct fake_node *node, struct httpd_request *req)
 	else if (strstr(httpd_query(req), "requestId=") == NULL &&
 	    node->rowless)
 		httpd_reply(req, 500, "", 0);
+	else if (strncmp(httpd_query(req), "manifest", 8) == 0)
+		serve_manifest(node, req);
 	else if (strstr(httpd_query(req), "requestId=") == NULL)
 		serve_row(node, req);
 	else if (node->all->info.kind == NODEPROTO_INLINE)

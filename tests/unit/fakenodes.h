@@ -71,6 +71,8 @@ struct fakenodes {
 	struct buf newer_bytes;
 	_Atomic enum outcome outcome; /* of every record */
 	_Atomic uint64_t epoch;       /* that answers tell [1] */
+	atomic_uint torn;             /* next manifests that miss a part */
+	atomic_uint manifests;        /* asked for */
 	atomic_bool stopping;
 	pthread_mutex_t lock;
 };

@@ -337,6 +337,72 @@ an_epoch_that_is_not_known_voids_the_read(void)
 	fakenodes_stop(&f);
 }
 
+/* What a reader of parts keeps: of the last try only. */
+struct parts_kept {
+	uint64_t bytes;
+	unsigned count, tries;
+};
+
+static int
+keep_part(void *arg, const struct part_entry *part)
+{
+	struct parts_kept *kept = arg;
+
+	if (part == NULL) {
+		kept->tries++;
+		kept->bytes = kept->count = 0;
+		return 0;
+	}
+	kept->bytes += part->size;
+	kept->count++;
+	return 0;
+}
+
+static int
+read_whole(struct parts_kept *kept, struct error *err)
+{
+	struct bytes bucket = bytes_str("bucket");
+	struct bytes key = bytes_str("key");
+	struct placement place = placement_of(nodeclient_topology(f.nc), bucket,
+	    key);
+	struct buf bytes = buf_make(1024);
+	struct object_info info = { 0 };
+	int rc;
+
+	*kept = (struct parts_kept){ 0 };
+	rc = metaread_whole(f.nc, &place, bucket, key, &info, &bytes, keep_part,
+	    kept, nodeclient_now(f.nc) + 4000, err);
+	CHECK(rc < 0 || info.size == 1000);
+	nodeproto_info_fini(&info);
+	buf_fini(&bytes);
+	return rc;
+}
+
+static void
+version_and_parts_are_of_one_version(void)
+{
+	struct parts_kept kept;
+	struct error err = { 0 };
+
+	start(NODEPROTO_MULTIPART, "");
+	f.info.size = 1000;
+	fakenodes_append(&f, 5);
+	for (uint32_t i = 0; i < 9; i++)
+		node(i, 5, 3, true);
+	CHECK(read_whole(&kept, &err) == 0);
+	CHECK(kept.tries == 1 && kept.count == 2 && kept.bytes == 1000);
+	/* Replaced between the two reads: both are done again. */
+	f.torn = 1;
+	CHECK(read_whole(&kept, &err) == 0);
+	CHECK(kept.tries == 2 && kept.count == 2 && kept.bytes == 1000);
+	/* The same version again and again, and never whole: damage. */
+	f.torn = 1000;
+	CHECK(read_whole(&kept, &err) == -ERRC_PROTOCOL);
+	CHECK(strstr(err.text, "do not add up") != NULL);
+	CHECK(kept.tries > 2);
+	fakenodes_stop(&f);
+}
+
 int
 main(void)
 {
@@ -352,5 +418,6 @@ main(void)
 	RUN(five_voting_nodes_are_no_read_quorum);
 	RUN(stopped_nodes_cost_milliseconds);
 	RUN(an_epoch_that_is_not_known_voids_the_read);
+	RUN(version_and_parts_are_of_one_version);
 	return tap_done();
 }
