@@ -404,10 +404,11 @@ bring_up(struct nodeclient *nc, uint32_t partition, struct bytes bucket,
 	return roll_forward(nc, partition, bucket, here, home, deadline, err);
 }
 
+/* *at: the partition's seq that it was seen at. */
 static int
 ensure(struct nodeclient *nc, const struct placement *place,
     struct bytes bucket, uint64_t revision, struct bucket_seen *out,
-    uint64_t deadline, struct error *err)
+    uint64_t *at, uint64_t deadline, struct error *err)
 {
 	for (unsigned i = 0; i < TRIES_MAX; i++) {
 		struct bucket_info here = { 0 };
@@ -420,6 +421,7 @@ ensure(struct nodeclient *nc, const struct placement *place,
 		    here.revision >= revision) {
 			*out = (struct bucket_seen){ here.incarnation,
 				here.revision, here.versioning };
+			*at = here.at;
 			return 0;
 		}
 		if (rc < 0 && rc != -ERRC_NOTFOUND)
@@ -447,16 +449,22 @@ bucket_see(struct nodeclient *nc, const struct placement *place,
     uint64_t deadline, struct error *err)
 {
 	struct bucketcache *cache = nodeclient_buckets(nc);
-	uint64_t began = nodeclient_now(nc);
-	int rc;
+	uint64_t at = 0;
+	int rc = 0;
 
-	if (bucketcache_get(cache, place->partition, bucket, began, out) &&
+	/* Who follows the log and cannot says so; it does not guess. */
+	if (bucketcache_followed(cache))
+		rc = bucketcache_wait(cache, nodeclient_clock(nc), deadline,
+		    err);
+	if (rc < 0)
+		return rc;
+	if (bucketcache_get(cache, place->partition, bucket, nodeclient_now(nc),
+		out) &&
 	    out->revision >= revision)
 		return 0;
-	rc = ensure(nc, place, bucket, revision, out, deadline, err);
-	/* Valid from when the question was asked, not answered. */
+	rc = ensure(nc, place, bucket, revision, out, &at, deadline, err);
 	if (rc == 0)
-		bucketcache_put(cache, place->partition, bucket, began, out);
+		bucketcache_put(cache, place->partition, bucket, at, out);
 	return rc;
 }
 
@@ -489,6 +497,156 @@ take_seen(struct record *record, const struct bucket_seen *seen)
 	return seen->incarnation == record->incarnation;
 }
 
+static bool
+is_behind(const struct committer_item *item)
+{
+	return item->code == ERRC_OK &&
+	    (item->outcome == OUTCOME_NOT_YET_HERE ||
+		item->outcome == OUTCOME_STALE_REVISION);
+}
+
+/*
+ * The writer says what it sees of the bucket in the record's partition.  When
+ * it cannot be asked the item fails; of any other trouble the body is here and
+ * what it was read for is over: apply says so in the order of the log.
+ */
+static void
+look_first(struct nodeclient *nc, struct committer_item *item,
+    uint64_t deadline, struct error *err)
+{
+	struct placement place;
+	struct bucket_seen seen;
+	int rc;
+
+	item->code = ERRC_OK;
+	if (item->record->revision != 0)
+		return;
+	rc = placement_partition(nodeclient_topology(nc), item->partition,
+	    &place, err);
+	if (rc == 0)
+		rc = bucket_see(nc, &place, item->record->bucket, 0, &seen,
+		    deadline, err);
+	if (rc == 0)
+		(void)take_seen(item->record, &seen);
+	else if (rc == -ERRC_UNAVAILABLE || rc == -ERRC_NOMEM)
+		item->code = (enum errc) - rc;
+}
+
+/*
+ * Its partition has yet to hear of the bucket or of its settings: tell it; or
+ * it knows newer ones: see them.  False: it cannot be, or it is another bucket
+ * by now; not a 404 even then, as a late copy of the record could yet be taken
+ * (protocol.md 5: what decides nothing is never a 4xx).
+ */
+static bool
+look_again(struct nodeclient *nc, struct committer_item *item,
+    uint64_t deadline)
+{
+	struct placement place;
+	struct bucket_seen seen;
+
+	assert(is_behind(item));
+	/* That decided nothing, and all know it: the next one may. */
+	item->after_seq = item->seq;
+	return placement_partition(nodeclient_topology(nc), item->partition,
+		   &place, NULL) == 0 &&
+	    bucket_see(nc, &place, item->record->bucket, item->record->revision,
+		&seen, deadline, NULL) == 0 &&
+	    take_seen(item->record, &seen);
+}
+
+/* Commit those that are chosen, in one go. */
+static int
+commit_some(struct nodeclient *nc, struct committer_item *items, size_t n,
+    const bool *chosen, uint64_t deadline, struct error *err)
+{
+	struct committer_item *some = calloc(n, sizeof(*some));
+	size_t m = 0;
+	int rc = 0;
+
+	if (some == NULL)
+		return error_set(err, ERRC_NOMEM, "commit: out of memory");
+	for (size_t i = 0; i < n; i++) {
+		if (chosen[i])
+			some[m++] = items[i];
+	}
+	if (m > 0)
+		rc = committer_commit_all(nc, some, m, deadline, err);
+	m = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (chosen[i])
+			items[i] = some[m++];
+	}
+	free(some);
+	return rc;
+}
+
+/* What decided nothing to the end may yet do so: unknown. */
+static void
+judge_outcome(struct nodeclient *nc, struct committer_item *item,
+    struct error *err)
+{
+	if (item->code != ERRC_OK || item->outcome == OUTCOME_DONE)
+		return;
+	bucket_forget(nc, item->partition, item->record->bucket);
+	if (outcome_decides(item->outcome))
+		return;
+	item->code = ERRC_UNAVAILABLE;
+	(void)error_set(err, ERRC_UNAVAILABLE,
+	    "partition %u: the record was not taken: %s", item->partition,
+	    outcome_name(item->outcome));
+}
+
+/* First the records as they are, then once more those that were behind. */
+static int
+commit_twice(struct nodeclient *nc, struct committer_item *items, size_t n,
+    bool *chosen, uint64_t deadline, struct error *err)
+{
+	int rc;
+
+	for (size_t i = 0; i < n; i++) {
+		assert(items[i].record->incarnation > 0);
+		look_first(nc, &items[i], deadline, err);
+		chosen[i] = items[i].code == ERRC_OK;
+	}
+	rc = commit_some(nc, items, n, chosen, deadline, err);
+	if (rc == -ERRC_NOMEM)
+		return rc;
+	for (size_t i = 0; i < n; i++) {
+		chosen[i] = false;
+		if (!is_behind(&items[i]))
+			continue;
+		bucket_forget(nc, items[i].partition, items[i].record->bucket);
+		chosen[i] = look_again(nc, &items[i], deadline);
+	}
+	rc = commit_some(nc, items, n, chosen, deadline, err);
+	return rc == -ERRC_NOMEM ? rc : 0;
+}
+
+int
+bucket_commit_all(struct nodeclient *nc, struct committer_item *items, size_t n,
+    uint64_t deadline, struct error *err)
+{
+	bool *chosen = calloc(n, sizeof(*chosen));
+	int rc;
+
+	if (chosen == NULL)
+		rc = error_set(err, ERRC_NOMEM, "commit: out of memory");
+	else
+		rc = commit_twice(nc, items, n, chosen, deadline, err);
+	free(chosen);
+	for (size_t i = 0; i < n; i++) {
+		if (rc < 0)
+			items[i].code = (enum errc) - rc;
+		else
+			judge_outcome(nc, &items[i], err);
+	}
+	/* err has the reason of one of them. */
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = -(int)items[i].code;
+	return rc;
+}
+
 int
 bucket_commit(struct nodeclient *nc, const struct placement *place,
     struct record *record, enum outcome *out, uint64_t *seq, uint64_t deadline,
@@ -498,43 +656,11 @@ bucket_commit(struct nodeclient *nc, const struct placement *place,
 		.partition = place->partition,
 		.record = record,
 	};
-	struct bucket_seen seen;
-	int rc;
+	int rc = bucket_commit_all(nc, &item, 1, deadline, err);
 
-	if (record->revision == 0) {
-		rc = bucket_see(nc, place, record->bucket, 0, &seen, deadline,
-		    err);
-		/* The body is here, and what it was read for is over: apply
-		 * says so in the order of the log. */
-		if (rc == 0)
-			(void)take_seen(record, &seen);
-		else if (rc == -ERRC_UNAVAILABLE || rc == -ERRC_NOMEM)
-			return rc;
-	}
-	for (unsigned i = 0; i < 2; i++) {
-		uint64_t want = record->revision;
-
-		rc = committer_commit_all(nc, &item, 1, deadline, err);
-		if (rc < 0)
-			return rc;
-		if (item.outcome == OUTCOME_DONE)
-			break;
-		bucket_forget(nc, place->partition, record->bucket);
-		if (item.outcome != OUTCOME_NOT_YET_HERE &&
-		    item.outcome != OUTCOME_STALE_REVISION)
-			break;
-		/* That decided nothing, and all know it: once more. */
-		item.after_seq = item.seq;
-		rc = bucket_see(nc, place, record->bucket, want, &seen,
-		    deadline, err);
-		/* Not a 404: a late copy of the record could yet be taken. */
-		if (rc < 0 || !take_seen(record, &seen))
-			break;
-	}
-	if (!outcome_decides(item.outcome))
-		return error_set(err, ERRC_UNAVAILABLE,
-		    "partition %u: the record was not taken: %s",
-		    place->partition, outcome_name(item.outcome));
+	if (rc < 0)
+		return rc;
+	assert(outcome_decides(item.outcome));
 	*out = item.outcome;
 	if (seq != NULL)
 		*seq = item.seq;

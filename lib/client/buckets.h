@@ -24,6 +24,7 @@
  * stands in the records of buckets and uploads. */
 #define BUCKET_OWNER "koop"
 
+struct committer_item;
 struct error;
 struct nodeclient;
 struct placement;
@@ -58,7 +59,8 @@ KOOP_MUST int bucket_configure(struct nodeclient *nc, struct bytes name,
 /*
  * Make sure, before a body is read, that the object's partition holds the
  * bucket; finishes a create that stopped half-way, and an attempt to delete
- * that is undecided for 5 s.  ERRC_NOTFOUND: no such bucket.
+ * that is undecided for 5 s.  Where the log is followed (bucketfollow.h) this
+ * costs a question only after a change.  ERRC_NOTFOUND: no such bucket.
  * ERRC_MISMATCH: a deletion is going on (409).
  */
 KOOP_MUST int bucket_ensure(struct nodeclient *nc,
@@ -93,5 +95,10 @@ void bucket_forget(struct nodeclient *nc, uint32_t partition,
 KOOP_MUST int bucket_commit(struct nodeclient *nc,
     const struct placement *place, struct record *record, enum outcome *out,
     uint64_t *seq, uint64_t deadline, struct error *err);
+/* The same of many, as committer_commit_all(): each item has its own code, and
+ * an outcome that decides when that is 0. */
+KOOP_MUST int bucket_commit_all(struct nodeclient *nc,
+    struct committer_item *items, size_t n, uint64_t deadline,
+    struct error *err);
 
 #endif

@@ -36,6 +36,36 @@ struct ask {
 	char body[NODELINE_MAX];
 };
 
+/* The first thing that went wrong, and where its reason goes. */
+struct failure {
+	int rc;
+	struct error *err; /* or NULL */
+};
+
+static void
+fail_item(struct failure *f, struct committer_item *item, int rc,
+    const struct error *why)
+{
+	assert(rc < 0);
+	assert(item->code == ERRC_OK);
+	item->code = (enum errc) - rc;
+	if (f->rc == 0 && f->err != NULL)
+		*f->err = *why;
+	if (f->rc == 0)
+		f->rc = rc;
+}
+
+/* What failed for none in particular failed for all that are left. */
+static void
+fail_rest(struct failure *f, struct committer_item *items, size_t n, int rc,
+    const struct error *why)
+{
+	for (size_t i = 0; i < n && rc < 0; i++) {
+		if (items[i].code == ERRC_OK)
+			fail_item(f, &items[i], rc, why);
+	}
+}
+
 static int
 build_lines(struct nodeclient *nc, struct committer_item *items, size_t n,
     struct buf *lines, struct error *err)
@@ -87,19 +117,6 @@ find_appended(struct nodeclient *nc, struct committer_item *item,
 	}
 }
 
-/* Note why an item failed; in err, the first reason of all. */
-static void
-fail_item(struct committer_item *item, int rc, const struct error *why,
-    int *first, struct error *err)
-{
-	assert(rc < 0);
-	item->code = (enum errc) - rc;
-	if (*first == 0 && err != NULL)
-		*err = *why;
-	if (*first == 0)
-		*first = rc;
-}
-
 /* What became of one item's append. */
 static int
 take_fate(struct nodeclient *nc, struct committer_item *item,
@@ -124,55 +141,66 @@ take_fate(struct nodeclient *nc, struct committer_item *item,
 	    why->text);
 }
 
+/* Append those that have not failed yet. */
 static int
 append_lines(struct nodeclient *nc, struct committer_item *items, size_t n,
-    const struct buf *lines, uint64_t deadline, struct error *err)
+    const struct buf *lines, uint64_t deadline, struct failure *f)
 {
 	struct commitlog_item *appended = calloc(n, sizeof(*appended));
 	struct error why = { 0 };
-	int first = 0;
-	int rc;
+	size_t m = 0;
+	int rc = 0;
 
 	if (appended == NULL)
-		return error_set(err, ERRC_NOMEM, "commit: out of memory");
+		return -ERRC_NOMEM;
 	for (size_t i = 0; i < n; i++) {
-		appended[i].partition = items[i].partition;
-		appended[i].request_id = items[i].record->request_id;
-		appended[i].line = buf_bytes(&lines[i]);
+		if (items[i].code != ERRC_OK)
+			continue;
+		appended[m].partition = items[i].partition;
+		appended[m].request_id = items[i].record->request_id;
+		appended[m++].line = buf_bytes(&lines[i]);
 	}
-	rc = commitlog_append(nodeclient_log(nc), appended, n, deadline, &why);
+	if (m > 0)
+		rc = commitlog_append(nodeclient_log(nc), appended, m, deadline,
+		    &why);
+	m = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct error one = { 0 };
-		int fate = take_fate(nc, &items[i], &appended[i], &why,
-		    deadline, &one);
 
-		if (fate < 0)
-			fail_item(&items[i], fate, &one, &first, err);
+		if (items[i].code != ERRC_OK)
+			continue;
+		rc = take_fate(nc, &items[i], &appended[m++], &why, deadline,
+		    &one);
+		if (rc < 0)
+			fail_item(f, &items[i], rc, &one);
 	}
-	assert(rc < 0 || first == 0);
 	free(appended);
-	if (first == 0 && FAULT(WRITE_APPENDED))
-		first = error_set(err, ERRC_UNAVAILABLE,
-		    "injected: appended, outcome not known");
-	return first;
+	return 0;
 }
 
-static int
+static void
 append_items(struct nodeclient *nc, struct committer_item *items, size_t n,
-    uint64_t deadline, struct error *err)
+    uint64_t deadline, struct failure *f)
 {
 	struct buf *lines = calloc(n, sizeof(*lines));
+	struct error why = { 0 };
 	int rc;
 
-	if (lines == NULL)
-		return error_set(err, ERRC_NOMEM, "commit: out of memory");
-	rc = build_lines(nc, items, n, lines, err);
+	if (lines == NULL) {
+		rc = error_set(&why, ERRC_NOMEM, "commit: out of memory");
+		fail_rest(f, items, n, rc, &why);
+		return;
+	}
+	rc = build_lines(nc, items, n, lines, &why);
 	if (rc == 0)
-		rc = append_lines(nc, items, n, lines, deadline, err);
+		rc = append_lines(nc, items, n, lines, deadline, f);
+	if (rc == 0 && f->rc == 0 && FAULT(WRITE_APPENDED))
+		rc = error_set(&why, ERRC_UNAVAILABLE,
+		    "injected: appended, outcome not known");
+	fail_rest(f, items, n, rc, &why);
 	for (size_t i = 0; i < n; i++)
 		buf_fini(&lines[i]);
 	free(lines);
-	return rc;
 }
 
 /*
@@ -363,22 +391,43 @@ expect_all(struct nodeclient *nc, struct committer_item *items, size_t n,
 	return 0;
 }
 
-/* A record that too few nodes can apply now is not appended at all. */
-static int
-check_reachable(struct nodeclient *nc, const struct committer_item *items,
-    size_t n, struct ackwait *const *waits, uint64_t deadline,
-    struct error *err)
+/* A record that too few nodes can apply now is not appended at all: a 503 must
+ * leave nothing (protocol.md 6). */
+static void
+check_reachable(struct nodeclient *nc, struct committer_item *items, size_t n,
+    struct ackwait *const *waits, uint64_t deadline, struct failure *f)
 {
 	uint64_t until = KOOP_MIN(deadline, nodeclient_now(nc) + REACH_MS);
 
 	for (size_t i = 0; i < n; i++) {
-		if (!acks_reachable(nodeclient_acks(nc), waits[i], until))
-			return error_set(err, ERRC_UNAVAILABLE,
-			    "partition %u: too few nodes are there to apply a "
-			    "record: nothing was written",
-			    items[i].partition);
+		struct error why = { 0 };
+		int rc;
+
+		if (acks_reachable(nodeclient_acks(nc), waits[i], until))
+			continue;
+		rc = error_set(&why, ERRC_UNAVAILABLE,
+		    "partition %u: too few nodes are there to apply a "
+		    "record: nothing was written",
+		    items[i].partition);
+		fail_item(f, &items[i], rc, &why);
 	}
-	return 0;
+}
+
+/* Those that are in take effect, whatever became of the others. */
+static void
+wait_all(struct nodeclient *nc, struct committer_item *items, size_t n,
+    struct ackwait *const *waits, uint64_t deadline, struct failure *f)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct error why = { 0 };
+		int rc;
+
+		if (items[i].code != ERRC_OK)
+			continue;
+		rc = wait_outcome(nc, &items[i], waits[i], deadline, &why);
+		if (rc < 0)
+			fail_item(f, &items[i], rc, &why);
+	}
 }
 
 int
@@ -386,45 +435,32 @@ committer_commit_all(struct nodeclient *nc, struct committer_item *items,
     size_t n, uint64_t deadline, struct error *err)
 {
 	struct ackwait **waits = calloc(n, sizeof(*waits));
-	bool appended = false;
+	struct failure f = { .err = err };
+	struct error why = { 0 };
 	int rc;
 
 	assert(n > 0 && n <= COMMITLOG_ITEMS_MAX);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		items[i].code = ERRC_OK;
-		items[i].seq = 0;
-	}
 	if (waits == NULL)
-		return error_set(err, ERRC_NOMEM, "commit: out of memory");
-	rc = expect_all(nc, items, n, waits, err);
-	if (rc == 0)
-		rc = check_reachable(nc, items, n, waits, deadline, err);
+		rc = error_set(&why, ERRC_NOMEM, "commit: out of memory");
+	else
+		rc = expect_all(nc, items, n, waits, &why);
+	fail_rest(&f, items, n, rc, &why);
 	if (rc == 0) {
-		appended = true;
-		rc = append_items(nc, items, n, deadline, err);
+		check_reachable(nc, items, n, waits, deadline, &f);
+		append_items(nc, items, n, deadline, &f);
+		wait_all(nc, items, n, waits, deadline, &f);
 	}
-	/* Those that are in take effect, whatever became of the others. */
-	for (size_t i = 0; i < n && appended; i++) {
-		struct error why = { 0 };
-		int one;
-
-		if (items[i].code != ERRC_OK || items[i].seq == 0)
-			continue;
-		one = wait_outcome(nc, &items[i], waits[i], deadline, &why);
-		if (one < 0)
-			fail_item(&items[i], one, &why, &rc, err);
-	}
-	if (rc == 0 && FAULT(WRITE_APPLIED))
-		rc = error_set(err, ERRC_UNAVAILABLE,
+	if (f.rc == 0 && FAULT(WRITE_APPLIED)) {
+		rc = error_set(&why, ERRC_UNAVAILABLE,
 		    "injected: applied, not acknowledged");
-	for (size_t i = 0; i < n; i++) {
-		acks_forget(nodeclient_acks(nc), waits[i]);
-		/* What failed before the append failed for all. */
-		if (rc < 0 && items[i].code == ERRC_OK && items[i].seq == 0)
-			items[i].code = (enum errc) - rc;
+		fail_rest(&f, items, n, rc, &why);
 	}
+	for (size_t i = 0; i < n && waits != NULL; i++)
+		acks_forget(nodeclient_acks(nc), waits[i]);
 	free(waits);
-	return rc;
+	return f.rc;
 }
 
 int
@@ -455,6 +491,8 @@ committer_append(struct nodeclient *nc, uint32_t partition,
 		.partition = partition,
 		.record = record,
 	};
+	struct failure f = { .err = err };
 
-	return append_items(nc, &item, 1, deadline, err);
+	append_items(nc, &item, 1, deadline, &f);
+	return f.rc;
 }

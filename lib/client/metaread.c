@@ -181,8 +181,8 @@ metaread_object(struct nodeclient *nc, const struct placement *place,
     struct bytes bucket, struct bytes key, struct object_info *out,
     struct buf *inline_bytes, uint64_t deadline, struct error *err)
 {
-	return metaread_version(nc, place, bucket, key, NULL, out,
-	    inline_bytes, deadline, err);
+	return metaread_version(nc, place, bucket, key, NULL, out, inline_bytes,
+	    deadline, err);
 }
 
 int

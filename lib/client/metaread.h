@@ -29,10 +29,10 @@ struct error;
 struct nodeclient;
 struct placement;
 
-/* The latest version of bucket/key, whose place it is: one for all of a request.
- * On ERRC_NOTFOUND *out is filled, too: its bucket state tells "no such bucket"
- * from "no such key".  With inline_bytes those of an inline object come along;
- * NULL only looks (HEAD). */
+/* The latest version of bucket/key, whose place it is: one for all of a
+ * request. On ERRC_NOTFOUND *out is filled, too: its bucket state tells "no
+ * such bucket" from "no such key".  With inline_bytes those of an inline object
+ * come along; NULL only looks (HEAD). */
 KOOP_MUST int metaread_object(struct nodeclient *nc,
     const struct placement *place, struct bytes bucket, struct bytes key,
     struct object_info *out, struct buf *inline_bytes, uint64_t deadline,
@@ -116,47 +116,5 @@ typedef int metaread_bucket_fn(void *arg, struct bytes name,
     const struct bucket_info *info);
 KOOP_MUST int metaread_buckets(struct nodeclient *nc, metaread_bucket_fn *fn,
     void *arg, uint64_t deadline, struct error *err);
-
-enum upload_state { UPLOAD_OPEN, UPLOAD_COMPLETED, UPLOAD_ABORTED };
-
-struct part_entry {
-	uint32_t number;
-	uint32_t set; /* parts of one object may be of different epochs */
-	struct reqid id;
-	uint64_t size;
-	char etag[NODEPROTO_ETAG_MAX + 1];
-	uint64_t modified_ms;
-	struct geometry geometry; /* manifest only, like what follows */
-	uint64_t crc64nvme;
-	uint64_t shard_crc64[32];
-};
-/* Negative: ERRC_NOMEM, or the parts make no sense; words are found. */
-typedef int metaread_part_fn(void *arg, const struct part_entry *part);
-
-struct parts_end {
-	enum upload_state state;
-	bool truncated;
-	uint32_t next; /* number of the last part given */
-};
-
-/* Parts of an upload after number `after`, at most max.  ERRC_NOTFOUND: no
- * such upload of bucket/key. */
-KOOP_MUST int metaread_parts(struct nodeclient *nc,
-    const struct placement *place, struct bytes bucket, struct bytes key,
-    struct reqid upload, uint32_t after, uint32_t max, metaread_part_fn *fn,
-    void *arg, struct parts_end *end, uint64_t deadline, struct error *err);
-
-/* The latest version and its parts, if any; read again when it is replaced in
- * between.  fn gets NULL before each try: forget what was told. */
-KOOP_MUST int metaread_whole(struct nodeclient *nc,
-    const struct placement *place, struct bytes bucket, struct bytes key,
-    struct object_info *out, struct buf *inline_bytes, metaread_part_fn *fn,
-    void *arg, uint64_t deadline, struct error *err);
-
-/* The parts of a multipart version, in order, from its upload id. */
-KOOP_MUST int metaread_manifest(struct nodeclient *nc,
-    const struct placement *place, struct bytes bucket, struct bytes key,
-    struct reqid upload, metaread_part_fn *fn, void *arg, uint64_t deadline,
-    struct error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "client/metaread.h"
+#include "client/metaread_parts.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -10,7 +10,7 @@
 #include "base/io.h"
 #include "base/progress.h"
 #include "client/blobread.h"
-#include "client/metaread.h"
+#include "client/metaread_parts.h"
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "shard/encoder.h"

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "client/bucketfollow.h"
 #include "client/nodeclient.h"
 #include "http/httpd.h"
 #include "s3/s3shared.h"
@@ -243,6 +244,9 @@ gateway_open(struct gateway **out, const struct gateway_options *options,
 		goto out;
 	}
 	rc = nodeclient_open(&gw->nc, &nco, err);
+	if (rc == 0)
+		rc = bucketfollow_open(&gw->follow, nodeclient_buckets(gw->nc),
+		    nodeclient_log(gw->nc), nodeclient_clock(gw->nc), err);
 	if (rc == 0 && options->session_url)
 		rc = open_session(gw, options->session_url, err);
 	if (rc == 0) {
@@ -260,6 +264,7 @@ gateway_close(struct gateway *gw)
 	if (!gw)
 		return;
 	session_close(gw->session);
+	bucketfollow_close(gw->follow);
 	if (gw->nc)
 		nodeclient_close(gw->nc);
 	free(gw->region);

@@ -16,7 +16,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/number.h"
-#include "client/metaread.h"
+#include "client/metaread_parts.h"
 #include "client/nodeclient.h"
 #include "codec/digest.h"
 #include "commit/record.h"

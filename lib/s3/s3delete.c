@@ -5,10 +5,12 @@
  * go, so that a thousand keys cost about as much as one.
  */
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "client/buckets.h"
 #include "client/committer.h"
@@ -201,8 +203,8 @@ judge_key(const struct s3req *r, const struct target *t)
 
 /* One record for each key.  Its partition must hold the bucket: a lookup in
  * the cache, but for the first key of each partition. */
-static int
-prepare(struct s3req *r, struct deletes *d, struct error *err)
+static void
+prepare(struct s3req *r, struct deletes *d)
 {
 	uint64_t deadline = s3req_read_by(r);
 
@@ -211,6 +213,7 @@ prepare(struct s3req *r, struct deletes *d, struct error *err)
 		struct bytes key = bytes_of(t->key, t->key_n);
 		struct record *record = &d->records[d->item_count];
 		struct placement place;
+		struct error err;
 		int rc;
 
 		if (t->error == S3E_NONE)
@@ -228,16 +231,17 @@ prepare(struct s3req *r, struct deletes *d, struct error *err)
 		if (t->if_match[0] != '\0')
 			record->if_match = bytes_str(t->if_match);
 		rc = bucket_ensure(r->gw->nc, &place, record->bucket,
-		    &record->incarnation, deadline, err);
-		if (rc < 0)
-			return rc;
+		    &record->incarnation, deadline, &err);
+		if (rc < 0) {
+			t->error = s3commit_error(r, rc, &err);
+			continue;
+		}
 		nodetime_freshen(&record->request_id,
 		    nodeclient_clock(r->gw->nc), nodeclient_random(r->gw->nc));
 		d->items[d->item_count].partition = place.partition;
 		d->items[d->item_count].record = record;
 		d->target_of[d->item_count++] = i;
 	}
-	return 0;
 }
 
 static void
@@ -264,17 +268,6 @@ deletes_reply(struct s3req *r, struct deletes *d)
 	struct buf xml = buf_make(S3REQ_XML_MAX);
 	struct s3xml x;
 
-	for (size_t i = 0; i < d->item_count; i++) {
-		struct committer_item *item = &d->items[i];
-
-		struct target *t = &d->targets[d->target_of[i]];
-
-		t->error = deleted(s3error_from_outcome(item->outcome),
-		    t->if_match[0] != '\0');
-		if (item->outcome != OUTCOME_DONE)
-			bucket_forget(r->gw->nc, item->partition,
-			    s3req_bucket(r));
-	}
 	s3xml_begin(&x, &xml, "DeleteResult", true);
 	for (size_t i = 0; i < d->count; i++)
 		print_target(&x, d, &d->targets[i]);
@@ -283,12 +276,47 @@ deletes_reply(struct s3req *r, struct deletes *d)
 	buf_fini(&xml);
 }
 
+/* A late key is an error of that key: the others are gone, and the client
+ * must hear of it. */
+static void
+commit_targets(struct s3req *r, struct deletes *d)
+{
+	struct error err;
+
+	assert(d->item_count <= d->count);
+	if (d->item_count > 0 &&
+	    bucket_commit_all(r->gw->nc, d->items, d->item_count,
+		s3req_write_by(r), &err) < 0)
+		log_warn("s3", "DeleteObjects: %s request=%s", err.text,
+		    r->id_text);
+	for (size_t i = 0; i < d->item_count; i++) {
+		const struct committer_item *item = &d->items[i];
+		struct target *t = &d->targets[d->target_of[i]];
+		enum s3error e = item->code != ERRC_OK ?
+		    s3error_from_errc(-(int)item->code, S3E_NO_SUCH_BUCKET) :
+		    s3error_from_outcome(item->outcome);
+
+		t->error = deleted(e, t->if_match[0] != '\0');
+	}
+}
+
+/* Did each of them fail for want of an answer?  Then there is nothing to tell,
+ * and clients try a 503 again by themselves. */
+static bool
+nothing_known(const struct deletes *d)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		if (d->targets[i].error == S3E_NONE ||
+		    s3error_status(d->targets[i].error) < 500)
+			return false;
+	}
+	return true;
+}
+
 static void
 objects_end(struct s3req *r)
 {
 	struct deletes *d = deletes_new(r);
-	struct error err;
-	int rc;
 
 	if (!d)
 		return;
@@ -297,14 +325,10 @@ objects_end(struct s3req *r)
 		s3req_fail(r, S3E_MALFORMED_XML);
 		return;
 	}
-	rc = prepare(r, d, &err);
-	if (rc == 0 && d->item_count > 0)
-		rc = committer_commit_all(r->gw->nc, d->items, d->item_count,
-		    s3req_write_by(r), &err);
-	if (rc == -ERRC_MISMATCH)
-		s3req_fail(r, S3E_OPERATION_ABORTED);
-	else if (rc < 0)
-		s3req_fail_errc(r, rc, &err, S3E_NO_SUCH_BUCKET);
+	prepare(r, d);
+	commit_targets(r, d);
+	if (nothing_known(d))
+		s3req_fail(r, d->targets[0].error);
 	else
 		deletes_reply(r, d);
 }

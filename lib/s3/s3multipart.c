@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "client/metaread.h"
+#include "client/metaread_parts.h"
 #include "commit/record.h"
 #include "s3/s3shared.h"
 #include "s3/s3commit.h"

@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 #include "base/number.h"
-#include "client/metaread.h"
+#include "client/metaread_parts.h"
 #include "http/httpd.h"
 #include "s3/s3shared.h"
 #include "s3/s3meta.h"

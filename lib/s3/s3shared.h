@@ -17,6 +17,7 @@
  * for readers.  Bounds memory, too: a write has a few megabytes. */
 #define S3SHARED_WRITES_MAX 256
 
+struct bucketfollow;
 struct nodeclient;
 struct session;
 
@@ -36,7 +37,8 @@ enum s3metric {
 /* Everything but metrics and writes is set when the gateway opens and stays. */
 struct gateway {
 	struct nodeclient *nc;
-	struct session *session; /* may be NULL */
+	struct bucketfollow *follow; /* the bucket view's reader of the log */
+	struct session *session;     /* may be NULL */
 	char *region;
 	size_t inline_limit;
 	uint32_t cell_bytes;

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "client/blobread.h"
-#include "client/metaread.h"
+#include "client/metaread_parts.h"
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "commit/record.h"

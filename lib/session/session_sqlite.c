@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "session/session_backend.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -98,7 +99,7 @@ is_sound(void *arg, int columns, char **value, char **name)
 }
 
 static int
-check(struct session_db *s, struct error *err)
+session_sqlite_check(struct session_db *s, struct error *err)
 {
 	bool sound = false;
 	int rc = sqlite3_exec(s->db, "PRAGMA quick_check(1)", is_sound, &sound,
@@ -107,7 +108,7 @@ check(struct session_db *s, struct error *err)
 	if (sound && rc == SQLITE_OK)
 		return 0;
 	if (rc != SQLITE_OK && rc != SQLITE_ABORT)
-		return failed(s, err);
+		return session_sqlite_failed(s, err);
 	return error_set(err, ERRC_CORRUPT, "session cache %s: damaged",
 	    s->path);
 }
@@ -135,7 +136,7 @@ session_sqlite_prepare(struct session_db *s, struct error *err)
 			NULL) != SQLITE_OK)
 			return session_sqlite_failed(s, err);
 	}
-	return check(s, err);
+	return session_sqlite_check(s, err);
 }
 
 /*
@@ -150,6 +151,7 @@ begin_anew(struct session_db *s, struct error *err)
 	char *journal = NULL;
 	int rc = 0;
 
+	assert(s->path != NULL);
 	log_warn("session", "%s: set aside as %s.damaged, a new one is begun",
 	    err->text, s->path);
 	drop_database(s);

@@ -164,6 +164,9 @@ serve_applied(struct fake_node *node, struct httpd_request *req)
 		if (node->mode == FAKE_OTHER_ID)
 			ack.id = reqid_new(&clock_system, &random_system);
 		ack.outcome = node->all->outcome;
+		if (ack.seq < 32 &&
+		    (node->all->not_yet_here >> ack.seq & 1) != 0)
+			ack.outcome = OUTCOME_NOT_YET_HERE;
 		nodeline_applied_print(&body, &ack);
 		httpd_reply(req, 200, body.p, body.n);
 	}

@@ -71,6 +71,7 @@ struct fakenodes {
 	struct buf newer_bytes;
 	_Atomic enum outcome outcome; /* of every record */
 	_Atomic uint64_t epoch;       /* that answers tell [1] */
+	atomic_uint not_yet_here;     /* bit seq: what that record came to */
 	atomic_uint torn;             /* next manifests that miss a part */
 	atomic_uint manifests;        /* asked for */
 	atomic_bool stopping;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "client/buckets.h"
 #include "client/nodeclient.h"
 #include "commit/commitlog.h"
 #include "commit/record.h"
@@ -167,6 +168,67 @@ an_answer_for_another_record_at_that_seq_does_not_count(void)
 	fakenodes_stop(&f);
 }
 
+static struct record
+delete_record(const char *key)
+{
+	return (struct record){
+		.type = RECORD_DELETE,
+		.request_id = new_id(),
+		.bucket = bytes_str("bucket"),
+		.key = bytes_str(key),
+		.incarnation = 1,
+	};
+}
+
+static void
+a_late_record_does_not_take_the_others_answers(void)
+{
+	struct record records[2] = { delete_record("a"), delete_record("b") };
+	struct committer_item items[2] = { { .record = &records[0] },
+		{ .record = &records[1] } };
+	struct error err = { 0 };
+
+	start();
+	for (uint32_t i = 0; i < FAKE_NODES; i++)
+		f.node[i].applied = 1;
+	CHECK(committer_commit_all(f.nc, items, 2, nodeclient_now(f.nc) + 800,
+		  &err) == -ERRC_UNAVAILABLE);
+	CHECK(items[0].code == ERRC_OK && items[0].outcome == OUTCOME_DONE);
+	CHECK(items[1].code == ERRC_UNAVAILABLE && items[1].seq == 2);
+	fakenodes_stop(&f);
+}
+
+static void
+many_that_are_not_yet_here_are_rolled_forward_in_one_go(void)
+{
+	struct record records[3] = { delete_record("a"), delete_record("b"),
+		delete_record("c") };
+	struct committer_item items[3] = { { .record = &records[0] },
+		{ .record = &records[1] }, { .record = &records[2] } };
+	struct error err = { 0 };
+
+	start();
+	fakenodes_at(&f, 20);
+	/* The first and the third meet a partition that is behind. */
+	f.not_yet_here = 1u << 1 | 1u << 3;
+	CHECK(bucket_commit_all(f.nc, items, 3, nodeclient_now(f.nc) + 5000,
+		  &err) == 0);
+	for (int i = 0; i < 3; i++)
+		CHECK(items[i].code == ERRC_OK &&
+		    items[i].outcome == OUTCOME_DONE);
+	CHECK(items[0].seq == 4 && items[1].seq == 2 && items[2].seq == 5);
+	CHECK(log_end() == 5);
+	/* One that stays behind is unknown, and the other's answer stands. */
+	records[0] = delete_record("a");
+	records[1] = delete_record("b");
+	f.not_yet_here = 1u << 6 | 1u << 8;
+	CHECK(bucket_commit_all(f.nc, items, 2, nodeclient_now(f.nc) + 5000,
+		  &err) == -ERRC_UNAVAILABLE);
+	CHECK(items[0].code == ERRC_UNAVAILABLE);
+	CHECK(items[1].code == ERRC_OK && items[1].outcome == OUTCOME_DONE);
+	fakenodes_stop(&f);
+}
+
 int
 main(void)
 {
@@ -176,5 +238,7 @@ main(void)
 	RUN(nodes_that_have_not_applied_it_do_not_count);
 	RUN(a_second_record_of_an_id_is_told_from_the_first);
 	RUN(an_answer_for_another_record_at_that_seq_does_not_count);
+	RUN(a_late_record_does_not_take_the_others_answers);
+	RUN(many_that_are_not_yet_here_are_rolled_forward_in_one_go);
 	return tap_done();
 }

@@ -3,7 +3,7 @@
 /* The read rule (protocol.md 7), by the interleavings that break without it:
  * the names S1 to S4 are those of protocol-why.md. */
 
-#include "client/metaread.h"
+#include "client/metaread_parts.h"
 
 #include <pthread.h>
 #include <stdlib.h>
