@@ -157,10 +157,11 @@ start_set() {
 	koop status --data "$DATA" --wait full >/dev/null
 	[ "$(ids | wc -l)" -eq 1 ]
 	curl -sS -f "$GW/box/a" | cmp - one
-	# The rounds have not aborted anything else, to no effect.
+	# The rounds have not aborted anything else, to no effect.  Without a
+	# step between the nodes several of them may abort the orphan.
 	koop-log | jq -r 'select(.record.type == "AbortMessage") |
 		.record.requestId' >aborts
-	[ "$(cat aborts)" = "$orphan" ]
+	[ "$(sort -u aborts)" = "$orphan" ]
 }
 
 @test "gc: a shard that no record names and nobody placed is counted and kept" {
