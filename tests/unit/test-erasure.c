@@ -157,6 +157,26 @@ a_plan_is_not_used_for_other_sources(void)
 }
 
 static void
+a_plan_that_failed_is_made_anew(void)
+{
+	struct erasure *coder = encode(6, 3, CELL);
+	struct erasure_plan plan = { 0 };
+	const uint32_t have = (1u << 9) - 2;
+	struct error err;
+
+	REQUIRE(coder != NULL);
+	lose(9, have, CELL);
+	CHECK(erasure_plan_make(coder, &plan, have, 1, &err) == 0);
+	CHECK(erasure_plan_make(coder, &plan, 0x1e, 1, &err) ==
+	    -ERRC_UNAVAILABLE);
+	CHECK(!plan.made);
+	CHECK(erasure_plan_make(coder, &plan, have, 1, &err) == 0);
+	erasure_plan_run(&plan, CELL, cell);
+	CHECK(memcmp(made[0], kept[0], CELL) == 0);
+	erasure_free(coder);
+}
+
+static void
 no_length_writes_past_the_end(void)
 {
 	struct error err;
@@ -202,6 +222,7 @@ main(void)
 	RUN(only_wanted_cells_are_touched);
 	RUN(a_plan_is_used_again_and_changes_with_the_loss);
 	RUN(a_plan_is_not_used_for_other_sources);
+	RUN(a_plan_that_failed_is_made_anew);
 	RUN(no_length_writes_past_the_end);
 	RUN(nonsense_geometries_are_refused);
 	return tap_done();

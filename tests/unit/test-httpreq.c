@@ -167,6 +167,7 @@ the_length_of_the_body_has_one_meaning(void)
 	CHECK(GATE(HEADER("Transfer-Encoding", "gzip, chunked")) == 501);
 	CHECK(GATE(HEADER("Transfer-Encoding", "chunked, chunked")) == 501);
 	CHECK(GATE(HEADER("Transfer-Encoding", "identity")) == 501);
+	CHECK(GATE(HEADER("Transfer-Encoding", "deflate")) == 501);
 	CHECK(GATE(HEADER("Transfer-Encoding", "")) == 501);
 }
 

@@ -126,11 +126,24 @@ the_largest_object_does_not_overflow(void)
 		  STRIPE_SIZE_MAX / (32 << 20) - 1) == 1 << 20);
 }
 
+static void
+geometries_differ_by_any_of_their_numbers(void)
+{
+	const struct geometry g = { 6, 3, 65536 };
+	const struct geometry others[] = { { 5, 3, 65536 }, { 6, 2, 65536 },
+		{ 6, 3, 65535 } };
+
+	CHECK(geometry_equal(&g, &g));
+	for (size_t i = 0; i < nitems(others); i++)
+		CHECK(!geometry_equal(&g, &others[i]));
+}
+
 int
 main(void)
 {
 	RUN(a_geometry_has_at_most_32_shards_and_a_cell_in_range);
 	RUN(a_geometry_prints_and_parses);
+	RUN(geometries_differ_by_any_of_their_numbers);
 	RUN(every_rounding_adds_up);
 	RUN(a_byte_is_found_where_the_encoder_puts_it);
 	RUN(the_largest_object_does_not_overflow);

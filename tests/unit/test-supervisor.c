@@ -135,6 +135,25 @@ a_frozen_program_is_woken_to_stop(void)
 		kill(p.pid, SIGKILL);
 }
 
+static void
+who_says_something_else_is_not_ready(void)
+{
+	static const char *const scripts[] = { "echo hello >&$1; " SERVE,
+		"exit 3" };
+
+	for (size_t i = 0; i < nitems(scripts); i++) {
+		struct program p;
+		struct error err;
+
+		make_program(&p, "mute", false, scripts[i]);
+		REQUIRE(program_start(&p, &clock_system, &err) == 0);
+		CHECK(!program_check_ready(&p));
+		CHECK(p.state == PROGRAM_STARTING && p.ready_fd == -1);
+		kill(p.pid, SIGKILL);
+		CHECK(waitpid(p.pid, NULL, 0) == p.pid);
+	}
+}
+
 struct world {
 	struct supervisor_options options;
 	struct program program[2];
@@ -218,6 +237,22 @@ gateways_are_stopped_before_nodes(void)
 }
 
 static void
+gateways_are_started_after_nodes(void)
+{
+	struct world w = { .there = true };
+	struct error err;
+	char order[64];
+
+	make_program(&w.program[0], "node", false,
+	    "sleep 0.3; printf n >>order; " READY SERVE);
+	make_program(&w.program[1], "gateway", true,
+	    "printf g >>order; " READY SERVE);
+	CHECK(supervise(&w, 2, &clock_system, ask_down, &err) == 0);
+	read_order(order);
+	CHECK_STR(order, "ng");
+}
+
+static void
 what_ignores_its_end_is_killed(void)
 {
 	struct world w = { .there = true };
@@ -278,6 +313,8 @@ main(void)
 	signals_block();
 	RUN(what_fails_at_once_is_started_later_and_later);
 	RUN(a_frozen_program_is_woken_to_stop);
+	RUN(who_says_something_else_is_not_ready);
+	RUN(gateways_are_started_after_nodes);
 	RUN(gateways_are_stopped_before_nodes);
 	RUN(what_ignores_its_end_is_killed);
 	RUN(without_its_folder_it_ends);
