@@ -13,6 +13,7 @@
 #include "http/httpc_request.h"
 
 #include "scripted.h"
+#include "cluster/topology.h"
 #include "tap.h"
 
 #define CLUSTER "0123456789abcdef0123456789abcdef"
@@ -293,9 +294,89 @@ a_machine_is_late_after_its_p95_within_bounds(void)
 	stop();
 }
 
+/* protocol.md 1: the time that any answer tells. */
+static void
+the_time_of_an_answer_is_heard(void)
+{
+	static const char told[] =
+	    "HTTP/1.1 200 OK\r\nX-Koop-Time: 4000000000000\r\n"
+	    "Content-Length: 2\r\n\r\nok";
+	static const char nonsense[] =
+	    "HTTP/1.1 200 OK\r\nX-Koop-Time: 5e12\r\n"
+	    "Content-Length: 2\r\n\r\nok";
+	static const char later[] =
+	    "HTTP/1.1 404 No\r\nX-Koop-Time: 4000000000001\r\n"
+	    "Content-Length: 2\r\n\r\nno";
+	struct script scripts[] = { SCRIPT(told, false),
+		SCRIPT(nonsense, false), SCRIPT(later, false) };
+	struct nodecall_request request = { .method = "GET", .target = "/" };
+	struct nodecall c;
+	char body[3];
+	int status;
+
+	REQUIRE(start(scripts, 3, &clock_system));
+	CHECK(exchange("GET", BYTES_NONE, &status) == 0);
+	CHECK(reqid_heard_ms() == 4000000000000u);
+	CHECK(exchange("GET", BYTES_NONE, &status) == 0);
+	CHECK(reqid_heard_ms() == 4000000000000u);
+	/* Calls that are polled, and refusals, tell it, too. */
+	CHECK(nodecall_open(&c, peers, &peer, &request, &err) == 0);
+	CHECK(finish(&c, body, 2) == HTTPC_DONE);
+	CHECK(reqid_heard_ms() == 4000000000001u);
+	nodecall_close(&c);
+	stop();
+}
+
+/* Enough failures that both are DOWN, and the probes that are due taken. */
+static void
+make_bad(const struct peer *a, const struct peer *b)
+{
+	for (int i = 0; i <= HEALTH_DOWN_FAILURES; i++) {
+		manual.now_ms += HEALTH_DOWN_MS;
+		peers_bad(peers, a);
+		peers_bad(peers, b);
+	}
+	(void)peers_usable(peers, a);
+	(void)peers_usable(peers, b);
+}
+
+static void
+machines_that_are_no_more_are_forgotten_and_others_are_not(void)
+{
+	struct script scripts[] = { SCRIPT(OK, false) };
+	struct topology_options options = {
+		.nodes = 9,
+		.data_shards = 6,
+		.parity_shards = 3,
+		.partitions = 1,
+		.node_port = 8001,
+		.host = "127.0.0.1",
+	};
+	struct topology *topology;
+	struct peer stays, moves;
+
+	clock_manual_init(&manual, 1000);
+	REQUIRE(start(scripts, 1, &manual.clock));
+	REQUIRE(topology_make(&topology, &options, &err) == 0);
+	stays = peers_machine(&topology->sets[0], 1);
+	moves = peers_machine(&topology->sets[0], 2);
+	make_bad(&stays, &moves);
+	CHECK(!peers_usable(peers, &stays) && !peers_usable(peers, &moves));
+	topology->sets[0].machine[2].port = 9999;
+	peers_keep(peers, topology);
+	/* What was learnt of one that is where it was stays; of the other
+	 * nothing is known, should it come back. */
+	CHECK(!peers_usable(peers, &stays));
+	CHECK(peers_usable(peers, &moves) && peers_usable(peers, &moves));
+	topology_free(topology);
+	stop();
+}
+
 int
 main(void)
 {
+	RUN(the_time_of_an_answer_is_heard);
+	RUN(machines_that_are_no_more_are_forgotten_and_others_are_not);
 	RUN(a_request_says_to_whom_it_goes_and_what_it_wants);
 	RUN(a_stale_connection_is_replaced_for_every_method);
 	RUN(a_small_body_that_was_given_whole_goes_out_again);
