@@ -238,6 +238,8 @@ shards() {
 	[[ $(header X-Koop-Hash) =~ ^[0-9a-f]{64}$ ]]
 	[[ $(header X-Koop-Disk) =~ ^[0-9a-f]{32}$ ]]
 	call 404 "http://$NODE/bucket/0/b"
+	call 200 "http://$NODE/applied"
+	[ "$(head -n 2 body)" = "$(printf 'voting 0 1\nposition 0 0')" ]
 	call 504 "http://$NODE/applied/0?seq=7&timeout=1"
 	call 504 "http://$NODE/applied/0?requestId=0190a1b2c3d47ef08123456789abcdef&timeout=1"
 	call 200 "http://$NODE/list?bucket=b"

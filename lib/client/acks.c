@@ -12,6 +12,7 @@
 #include "base/wait.h"
 #include "client/acks_stream.h"
 #include "cluster/topology.h"
+#include "commit/positions.h"
 #include "wire/nodeline.h"
 #include "wire/nodetime.h"
 
@@ -571,6 +572,10 @@ acks_feed(struct acks *acks, uint32_t set_number, uint32_t machine,
 	else if (peer != NULL && ack.kind == NODELINE_VOTING)
 		feed_vote_locked(acks, peer, &ack);
 	pthread_mutex_unlock(&acks->lock);
+	if (ack.kind == NODELINE_POSITION && acks->options.positions != NULL)
+		positions_told(acks->options.positions,
+		    (struct positions_member){ set_number, machine },
+		    ack.partition, ack.seq);
 	return 0;
 }
 
@@ -580,6 +585,10 @@ acks_connected(struct acks *acks, uint32_t set_number, uint32_t machine,
 {
 	struct ackpeer *peer;
 
+	/* A machine that comes back may have less than it said. */
+	if (acks->options.positions != NULL)
+		positions_forget(acks->options.positions,
+		    (struct positions_member){ set_number, machine });
 	pthread_mutex_lock(&acks->lock);
 	peer = find_peer(acks, set_number, machine);
 	if (peer != NULL) {

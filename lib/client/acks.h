@@ -38,11 +38,15 @@ struct clock;
 struct erasure_set;
 struct error;
 struct peers;
+struct positions;
 struct topology;
 
 struct acks_options {
 	struct peers *peers; /* it and the sender outlive the acks */
 	const struct topology *topology; /* of the start: acks_reconcile() */
+	/* Told what the streams say; outlives the acks, too.  NULL: nobody
+	 * wants to know. */
+	struct positions *positions;
 	const char *sender;
 	const struct clock *clock;
 	bool streams;

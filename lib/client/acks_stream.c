@@ -15,6 +15,7 @@
 #include "base/wait.h"
 #include "client/acks.h"
 #include "cluster/topology.h"
+#include "commit/positions.h"
 #include "wire/nodecall.h"
 #include "wire/nodeline.h"
 
@@ -214,8 +215,12 @@ ackstream_start(struct ackstream **out, struct acks *acks,
 	s->set_number = set->number;
 	s->machine = machine;
 	s->peer = peers_machine(set, machine);
-	snprintf(s->target, sizeof(s->target), "/applied?sender=%s",
-	    options->sender);
+	/* Where a page is shared, positions in the streams would be noise. */
+	snprintf(s->target, sizeof(s->target), "/applied?sender=%s%s",
+	    options->sender,
+	    options->positions == NULL || positions_shared(options->positions) ?
+		"" :
+		"&positions=1");
 	pthread_mutex_init(&s->lock, NULL);
 	wait_mono_init(&s->wake);
 	s->stop_fd = eventfd(0, EFD_CLOEXEC);

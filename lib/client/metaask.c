@@ -9,12 +9,14 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "client/metaask_positions.h"
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "cluster/quorum.h"
 #include "commit/commitlog.h"
 #include "commit/positions.h"
 #include "wire/nodecall.h"
+#include "wire/nodeline.h"
 
 #define PIECE_BYTES (16u << 10)
 /* While there are too few answers, look again so often. */
@@ -30,6 +32,7 @@ struct asking {
 	metaask_fn *fn;
 	void *arg;
 	uint32_t next; /* in the order */
+	bool enough;   /* says fn */
 	size_t count;
 	struct question question[TOPOLOGY_MACHINES_MAX];
 };
@@ -162,53 +165,111 @@ look_at(struct asking *a, size_t i)
 	return rc;
 }
 
-static int
-ask_round(struct asking *a, uint64_t deadline, struct error *err)
+static bool
+goes_on(const struct asking *a)
 {
-	struct httpc_call *calls[TOPOLOGY_MACHINES_MAX] = { NULL };
-	uint64_t until;
+	return !a->enough && (a->count > 0 || a->next < a->ask->order_count);
+}
 
-	while (in_time(a) < a->ask->width && a->next < a->ask->order_count)
-		open_question(a);
-	if (a->count == 0)
+/* One look at all askings that go on; the calls of all in one poll. */
+static int
+ask_round(struct asking *a, size_t n, uint64_t deadline, struct error *err)
+{
+	struct httpc_call *calls[METAASK_TASKS_MAX * TOPOLOGY_MACHINES_MAX];
+	uint64_t until = deadline;
+	size_t count = 0;
+
+	for (size_t j = 0; j < n; j++) {
+		uint64_t next;
+
+		if (!goes_on(&a[j]))
+			continue;
+		while (in_time(&a[j]) < a[j].ask->width &&
+		    a[j].next < a[j].ask->order_count)
+			open_question(&a[j]);
+		next = mark_late(&a[j], deadline);
+		until = KOOP_MIN(until, next);
+		for (size_t i = 0; i < a[j].count; i++)
+			calls[count++] = a[j].question[i].call.http;
+	}
+	assert(count <= nitems(calls));
+	if (count == 0)
 		return 0;
-	until = mark_late(a, deadline);
-	for (size_t i = 0; i < a->count; i++)
-		calls[i] = a->question[i].call.http;
-	if (httpc_poll(calls, a->count, NULL, until) < 0)
+	if (httpc_poll(calls, count, NULL, until) < 0)
 		return error_errno(err, ERRC_IO, "poll");
-	for (size_t i = a->count; i-- > 0;) {
-		if (look_at(a, i) > 0)
-			return 1;
+	for (size_t j = 0; j < n; j++) {
+		for (size_t i = a[j].count; i-- > 0 && !a[j].enough;)
+			a[j].enough = look_at(&a[j], i) > 0;
 	}
 	return 0;
+}
+
+static bool
+any_goes_on(const struct asking *a, size_t n)
+{
+	size_t j = 0;
+
+	while (j < n && !goes_on(&a[j]))
+		j++;
+	return j < n;
+}
+
+/* At most METAASK_TASKS_MAX tasks. */
+static int
+run_some(struct metaask_task *tasks, size_t n, uint64_t deadline,
+    struct error *err)
+{
+	struct asking *a = calloc(n, sizeof(*a));
+	const struct nodeclient *nc = tasks[0].ask->nc;
+	int rc = 0;
+
+	assert(n > 0 && n <= METAASK_TASKS_MAX);
+	if (a == NULL)
+		return error_set(err, ERRC_NOMEM, "read: out of memory");
+	for (size_t j = 0; j < n; j++) {
+		a[j].ask = tasks[j].ask;
+		a[j].fn = tasks[j].fn;
+		a[j].arg = tasks[j].arg;
+		assert(a[j].ask->width > 0);
+		assert(a[j].ask->order_count <= TOPOLOGY_MACHINES_MAX);
+	}
+	while (rc == 0 && any_goes_on(a, n)) {
+		if (nodeclient_now(nc) >= deadline)
+			rc = error_set(err, ERRC_UNAVAILABLE,
+			    "too few nodes answered in time");
+		else
+			rc = ask_round(a, n, deadline, err);
+	}
+	for (size_t j = 0; j < n; j++) {
+		tasks[j].enough = a[j].enough;
+		/* Those that did not answer in their time may be stopped. */
+		while (a[j].count > 0)
+			close_question(&a[j], a[j].count - 1);
+	}
+	free(a);
+	return rc;
+}
+
+int
+metaask_run_all(struct metaask_task *tasks, size_t count, uint64_t deadline,
+    struct error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i += METAASK_TASKS_MAX)
+		rc = run_some(tasks + i, KOOP_MIN(count - i, METAASK_TASKS_MAX),
+		    deadline, err);
+	return rc;
 }
 
 int
 metaask_run(const struct metaask *ask, metaask_fn *fn, void *arg,
     uint64_t deadline, struct error *err)
 {
-	struct asking *a = calloc(1, sizeof(*a));
-	int rc = 0;
+	struct metaask_task task = { .ask = ask, .fn = fn, .arg = arg };
+	int rc = run_some(&task, 1, deadline, err);
 
-	assert(ask->width > 0 && ask->order_count <= TOPOLOGY_MACHINES_MAX);
-	if (a == NULL)
-		return error_set(err, ERRC_NOMEM, "read: out of memory");
-	a->ask = ask;
-	a->fn = fn;
-	a->arg = arg;
-	while (rc == 0 && (a->count > 0 || a->next < ask->order_count)) {
-		if (nodeclient_now(ask->nc) >= deadline)
-			rc = error_set(err, ERRC_UNAVAILABLE,
-			    "too few nodes answered in time");
-		else
-			rc = ask_round(a, deadline, err);
-	}
-	/* Those that did not answer in their time may be stopped. */
-	while (a->count > 0)
-		close_question(a, a->count - 1);
-	free(a);
-	return rc;
+	return rc < 0 ? rc : task.enough;
 }
 
 void
@@ -255,43 +316,16 @@ known_positions(struct nodeclient *nc, const struct placement *place,
 	return n;
 }
 
-static uint32_t
-stable_count(const struct erasure_set *set)
-{
-	return quorum_stable_read(set->n, set->data_shards, set->write_quorum);
-}
-
 /* known has what the answers told; more comes from the positions. */
 static int
 hold(struct nodeclient *nc, const struct placement *place, uint64_t *known,
     uint64_t seq, uint64_t deadline, struct error *err)
 {
-	struct positions_hold hold = {
-		.set = place->set->number,
-		.n = place->set->n,
-		.partition = place->partition,
-		.seq = seq,
-		.count = stable_count(place->set),
-		.known = known,
-	};
+	struct nodeline_at at = { .partition = place->partition, .seq = seq };
 
 	/* protocol.md 7.2: it is in the log, so that it will come; to give it
 	 * earlier would let a later read see less. */
-	if (positions_hold(nodeclient_positions(nc), &hold,
-		nodeclient_clock(nc), deadline))
-		return 0;
-	return error_set(err, ERRC_UNAVAILABLE,
-	    "partition %u: too few nodes have applied record %llu in time",
-	    place->partition, (unsigned long long)seq);
-}
-
-int
-metaask_hold(struct nodeclient *nc, const struct placement *place, uint64_t seq,
-    uint64_t deadline, struct error *err)
-{
-	uint64_t known[TOPOLOGY_MACHINES_MAX] = { 0 };
-
-	return hold(nc, place, known, seq, deadline, err);
+	return metaask_hold_all(nc, place, &at, 1, known, deadline, err);
 }
 
 struct reading {

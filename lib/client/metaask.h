@@ -58,6 +58,20 @@ struct metaask {
 KOOP_MUST int metaask_run(const struct metaask *ask, metaask_fn *fn, void *arg,
     uint64_t deadline, struct error *err);
 
+/* Several askings, of several sets, at once. */
+#define METAASK_TASKS_MAX 8 /* more of them go in groups */
+
+struct metaask_task {
+	const struct metaask *ask;
+	metaask_fn *fn;
+	void *arg;
+	bool enough; /* out: fn had enough */
+};
+
+/* ERRC_UNAVAILABLE: some were not through at the deadline. */
+KOOP_MUST int metaask_run_all(struct metaask_task *tasks, size_t count,
+    uint64_t deadline, struct error *err);
+
 /*
  * All machines: those of `first` (bits) before the others, usable before
  * those in trouble, else in turn from a random one on.
@@ -88,9 +102,5 @@ struct metaone {
  * ERRC_UNAVAILABLE. */
 KOOP_MUST int metaask_one(const struct metaone *one, uint64_t deadline,
     struct error *err);
-
-/* Wait until c machines of the set are known to have applied seq. */
-KOOP_MUST int metaask_hold(struct nodeclient *nc, const struct placement *place,
-    uint64_t seq, uint64_t deadline, struct error *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "client/metaask.h"
+#include "client/metaask_positions.h"
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "commit/commitlog.h"
@@ -34,7 +35,11 @@
  */
 struct set_page {
 	const struct erasure_set *set;
-	struct nodeline_at *at; /* positions of its partitions */
+	struct placement place; /* no partition in it */
+	struct metaask ask;
+	struct buf query, target; /* of ask */
+	bool fetched;             /* its page is in body */
+	struct nodeline_at *at;   /* positions of its partitions */
 	size_t at_count;
 	struct buf body;
 	size_t next; /* in the body: the line after this one */
@@ -62,25 +67,29 @@ paging_fini(struct paging *p)
 	for (size_t i = 0; i < p->count; i++) {
 		free(p->page[i].at);
 		buf_fini(&p->page[i].body);
+		buf_fini(&p->page[i].query);
+		buf_fini(&p->page[i].target);
 	}
 	free(p->page);
 }
 
-/* The end of each partition's log, by set; all in one call, as a log may have
- * to append something to tell it. */
+/* Where a page is read (protocol.md 7.5): at the log's end, where that costs
+ * nothing, all in one call; else where a few voting nodes of each set are. */
 static int
 read_positions(struct paging *p, struct error *err)
 {
 	const struct topology *t = p->topology;
 	struct commitlog_end *ends = calloc(t->partition_count, sizeof(*ends));
-	int rc;
+	bool shared = positions_shared(nodeclient_positions(p->nc));
+	int rc = 0;
 
 	if (ends == NULL)
 		return error_set(err, ERRC_NOMEM, "list: out of memory");
 	for (size_t i = 0; i < t->partition_count; i++)
 		ends[i].partition = t->partitions[i];
-	rc = commitlog_ends(nodeclient_log(p->nc), ends, t->partition_count,
-	    p->deadline, err);
+	if (shared)
+		rc = commitlog_ends(nodeclient_log(p->nc), ends,
+		    t->partition_count, p->deadline, err);
 	for (size_t i = 0; i < t->partition_count && rc == 0; i++) {
 		struct set_page *page = &p->page[t->partition_set[i]];
 
@@ -89,6 +98,9 @@ read_positions(struct paging *p, struct error *err)
 			.seq = ends[i].seq,
 		};
 	}
+	for (size_t i = 0; i < p->count && rc == 0 && !shared; i++)
+		rc = metaask_read_positions(p->nc, &p->page[i].place,
+		    p->page[i].at, p->page[i].at_count, p->deadline, err);
 	free(ends);
 	return rc;
 }
@@ -109,6 +121,12 @@ paging_init(struct paging *p, struct nodeclient *nc, enum page_kind kind,
 	p->count = t->set_count;
 	for (size_t i = 0; i < p->count; i++) {
 		p->page[i].set = &t->sets[i];
+		p->page[i].place = (struct placement){
+			.set = &t->sets[i],
+			.set_index = i,
+		};
+		p->page[i].query = buf_make(QUERY_MAX);
+		p->page[i].target = buf_make(HTTPREQ_TARGET_MAX);
 		p->page[i].body = buf_make(PAGE_MAX);
 		p->page[i].at = calloc(t->partition_count,
 		    sizeof(*p->page[i].at));
@@ -181,42 +199,75 @@ fill_request(const struct paging *p, struct metaask *ask, struct buf *target,
 }
 
 static int
-fetch_page(struct paging *p, struct set_page *page, const struct buf *common,
+prepare_page(struct paging *p, struct set_page *page, const struct buf *common,
     struct error *err)
 {
-	const struct positions *positions = nodeclient_positions(p->nc);
-	struct placement place = {
-		.set = page->set,
-		.set_index = (size_t)(page - p->page),
-	};
-	struct buf query = buf_make(QUERY_MAX);
-	struct buf target = buf_make(HTTPREQ_TARGET_MAX);
-	struct metaask ask = {
+	page->ask = (struct metaask){
 		.nc = p->nc,
-		.place = &place,
+		.place = &page->place,
 		.body_max = PAGE_MAX - 1,
 		.width = 1,
 	};
+	/* A set without partitions has nothing to say. */
+	page->fetched = page->ended = page->at_count == 0;
+	buf_add(&page->query, common->p, common->n);
+	nodeline_at_print(&page->query, page->at, page->at_count);
+	return fill_request(p, &page->ask, &page->target, &page->query, err);
+}
+
+/* One try for all that are still missing, side by side. */
+static int
+fetch_missing(struct paging *p, struct metaask_task *tasks, bool *whole,
+    struct error *err)
+{
+	size_t n = 0;
 	int rc;
 
-	if (page->at_count == 0) {
-		page->ended = true;
-		return 0;
+	for (size_t i = 0; i < p->count; i++) {
+		struct set_page *page = &p->page[i];
+
+		if (page->fetched)
+			continue;
+		metaask_order(&page->ask, machines_ready(p, page));
+		tasks[n++] = (struct metaask_task){
+			.ask = &page->ask,
+			.fn = take_page,
+			.arg = page,
+		};
 	}
-	buf_add(&query, common->p, common->n);
-	nodeline_at_print(&query, page->at, page->at_count);
-	rc = fill_request(p, &ask, &target, &query, err);
-	while (rc == 0) {
+	rc = metaask_run_all(tasks, n, p->deadline, err);
+	*whole = true;
+	for (size_t i = 0; i < n; i++) {
+		struct set_page *page = tasks[i].arg;
+
+		page->fetched = tasks[i].enough;
+		*whole &= page->fetched;
+	}
+	return rc;
+}
+
+/* The pages of all sets, which are asked at once. */
+static int
+fetch_pages(struct paging *p, const struct buf *common, struct error *err)
+{
+	const struct positions *positions = nodeclient_positions(p->nc);
+	struct metaask_task *tasks = calloc(p->count, sizeof(*tasks));
+	bool whole = false;
+	int rc = 0;
+
+	if (tasks == NULL)
+		return error_set(err, ERRC_NOMEM, "list: out of memory");
+	for (size_t i = 0; i < p->count && rc == 0; i++)
+		rc = prepare_page(p, &p->page[i], common, err);
+	while (rc == 0 && !whole) {
 		uint32_t bell = positions_bell(positions);
 
-		metaask_order(&ask, machines_ready(p, page));
-		rc = metaask_run(&ask, take_page, page, p->deadline, err);
-		if (rc == 0)
+		rc = fetch_missing(p, tasks, &whole, err);
+		if (rc == 0 && !whole)
 			positions_wait(positions, bell, AGAIN_MS);
 	}
-	buf_fini(&query);
-	buf_fini(&target);
-	return rc < 0 ? rc : 0;
+	free(tasks);
+	return rc;
 }
 
 /* The next line of a set's page, parsed. */
@@ -310,27 +361,17 @@ raise_position(struct paging *p, struct set_page *page, struct bytes bucket)
 	}
 }
 
+/* What is shown stays (protocol.md 7.2): not before c nodes have it. */
 static int
 hold_page(struct paging *p, struct error *err)
 {
 	int rc = 0;
 
-	/* Without a shared page positions are not told; the node that
-	 * answered was at the log's end, which is what a list promises. */
-	if (!positions_shared(nodeclient_positions(p->nc)))
-		return 0;
 	for (size_t i = 0; i < p->count && rc == 0; i++) {
-		struct set_page *page = &p->page[i];
-		struct placement place = {
-			.set = page->set,
-			.set_index = i,
-		};
+		const struct set_page *page = &p->page[i];
 
-		for (size_t j = 0; j < page->at_count && rc == 0; j++) {
-			place.partition = page->at[j].partition;
-			rc = metaask_hold(p->nc, &place, page->at[j].seq,
-			    p->deadline, err);
-		}
+		rc = metaask_hold_all(p->nc, &page->place, page->at,
+		    page->at_count, NULL, p->deadline, err);
 	}
 	return rc;
 }
@@ -495,8 +536,8 @@ read_page(struct nodeclient *nc, enum page_kind kind,
 	rc = paging_init(&paging, nc, kind, deadline, err);
 	if (rc == 0 && buf_failed(&query))
 		rc = error_set(err, ERRC_USAGE, "list: query too long");
-	for (size_t i = 0; i < paging.count && rc == 0; i++)
-		rc = fetch_page(&paging, &paging.page[i], &query, err);
+	if (rc == 0)
+		rc = fetch_pages(&paging, &query, err);
 	if (rc == 0)
 		rc = merge_pages(&paging, q, merged, err);
 	if (rc == 0)
@@ -632,8 +673,8 @@ metaread_buckets(struct nodeclient *nc, metaread_bucket_fn *fn, void *arg,
 
 	buf_printf(&query, "timeout=%d&at=", NODE_WAIT_MS);
 	rc = paging_init(&paging, nc, PAGE_BUCKETS, deadline, err);
-	for (size_t i = 0; i < paging.count && rc == 0; i++)
-		rc = fetch_page(&paging, &paging.page[i], &query, err);
+	if (rc == 0)
+		rc = fetch_pages(&paging, &query, err);
 	if (rc == 0)
 		rc = collect_buckets(&paging, &all, &count, err);
 	if (rc == 0)

@@ -196,6 +196,7 @@ nodeclient_open(struct nodeclient **out,
 	nc->hold = topology_view_enter(nc->view);
 	acks.peers = nc->peers;
 	acks.topology = nodeclient_topology(nc);
+	acks.positions = nc->positions;
 	acks.sender = nc->sender;
 	acks.clock = nc->clock;
 	acks.streams = options->ack_streams;

@@ -26,6 +26,7 @@
 #include "member/uploadlist.h"
 #include "member/watermark.h"
 #include "node/applier.h"
+#include "node/listener.h"
 #include "node/nodeserver.h"
 #include "store/shardstore.h"
 #include "upkeep/gc.h"
@@ -44,6 +45,7 @@ struct node {
 	struct applier *applier;
 	struct repair *repair;
 	struct gc *gc;
+	struct listener *listener;
 	struct nodeserver *server;
 	pthread_t follower;
 	bool follows;
@@ -393,7 +395,8 @@ node_start(struct node *node, struct error *err)
 
 	if ((rc = applier_start(&node->applier, core, err)) ||
 	    (rc = repair_start(&node->repair, core, err)) ||
-	    (rc = gc_start(&node->gc, core, err)))
+	    (rc = gc_start(&node->gc, core, err)) ||
+	    (rc = listener_start(&node->listener, core, err)))
 		return rc;
 	rc = nodeserver_start(&node->server, core, node->applier, &options,
 	    err);
@@ -462,6 +465,7 @@ node_close(struct node *node)
 	if (core->wm != NULL)
 		watermark_stop(core->wm);
 	nodeserver_stop(node->server);
+	listener_stop(node->listener);
 	gc_stop(node->gc);
 	repair_stop(node->repair);
 	applier_stop(node->applier);

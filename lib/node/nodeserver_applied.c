@@ -160,6 +160,8 @@ struct stream {
 	uint64_t time_ms; /* as told */
 	size_t started;   /* partitions whose first lines are out */
 	bool *voting;     /* as told */
+	/* As told, when the sender wants to hear of each; else NULL. */
+	uint64_t *applied;
 	struct buf out;
 };
 
@@ -170,6 +172,7 @@ stream_free(void *arg)
 
 	stream->magic = 0;
 	free(stream->voting);
+	free(stream->applied);
 	buf_fini(&stream->out);
 	free(stream);
 }
@@ -226,6 +229,24 @@ add_time(struct stream *stream)
 	nodeline_ack_print(&stream->out, &line);
 }
 
+/* For who has no page to look at.  A floor: what is applied meanwhile is told
+ * the next time. */
+static void
+add_positions(struct stream *stream)
+{
+	const struct watermark *wm = stream->core->wm;
+	struct nodeline_ack line = { .kind = NODELINE_POSITION };
+
+	for (size_t i = 0; i < watermark_count(wm) && has_room(stream); i++) {
+		line.seq = watermark_applied(wm, i);
+		if (line.seq == stream->applied[i])
+			continue;
+		line.partition = watermark_partition(wm, i);
+		stream->applied[i] = line.seq;
+		nodeline_ack_print(&stream->out, &line);
+	}
+}
+
 /* Votes that changed, then outcomes; false when outcomes were lost. */
 static bool
 add_news(struct stream *stream)
@@ -239,6 +260,8 @@ add_news(struct stream *stream)
 	for (size_t i = 0; i < watermark_count(wm) && has_room(stream); i++)
 		if (watermark_voting(wm, i) != stream->voting[i])
 			add_voting(stream, i);
+	if (stream->applied != NULL)
+		add_positions(stream);
 	while (has_room(stream)) {
 		next = watermark_next(wm, &stream->cursor, stream->sender,
 		    &event);
@@ -286,22 +309,61 @@ stream_read(void *arg, uint64_t pos, uint8_t *p, size_t max)
 	return (ssize_t)n;
 }
 
+/* GET /applied: where this node is now, once, as the lines a stream begins
+ * with. */
+static void
+reply_positions(struct nodeserver_call *call)
+{
+	const struct watermark *wm = call->core->wm;
+	struct buf body = buf_make((watermark_count(wm) + 1) * 2 * STREAM_LINE);
+
+	for (size_t i = 0; i < watermark_count(wm); i++) {
+		struct nodeline_ack line = {
+			.kind = NODELINE_VOTING,
+			.partition = watermark_partition(wm, i),
+			.voting = watermark_voting(wm, i),
+		};
+
+		/* The vote before the position: a node that lost its vote in
+		 * between has told of one that it had there. */
+		nodeline_ack_print(&body, &line);
+		line.kind = NODELINE_POSITION;
+		line.seq = watermark_applied(wm, i);
+		nodeline_ack_print(&body, &line);
+	}
+	if (buf_failed(&body))
+		nodeserver_refuse(call, 503, "no memory");
+	else
+		httpd_reply(call->req, 200, body.p, body.n);
+	buf_fini(&body);
+}
+
 void
 nodeserver_stream(struct nodeserver_call *call)
 {
 	const char *sender = httpreq_query_get(&call->query, "sender");
 	struct watermark *wm = call->core->wm;
 	struct stream *stream;
+	bool positions = httpreq_query_get(&call->query, "positions") != NULL;
 
-	if (sender == NULL || sender[0] == '\0' ||
-	    strlen(sender) > SENDER_MAX) {
+	if (sender == NULL) {
+		reply_positions(call);
+		return;
+	}
+	if (sender[0] == '\0' || strlen(sender) > SENDER_MAX) {
 		nodeserver_refuse(call, 400, "sender=ID is needed");
 		return;
 	}
 	stream = calloc(1, sizeof(*stream));
 	if (stream != NULL)
 		stream->voting = calloc(watermark_count(wm) + 1, 1);
-	if (stream == NULL || stream->voting == NULL) {
+	if (stream != NULL && stream->voting != NULL && positions)
+		stream->applied = calloc(watermark_count(wm) + 1,
+		    sizeof(*stream->applied));
+	if (stream == NULL || stream->voting == NULL ||
+	    (positions && stream->applied == NULL)) {
+		if (stream != NULL)
+			free(stream->voting);
 		free(stream);
 		nodeserver_refuse(call, 503, "no memory");
 		return;

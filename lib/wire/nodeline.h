@@ -107,9 +107,9 @@ KOOP_MUST int nodeline_bucket_parse(struct nodeline_bucket *out,
 KOOP_MUST int nodeline_bucket_settings(struct buf *out, struct bytes line,
     struct error *err);
 
-/* The acknowledgement stream (GET /applied?sender=): position PARTITION SEQ,
- * voting PARTITION 0|1, PARTITION SEQ OUTCOME REQUESTID, time MS (T, when it
- * has moved by much), ping */
+/* GET /applied?sender=ID[&positions=1], the acknowledgement stream, and its
+ * first lines, GET /applied: position PARTITION SEQ, voting PARTITION 0|1,
+ * PARTITION SEQ OUTCOME REQUESTID, time MS (T, when it moved much), ping */
 enum nodeline_ack_kind {
 	NODELINE_POSITION,
 	NODELINE_VOTING,

@@ -23,6 +23,8 @@
 
 #define SHARD_MAX (64u << 20)
 
+const char *fakenodes_log = "";
+
 static void
 put_header(void *arg, const char *name, const char *value)
 {
@@ -243,6 +245,24 @@ serve_bucket(struct fake_node *node, struct httpd_request *req)
 	buf_fini(&body);
 }
 
+/* GET /applied: where the node is. */
+static void
+serve_positions(struct fake_node *node, struct httpd_request *req)
+{
+	struct nodeline_ack line = {
+		.kind = NODELINE_VOTING,
+		.voting = node->voting,
+	};
+	struct buf body = buf_make(NODELINE_MAX);
+
+	nodeline_ack_print(&body, &line);
+	line.kind = NODELINE_POSITION;
+	line.seq = node->applied;
+	nodeline_ack_print(&body, &line);
+	httpd_reply(req, 200, body.p, body.n);
+	buf_fini(&body);
+}
+
 static bool
 path_is(struct httpd_request *req, const char *prefix)
 {
@@ -254,7 +274,9 @@ on_get(struct fake_node *node, struct httpd_request *req)
 {
 	node->gets++;
 	node->stores += path_is(req, "/store/");
-	if (path_is(req, "/applied/"))
+	if (strcmp(httpd_path(req), "/applied") == 0)
+		serve_positions(node, req);
+	else if (path_is(req, "/applied/"))
 		serve_applied(node, req);
 	else if (path_is(req, "/bucket/0/"))
 		serve_bucket(node, req);
@@ -419,7 +441,7 @@ fakenodes_start_clock(struct fakenodes *f, const struct clock *clock)
 	f->inline_bytes = buf_make(1 << 20);
 	f->newer_bytes = buf_make(1 << 20);
 	f->epoch = 1;
-	snprintf(f->url, sizeof(f->url), "mem:fake-%d", n);
+	snprintf(f->url, sizeof(f->url), "mem:fake-%d%s", n, fakenodes_log);
 	start_nodes(f, &json);
 	assert(topology_mem_set(f->url, buf_bytes(&json), &err) == 0);
 	assert(commitlog_create(f->url, &genesis, NULL, &err) == 0);
@@ -451,6 +473,9 @@ fakenodes_stop(struct fakenodes *f)
 void
 fakenodes_publish(struct fakenodes *f, uint32_t machine, uint64_t seq)
 {
+	/* Where nothing is shared, they are asked. */
+	if (!positions_shared(nodeclient_positions(f->nc)))
+		return;
 	positions_publish(nodeclient_positions(f->nc),
 	    (struct positions_member){ 1, machine }, 0, seq);
 }

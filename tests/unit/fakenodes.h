@@ -78,6 +78,9 @@ struct fakenodes {
 	pthread_mutex_t lock;
 };
 
+/* What the log's URL ends in, as "?shared=no"; "" when not set. */
+extern const char *fakenodes_log;
+
 void fakenodes_start(struct fakenodes *f);
 /* The clients' clock is another than the system's. */
 void fakenodes_start_clock(struct fakenodes *f, const struct clock *clock);

@@ -82,6 +82,9 @@ serve(struct world_peer *peer, struct httpd_request *req)
 	free(copy);
 }
 
+const char *nodeworld_log = "";
+char nodeworld_positions[256];
+
 static void
 on_begin(void *ctx, struct httpd_request *req)
 {
@@ -91,6 +94,11 @@ on_begin(void *ctx, struct httpd_request *req)
 	peer->gets++;
 	if (w->on_serve != NULL)
 		w->on_serve(w);
+	if (strcmp(httpd_path(req), "/applied") == 0 && peer->mode == PEER_OK) {
+		httpd_reply(req, 200, nodeworld_positions,
+		    strlen(nodeworld_positions));
+		return;
+	}
 	if (strncmp(httpd_path(req), "/store/", 7) != 0 ||
 	    peer->mode == PEER_MISSING || (w->blob == NULL && !want_whole(w)))
 		httpd_reply(req, 404, "", 0);
@@ -188,7 +196,8 @@ open_cluster(struct nodeworld *w)
 	struct buf json = buf_make(1 << 16);
 	struct error err = { 0 };
 
-	snprintf(w->url, sizeof(w->url), "mem:world-%u", number++);
+	snprintf(w->url, sizeof(w->url), "mem:world-%u%s", number++,
+	    nodeworld_log);
 	start_peers(w, &json);
 	must(topology_mem_set(w->url, buf_bytes(&json), &err), "topology",
 	    &err);

@@ -53,7 +53,7 @@ struct nodeworld {
 	struct nodecore core;
 	struct clock_manual clock;
 	char dir[TEMPDIR_BYTES];
-	char url[40];
+	char url[80];
 	uint64_t seq[WORLD_PARTITIONS]; /* applied here */
 	struct world_peer peer[WORLD_MACHINES];
 	/* What the peers have: shards of this blob, or whole bytes. */
@@ -109,5 +109,10 @@ uint64_t nodeworld_quarantined(struct nodeworld *w);
 uint64_t nodeworld_garbage(struct nodeworld *w);
 uint64_t nodeworld_repairs(struct nodeworld *w);
 bool nodeworld_queued(struct nodeworld *w, struct reqid id);
+
+/* What the log's URL ends in, as "?shared=no", of the next world; and what its
+ * peers say of where they are (GET /applied). */
+extern const char *nodeworld_log;
+extern char nodeworld_positions[256];
 
 #endif
