@@ -32,6 +32,7 @@ static uint64_t upload_timeout_ms = 60 * 1000;
 static uint64_t orphan_age_ms = DAY_MS;
 static uint64_t orphan_step_ms = HOUR_MS;
 static uint64_t gc_grace_ms = HOUR_MS;
+static uint64_t reserve;
 static struct daemon_options common = DAEMON_DEFAULTS;
 static struct clientoptions cluster;
 
@@ -69,6 +70,9 @@ static const struct cli_option options[] = {
 	{ 0, "gc-grace", CLI_DURATION, &gc_grace_ms, "TIME",
 	    "keep garbage so long after its last read (default 1h)", 1,
 	    366 * DAY_MS, CLI_ENV, NULL },
+	{ 0, "reserve", CLI_SIZE, &reserve, "SIZE",
+	    "disk space kept for records (default 64M, or 1 % if more)",
+	    1 << 20, 1ull << 50, CLI_ENV, NULL },
 	CLIENTOPTIONS_TCP_CONGESTION(cluster),
 	DAEMON_OPTION_READY_FD(common),
 	DAEMON_OPTION_LOG_LEVEL(common),
@@ -154,6 +158,7 @@ collect(struct node_options *out, struct error *err)
 		.orphan_age_ms = orphan_age_ms,
 		.orphan_step_ms = orphan_step_ms,
 		.gc_grace_ms = gc_grace_ms,
+		.reserve = reserve,
 	};
 	if (rc == 0 && listen_address != NULL)
 		rc = parse_listen(&out->listen, err);

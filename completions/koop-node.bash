@@ -11,11 +11,11 @@ _koop_node()
 	--data-dir|-d)
 		compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current")
 		return ;;
-	--listen|-a|--node|--durability|--max-connections|--body-timeout|--upload-timeout|--orphan-age|--orphan-step|--gc-grace|--tcp-congestion|--ready-fd|--log-level|--log-format)
+	--listen|-a|--node|--durability|--max-connections|--body-timeout|--upload-timeout|--orphan-age|--orphan-step|--gc-grace|--reserve|--tcp-congestion|--ready-fd|--log-level|--log-format)
 		return ;;
 	esac
 	case $current in
-	-*) mapfile -t COMPREPLY < <(compgen -W "--topology -t --commit-log -l --data-dir -d --listen -a --node --init --replace --durability --max-connections --body-timeout --upload-timeout --orphan-age --orphan-step --gc-grace --tcp-congestion --ready-fd --log-level --log-format --check -n --dump-faults --config --print-config --help -h --version" -- "$current") ;;
+	-*) mapfile -t COMPREPLY < <(compgen -W "--topology -t --commit-log -l --data-dir -d --listen -a --node --init --replace --durability --max-connections --body-timeout --upload-timeout --orphan-age --orphan-step --gc-grace --reserve --tcp-congestion --ready-fd --log-level --log-format --check -n --dump-faults --config --print-config --help -h --version" -- "$current") ;;
 	*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
 	esac
 }

@@ -13,6 +13,7 @@ complete -c koop-node -l upload-timeout -x -d 'an upload silent so long has ende
 complete -c koop-node -l orphan-age -x -d 'abort an upload without a record after (default 24h)'
 complete -c koop-node -l orphan-step -x -d 'the node of shard J waits J times that more (default 1h)'
 complete -c koop-node -l gc-grace -x -d 'keep garbage so long after its last read (default 1h)'
+complete -c koop-node -l reserve -x -d 'disk space kept for records (default 64M, or 1 % if more)'
 complete -c koop-node -l tcp-congestion -x -d 'TCP congestion control (default the system\'s)'
 complete -c koop-node -l ready-fd -x -d 'write "ready IP:PORT" there once it serves'
 complete -c koop-node -l log-level -x -d 'error, warn, info (default) or debug'

@@ -10,6 +10,7 @@ complete -c koop-up -l port -x -d 'port of the first gateway (default 9001, 0: a
 complete -c koop-up -l node-port -x -d 'port of the first node (default 8001, 0: any)'
 complete -c koop-up -l cell-size -x -d 'bytes of a cell (default 64K)'
 complete -c koop-up -l inline-limit -x -d 'largest object inside a record (default 8K)'
+complete -c koop-up -l reserve -x -d 'disk space of a node kept for records (see koop-node)'
 complete -c koop-up -l durability -x -d 'full (default), or os: no syncs, for tests'
 complete -c koop-up -l tcp-congestion -x -d 'TCP congestion control (default the system\'s)'
 complete -c koop-up -l detach -d 'go into the background once it serves'

@@ -350,7 +350,7 @@ small_cluster() {
 	append_line "$part" TimeTravelMessage
 	for n in 0 1 2; do
 		until_true says "$n" .halted 1
-		says "$n" .status halted
+		says "$n" '.status + " " + .reasons[0]' "degraded halted"
 		says "$n" .voting 32
 	done
 	curl -sS -f "$GW/films/film" | cmp - film

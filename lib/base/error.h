@@ -28,6 +28,7 @@
 	X(UNAVAILABLE, 69, 503, "too few nodes answered")             \
 	X(NOMEM, 71, 503, "out of memory")                            \
 	X(CANTCREATE, 73, 500, "an output file cannot be created")    \
+	X(FULL, 73, 507, "a disk has no room for it")                 \
 	X(IO, 74, 500, "reading or writing failed")                   \
 	X(RETRY, 75, 503, "failed now, the same request may succeed") \
 	X(PROTOCOL, 76, 502, "the peer broke the protocol")           \

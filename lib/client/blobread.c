@@ -13,10 +13,10 @@
 #include "cluster/placement.h"
 #include "http/httpreq.h"
 #include "shard/decoder.h"
+#include "wire/nodehealth.h"
 #include "wire/nodeproto.h"
 
 #define WINDOW_BYTES (1536u << 10)
-#define LEASE_MS (10u * 60 * 1000)
 /* A caller that takes a window at least this fast is a quick one; the
  * allowance keeps small windows from being judged by scheduling noise. */
 #define QUICK_BYTES_PER_MS 4096
@@ -199,7 +199,7 @@ next_window(struct blobread *r, int client_fd, struct error *err)
 	drop_window(r);
 	nodeclient_fetch_enter(r->nc);
 	now = nodeclient_now(r->nc);
-	if (now - r->leased_ms >= LEASE_MS) {
+	if (now - r->leased_ms >= NODEHEALTH_LEASE_MS) {
 		nodenotice_lease(r->nc, &r->source.place, r->source.id);
 		r->leased_ms = now;
 	}

@@ -22,7 +22,8 @@
  * Memory is a ring of a few blocks; whole stripes of a slow client do not wait
  * for a block to be full.  A shard that falls more than the ring
  * behind for a second, or whose node fails, is given up while write_quorum
- * shards remain; below that every call returns ERRC_UNAVAILABLE.  finish
+ * shards remain; below that every call returns ERRC_UNAVAILABLE, or
+ * ERRC_FULL with the nodes whose disks have no room.  finish
  * returns once write_quorum shards are durable, after 20 ms more for healthy
  * others; what is then merely behind is sent on in the background, bounded in
  * number and time.

@@ -400,10 +400,12 @@ print_receipts(struct pipeput *p, int out, int failed, struct error *err)
 	rc = print_shards(p, out, durable, &count, err);
 	if (rc < 0 || failed < 0)
 		return rc < 0 ? rc : failed;
-	if (count < p->place.set->write_quorum)
-		return error_set(err, ERRC_UNAVAILABLE,
-		    "%u shards are durable, %u are needed: %s", count,
-		    p->place.set->write_quorum, shardsend_reason(p->sends));
+	if (count < p->place.set->write_quorum) {
+		rc = shardsend_shortage(p->sends, err);
+		(void)error_wrap(err, "%u shards are durable, %u are needed",
+		    count, p->place.set->write_quorum);
+		return rc;
+	}
 	if (FAULT(WRITE_DURABLE))
 		return error_set(err, ERRC_UNAVAILABLE, "injected: durable");
 	return print_end(p, out, count, err);

@@ -8,13 +8,18 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "http/httpreq.h"
 #include "wire/nodecall.h"
+#include "wire/nodehealth.h"
 #include "wire/nodeproto.h"
 
 #define POOL_WAIT_MS 500
+/* Some disks are full: the other nodes get this long to say the same. */
+#define FULL_OTHERS_MS 200
+#define FULL_TEXT_MAX 4096
 
 static_assert(SHARDSEND_STRIPES_MAX * 2 <= HTTPC_IOV_MAX, "a block is queued");
 
@@ -25,6 +30,8 @@ struct shard {
 	bool ended;          /* END was queued */
 	bool durable;
 	bool over; /* failed or given up */
+	bool full; /* over, because the node's disk has no room */
+	uint64_t free_bytes;
 };
 
 struct shardsend {
@@ -43,8 +50,9 @@ struct shardsend {
 	struct shardblock block[SHARDSEND_BLOCKS];
 	size_t block_bytes; /* data and parity together */
 	uint64_t pushed, freed;
-	uint64_t full_since_ms; /* the ring is full; 0: it is not */
-	uint64_t moved_ms;      /* when anything moved last */
+	uint64_t full_since_ms;  /* the ring is full; 0: it is not */
+	uint64_t moved_ms;       /* when anything moved last */
+	uint64_t short_since_ms; /* fewer than the quorum are live; 0: never */
 	char reason[200];
 
 	uint8_t begin[STRIPE_SHARDS_MAX][FRAME_BEGIN_BYTES];
@@ -357,6 +365,28 @@ queue_end(struct shardsend *s, uint32_t j)
 	shard->ended = true;
 }
 
+/* 507.  The disks of other nodes may be full, too: see shardsend_shortage(). */
+static void
+shard_full(struct shardsend *s, uint32_t j)
+{
+	struct shard *shard = &s->shard[j];
+	const char *text = httpc_response_header(shard->call.http,
+	    NODEHEALTH_FREE);
+	struct buf reason = buf_make(sizeof(s->reason));
+
+	assert(!shard->over && !shard->durable);
+	shard->full = true;
+	if (text == NULL ||
+	    !number_parse(&shard->free_bytes, text, strlen(text), 0, INT64_MAX))
+		shard->free_bytes = 0;
+	nodehealth_add_full(&reason, s->place.set->number, shard->machine,
+	    shard->free_bytes);
+	if (s->reason[0] == '\0')
+		snprintf(s->reason, sizeof(s->reason), "%s", buf_cstr(&reason));
+	buf_fini(&reason);
+	shard_over(s, j, "the disk is full");
+}
+
 static void
 shard_answered(struct shardsend *s, uint32_t j)
 {
@@ -368,6 +398,10 @@ shard_answered(struct shardsend *s, uint32_t j)
 		assert(shard->next_block == s->pushed);
 		shard->durable = true;
 		nodecall_close(&shard->call);
+		return;
+	}
+	if (status == 507) {
+		shard_full(s, j);
 		return;
 	}
 	snprintf(text, sizeof(text), "the node answered %d", status);
@@ -505,12 +539,6 @@ shardsend_give_up(struct shardsend *s, uint32_t shards)
 	}
 }
 
-const char *
-shardsend_reason(const struct shardsend *s)
-{
-	return s->reason;
-}
-
 /* The ring is full: who holds its oldest block has a second, if enough others
  * are past it. */
 static void
@@ -541,14 +569,60 @@ drop_stragglers(struct shardsend *s)
 	free_blocks(s);
 }
 
+/*
+ * Too few are left.  With more full disks than can be done without, trying
+ * again does not help, whoever comes back, and who wants to write is told
+ * which disks they are.
+ */
+int
+shardsend_shortage(const struct shardsend *s, struct error *err)
+{
+	struct buf full = buf_make(FULL_TEXT_MAX);
+	uint32_t count = 0;
+	int rc;
+
+	assert(
+	    (uint32_t)__builtin_popcount(shardsend_live(s)) < s->write_quorum);
+	for (uint32_t j = 0; j < s->n; j++) {
+		if (!s->shard[j].full)
+			continue;
+		count++;
+		nodehealth_add_full(&full, s->place.set->number,
+		    s->shard[j].machine, s->shard[j].free_bytes);
+	}
+	if (count > s->n - s->write_quorum)
+		rc = error_set(err, ERRC_FULL, "%s", buf_cstr(&full));
+	else
+		rc = error_set(err, ERRC_UNAVAILABLE,
+		    "too few nodes to write to: %s", s->reason);
+	buf_fini(&full);
+	return rc;
+}
+
+/* Nodes with a full disk say so at once, and one after the other: the others
+ * may answer, too, before it is said who they are. */
+static bool
+more_may_answer(struct shardsend *s, uint64_t now)
+{
+	bool full = false;
+	bool open = false;
+
+	if (s->short_since_ms == 0)
+		s->short_since_ms = now;
+	for (uint32_t j = 0; j < s->n; j++) {
+		full = full || s->shard[j].full;
+		open = open || s->shard[j].call.http != NULL;
+	}
+	return full && open && now - s->short_since_ms < FULL_OTHERS_MS;
+}
+
 static int
 check_quorum(struct shardsend *s, struct error *err)
 {
 	uint64_t now = nodeclient_now(s->nc);
 
 	if ((uint32_t)__builtin_popcount(shardsend_live(s)) < s->write_quorum)
-		return error_set(err, ERRC_UNAVAILABLE,
-		    "too few nodes to write to: %s", s->reason);
+		return more_may_answer(s, now) ? 0 : shardsend_shortage(s, err);
 	if (now - s->moved_ms > SHARDSEND_STALL_MS)
 		return error_set(err, ERRC_UNAVAILABLE,
 		    "too few nodes to write to: no progress for %d s",

@@ -91,7 +91,8 @@ void shardsend_end(struct shardsend *s, uint8_t (*end)[FRAME_END_BYTES]);
 
 /*
  * Move bytes until something happened, or until the time (monotonic ms).
- * ERRC_UNAVAILABLE: fewer than write_quorum shards can still become durable.
+ * ERRC_UNAVAILABLE: fewer than write_quorum shards can still become durable;
+ * ERRC_FULL: because disks are full, which are named.
  * ERRC_IO: client_fd (or -1) hung up.
  */
 KOOP_MUST int shardsend_poll(struct shardsend *s, int client_fd, uint64_t until,
@@ -129,7 +130,8 @@ struct nodeclient *shardsend_client(const struct shardsend *s);
 bool shardsend_done(const struct shardsend *s);
 /* Stop sending those of the mask. */
 void shardsend_give_up(struct shardsend *s, uint32_t shards);
-/* The first failure seen, for the message. */
-const char *shardsend_reason(const struct shardsend *s);
+/* Fewer than write_quorum are live: why.  ERRC_FULL or ERRC_UNAVAILABLE, as
+ * shardsend_poll() says. */
+KOOP_MUST int shardsend_shortage(const struct shardsend *s, struct error *err);
 
 #endif

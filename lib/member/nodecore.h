@@ -37,6 +37,7 @@ struct httpc_pool;
 struct peers;
 struct pending;
 struct positions;
+struct room;
 struct uploadlist;
 struct shardfiles;
 struct shardmeta;
@@ -102,6 +103,7 @@ struct nodecore {
 	struct pending *pending;
 	struct checks *checks;
 	struct uploadlist *uploads;
+	struct room *room;
 	/* This node's place; the addresses in it are those of the start. */
 	struct erasure_set set;
 	uint32_t index;

@@ -128,8 +128,7 @@ uploadlist_add(struct uploadlist *uploads, struct reqid id, uint32_t shard,
 	if (rc == 0)
 		uploads->bytes += line.n;
 	else if (errno == ENOSPC || errno == EDQUOT)
-		rc = error_set(err, ERRC_CANTCREATE, "write %s: no space left",
-		    NAME);
+		rc = error_set(err, ERRC_FULL, "write %s: no space left", NAME);
 	/* Half a line would spoil the next one. */
 	if (rc != 0 && ftruncate(uploads->fd, (off_t)uploads->bytes) == -1)
 		log_error("node", "%s: cannot be cut back: %s", NAME,

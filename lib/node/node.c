@@ -23,6 +23,7 @@
 #include "member/lastread.h"
 #include "member/nodecore.h"
 #include "member/pending.h"
+#include "member/room.h"
 #include "member/uploadlist.h"
 #include "member/watermark.h"
 #include "node/applier.h"
@@ -314,7 +315,7 @@ open_store(struct node *node, struct error *err)
 	core->dirfd = open(o->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (core->dirfd == -1)
 		return error_errno(err, ERRC_IO, "open %s", o->data_dir);
-	return 0;
+	return room_new(&core->room, core->dirfd, o->reserve, NULL, err);
 }
 
 static int
@@ -474,6 +475,7 @@ node_close(struct node *node)
 	uploadlist_close(core->uploads);
 	checks_free(core->checks);
 	pending_free(core->pending);
+	room_free(core->room);
 	lastread_free(core->lastread);
 	if (core->store != NULL)
 		shardstore_close(core->store);

@@ -37,6 +37,7 @@ struct node_options {
 	uint64_t body_timeout_ms;   /* 0: that, too */
 	uint64_t upload_timeout_ms, orphan_age_ms, orphan_step_ms;
 	uint64_t gc_grace_ms;
+	uint64_t reserve; /* bytes kept for records; 0: as room.h says */
 	const struct clock *clock; /* NULL: clock_system */
 };
 

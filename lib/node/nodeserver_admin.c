@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/nodeserver_call.h"
 
+#include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,12 +16,14 @@
 #include "commit/record_type.h"
 #include "member/lastread.h"
 #include "member/nodecore.h"
+#include "member/room.h"
 #include "node/applier.h"
 #include "node/nodeserver.h"
 #include "store/metaquery.h"
 #include "store/shardfile.h"
 #include "store/shardmeta.h"
 #include "upkeep/repair.h"
+#include "wire/nodehealth.h"
 
 #define OPLOG_BYTES (2u << 20) /* of one answer */
 #define HEALTH_BYTES (1u << 20)
@@ -140,22 +144,45 @@ nodeserver_oplog(struct nodeserver_call *call)
 
 /* Health. */
 
-struct census {
-	size_t partitions, voting, halted;
-};
-
-static struct census
-take_census(struct nodeserver_call *call)
+/* What this node says of itself; the caller calls nodehealth_fini(). */
+static int
+take_health(struct nodeserver_call *call, struct nodehealth *h,
+    struct error *err)
 {
-	struct census census = { .partitions = applier_count(call->applier) };
+	struct nodecore *core = call->core;
 	struct applier_state state;
+	struct room_state room;
 
-	for (size_t i = 0; i < census.partitions; i++) {
+	snprintf(h->cluster, sizeof(h->cluster), "%s", core->cluster);
+	h->set = core->set.number;
+	h->index = core->index;
+	h->partitions = (uint32_t)applier_count(call->applier);
+	h->mute.partition = calloc(h->partitions + 1, sizeof(uint32_t));
+	h->stuck.partition = calloc(h->partitions + 1, sizeof(uint32_t));
+	if (h->mute.partition == NULL || h->stuck.partition == NULL)
+		return error_set(err, ERRC_NOMEM, "health: no memory");
+	for (size_t i = 0; i < h->partitions; i++) {
 		applier_state(call->applier, i, &state);
-		census.voting += state.voting;
-		census.halted += state.halted;
+		h->halted += state.halted;
+		h->voting += state.voting;
+		if (!state.voting)
+			h->mute.partition[h->mute.count++] = state.partition;
+		/* A reason is given by what waits for a cure, too. */
+		if (state.halted || state.reason[0] != '\0')
+			h->stuck.partition[h->stuck.count++] = state.partition;
 	}
-	return census;
+	assert(h->voting + h->mute.count == h->partitions);
+	room_look(core->room, &room);
+	h->free_bytes = room.free_bytes;
+	h->total_bytes = room.total_bytes;
+	h->reserve_bytes = room.reserve_bytes;
+	h->reasons = (room.full ? NODEHEALTH_DISK_FULL : 0u) |
+	    (h->voting < h->partitions || h->stuck.count > h->halted ?
+		    NODEHEALTH_BEHIND :
+		    0u) |
+	    (h->halted > 0 ? NODEHEALTH_HALTED : 0u) |
+	    (atomic_load(&core->log_reachable) ? 0u : NODEHEALTH_NO_LOG);
+	return 0;
 }
 
 static int
@@ -215,53 +242,55 @@ add_partitions(struct buf *body, struct nodeserver_call *call)
 	free(spans);
 }
 
-static const char *
-health_word(const struct census *census, const struct nodecore *core)
+/* What costs more than a look: rows counted, folders listed. */
+static int
+add_counts(struct buf *body, struct nodeserver_call *call, struct error *err)
 {
-	if (census->halted > 0)
-		return "halted";
-	if (!atomic_load(&core->log_reachable))
-		return "no_log";
-	return census->voting == census->partitions ? "ok" : "catching_up";
+	struct shardmeta_counts rows = { 0 };
+	struct shardfile_counts files = { 0 };
+	uint64_t quarantine = 0;
+	int rc = read_counts(call, &rows, &quarantine, &files, err);
+
+	if (rc != 0)
+		return rc;
+	buf_printf(body,
+	    ",\"repairs\":%" PRIu64 ",\"garbage\":%" PRIu64
+	    ",\"quarantine\":%" PRIu64 ",\"unplaced\":%" PRIu64
+	    ",\"uploads\":%" PRIu64,
+	    rows.repairs, rows.garbage, quarantine,
+	    (uint64_t)atomic_load(&call->core->counters.unplaced),
+	    files.uploads);
+	add_partitions(body, call);
+	return 0;
 }
 
+/* ?brief leaves out what costs: gateways ask every second. */
 void
 nodeserver_health(struct nodeserver_call *call)
 {
 	struct nodecore *core = call->core;
-	struct census census = take_census(call);
-	struct shardmeta_counts rows = { 0 };
-	struct shardfile_counts files = { 0 };
+	struct nodehealth h = { 0 };
 	struct buf body = buf_make(HEALTH_BYTES);
 	struct error err = { 0 };
-	uint64_t quarantine = 0;
+	int rc = take_health(call, &h, &err);
 
-	if (read_counts(call, &rows, &quarantine, &files, &err) != 0) {
-		nodeserver_error(call, &err);
-		return;
-	}
-	buf_printf(&body,
-	    "{\"status\":\"%s\",\"version\":\"%s\",\"cluster\":\"%s\""
-	    ",\"level\":%u,\"set\":%" PRIu32 ",\"index\":%" PRIu32
-	    ",\"disk\":\"%s\"",
-	    health_word(&census, core), KOOP_VERSION, core->cluster,
-	    record_level(), core->set.number, core->index, core->disk);
-	buf_printf(&body,
-	    ",\"voting\":%zu,\"halted\":%zu,\"count\":%zu"
-	    ",\"repairs\":%" PRIu64 ",\"garbage\":%" PRIu64
-	    ",\"quarantine\":%" PRIu64 ",\"unplaced\":%" PRIu64
-	    ",\"uploads\":%" PRIu64 ",\"free\":%" PRIu64 ",\"total\":%" PRIu64,
-	    census.voting, census.halted, census.partitions, rows.repairs,
-	    rows.garbage, quarantine,
-	    (uint64_t)atomic_load(&core->counters.unplaced), files.uploads,
-	    files.free_bytes, files.total_bytes);
-	add_partitions(&body, call);
+	buf_printf(&body, "{\"version\":\"%s\",\"level\":%u,\"disk\":\"%s\",",
+	    KOOP_VERSION, record_level(), core->disk);
+	if (rc == 0)
+		nodehealth_print(&h, &body);
+	if (rc == 0 && httpreq_query_get(&call->query, "brief") == NULL)
+		rc = add_counts(&body, call, &err);
 	buf_addstr(&body, "}\n");
+	if (rc == 0 && buf_failed(&body))
+		rc = error_set(&err, ERRC_NOMEM, "health: no memory");
 	httpd_reply_header(call->req, "Content-Type", "application/json");
-	if (buf_failed(&body))
-		nodeserver_refuse(call, 503, "no memory");
+	if (rc != 0)
+		nodeserver_error(call, &err);
 	else
-		httpd_reply(call->req, 200, body.p, body.n);
+		httpd_reply(call->req,
+		    nodehealth_judge(&h) == NODEHEALTH_DOWN ? 503 : 200, body.p,
+		    body.n);
+	nodehealth_fini(&h);
 	buf_fini(&body);
 }
 
@@ -271,7 +300,7 @@ static void
 add_gauges(struct buf *body, struct nodeserver_call *call)
 {
 	struct nodecore *core = call->core;
-	struct census census = take_census(call);
+	struct nodehealth h = { 0 };
 	struct shardmeta_counts rows = { 0 };
 	struct shardfile_counts files = { 0 };
 	uint64_t quarantine = 0;
@@ -299,23 +328,43 @@ add_gauges(struct buf *body, struct nodeserver_call *call)
 		    METRIC_GAUGE, "", 0 },
 		{ "koop_node_wal_bytes", "The metadata's write-ahead log.",
 		    METRIC_GAUGE, "", 0 },
+		{ "koop_node_disk_reserve_bytes",
+		    "Space of the disk that is kept for records.", METRIC_GAUGE,
+		    "", 0 },
+		{ "koop_node_disk_full", "1: no shard is taken.", METRIC_GAUGE,
+		    "", 0 },
+		{ "koop_node_health",
+		    "0 ok, 1 degraded, 2 readonly, 3 down; as /health.",
+		    METRIC_GAUGE, "", 0 },
 	};
 
-	if (read_counts(call, &rows, &quarantine, &files, NULL) != 0)
+	if (take_health(call, &h, NULL) != 0 ||
+	    read_counts(call, &rows, &quarantine, &files, NULL) != 0) {
+		nodehealth_fini(&h);
 		return;
-	metric_set(&gauges[0], (int64_t)census.partitions);
-	metric_set(&gauges[1], (int64_t)census.voting);
-	metric_set(&gauges[2], (int64_t)census.halted);
+	}
+	metric_set(&gauges[0], (int64_t)h.partitions);
+	metric_set(&gauges[1], (int64_t)h.voting);
+	metric_set(&gauges[2], (int64_t)h.halted);
 	metric_set(&gauges[3], (int64_t)rows.repairs);
 	metric_set(&gauges[4], (int64_t)rows.garbage);
 	metric_set(&gauges[5], (int64_t)quarantine);
 	metric_set(&gauges[6], (int64_t)atomic_load(&core->counters.unplaced));
 	metric_set(&gauges[7], (int64_t)files.uploads);
 	metric_set(&gauges[8], (int64_t)httpd_request_connections(call->req));
-	metric_set(&gauges[9], (int64_t)files.free_bytes);
+	metric_set(&gauges[9], (int64_t)h.free_bytes);
 	shardmeta_bytes(core->meta, &database, &wal);
 	metric_set(&gauges[10], (int64_t)wal);
+	metric_set(&gauges[11], (int64_t)h.reserve_bytes);
+	metric_set(&gauges[12], (h.reasons & NODEHEALTH_DISK_FULL) != 0);
+	metric_set(&gauges[13], (int64_t)nodehealth_judge(&h));
+	shardmeta_bytes(core->meta, &database, &wal);
+	metric_set(&gauges[10], (int64_t)wal);
+	metric_set(&gauges[11], (int64_t)h.reserve_bytes);
+	metric_set(&gauges[12], (h.reasons & NODEHEALTH_DISK_FULL) != 0);
+	metric_set(&gauges[13], (int64_t)nodehealth_judge(&h));
 	metric_print(body, gauges, nitems(gauges));
+	nodehealth_fini(&h);
 }
 
 /* How long reads last is what everybody waits for, commits included. */

@@ -52,6 +52,8 @@ struct nodeserver_call {
 	/* PUT */
 	struct shardfile_upload *upload;
 	uint32_t shard;
+	/* Room for the body: all that was taken of it, and given back. */
+	uint64_t taken, given, got;
 };
 
 /* Answer with a text for people.  A negative code becomes its HTTP status. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/nodeserver_call.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,11 +17,13 @@
 #include "member/lastread.h"
 #include "member/nodecore.h"
 #include "member/pending.h"
+#include "member/room.h"
 #include "member/uploadlist.h"
 #include "store/metaquery.h"
 #include "store/shardfile.h"
 #include "upkeep/gc.h"
 #include "upkeep/repair.h"
+#include "wire/nodehealth.h"
 
 /* PUT. */
 
@@ -36,9 +39,6 @@ refuse_upload(struct nodeserver_call *call, const struct error *err)
 		break;
 	case ERRC_MISMATCH:
 		status = 409;
-		break;
-	case ERRC_CANTCREATE:
-		status = 507;
 		break;
 	default:
 		break;
@@ -102,20 +102,72 @@ check_idstate(struct nodeserver_call *call, struct idstate *state,
 	return !state->dead;
 }
 
+/*
+ * Room for the body, before it is read: all of it when its length is told,
+ * else as it comes.  A shard that is here already is only compared, and must
+ * be answered with 200 whatever the disk (protocol.md 4: repeated, the same).
+ * False when the answer is given.
+ */
+static bool
+take_room(struct nodeserver_call *call, uint64_t bytes)
+{
+	struct nodecore *core = call->core;
+	struct room_state state;
+	struct error err = { 0 };
+	char text[24];
+	int rc;
+
+	rc = room_take(core->room, bytes, &err);
+	if (rc == 0) {
+		call->taken += bytes;
+		return true;
+	}
+	if (shardfile_exists(core->files, call->id, call->shard))
+		return true;
+	room_look(core->room, &state);
+	snprintf(text, sizeof(text), "%" PRIu64, state.free_bytes);
+	httpd_reply_header(call->req, NODEHEALTH_FREE, text);
+	(void)error_wrap(&err, "node %" PRIu32 "/%" PRIu32, core->set.number,
+	    core->index);
+	refuse_upload(call, &err);
+	return false;
+}
+
+/* What was written counts as used by itself, once it left the memory of the
+ * upload (shardfile_upload.c keeps back less than ROOM_LEAST_BYTES). */
+static void
+give_room(struct nodeserver_call *call, bool all)
+{
+	uint64_t written = call->got > ROOM_LEAST_BYTES ?
+	    call->got - ROOM_LEAST_BYTES :
+	    0;
+	uint64_t up_to = all ? call->taken : KOOP_MIN(written, call->taken);
+
+	assert(call->given <= call->taken);
+	if (up_to <= call->given)
+		return;
+	room_give(call->core->room, up_to - call->given);
+	call->given = up_to;
+}
+
 void
 nodeserver_put_begin(struct nodeserver_call *call)
 {
 	struct nodecore *core = call->core;
+	int64_t length = httpd_content_length(call->req);
 	struct idstate state;
 	struct error err = { 0 };
 	int rc;
 
+	assert(call->upload == NULL && call->taken == 0);
 	if (!parse_shard(call))
 		return;
 	if (!check_idstate(call, &state, false)) {
 		atomic_fetch_add(&core->counters.shard_refused, 1);
 		return;
 	}
+	if (!take_room(call, length > 0 ? (uint64_t)length : 0))
+		return;
 	if (!state.live) {
 		rc = uploadlist_add(core->uploads, call->id, call->shard,
 		    &call->store, &err);
@@ -137,8 +189,19 @@ nodeserver_put_body(struct nodeserver_call *call, const uint8_t *p, size_t n)
 
 	if (call->upload == NULL)
 		return -1;
-	if (shardfile_write(call->upload, p, n, &err) == 0)
+	/* A body of unknown length: in steps, so that its end may be near. */
+	if (httpd_content_length(call->req) < 0 &&
+	    call->got + n > call->taken &&
+	    !take_room(call, KOOP_MAX(n, ROOM_LEAST_BYTES))) {
+		shardfile_abort(call->upload);
+		call->upload = NULL;
+		return -1;
+	}
+	call->got += n;
+	if (shardfile_write(call->upload, p, n, &err) == 0) {
+		give_room(call, false);
 		return 0;
+	}
 	shardfile_abort(call->upload);
 	call->upload = NULL;
 	refuse_upload(call, &err);
@@ -187,6 +250,7 @@ nodeserver_put_done(struct nodeserver_call *call)
 {
 	shardfile_abort(call->upload);
 	call->upload = NULL;
+	give_room(call, true);
 	if (pending_count(call->core->pending) > 0)
 		repair_wake(call->core);
 }

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "client/bucketfollow.h"
 #include "client/nodeclient.h"
+#include "client/nodewatch.h"
 #include "http/httpd.h"
 #include "s3/s3shared.h"
 #include "s3/s3body.h"
@@ -247,6 +248,8 @@ gateway_open(struct gateway **out, const struct gateway_options *options,
 	if (rc == 0)
 		rc = bucketfollow_open(&gw->follow, nodeclient_buckets(gw->nc),
 		    nodeclient_log(gw->nc), nodeclient_clock(gw->nc), err);
+	if (rc == 0)
+		rc = nodewatch_open(&gw->watch, gw->nc, err);
 	if (rc == 0 && options->session_url)
 		rc = open_session(gw, options->session_url, err);
 	if (rc == 0) {
@@ -264,6 +267,7 @@ gateway_close(struct gateway *gw)
 	if (!gw)
 		return;
 	session_close(gw->session);
+	nodewatch_close(gw->watch);
 	bucketfollow_close(gw->follow);
 	if (gw->nc)
 		nodeclient_close(gw->nc);

@@ -58,6 +58,8 @@ s3error_from_errc(int rc, enum s3error notfound)
 		return S3E_ACCESS_DENIED;
 	case ERRC_NOMEM:
 		return S3E_SLOW_DOWN;
+	case ERRC_FULL:
+		return S3E_INSUFFICIENT_STORAGE;
 	case ERRC_UNAVAILABLE:
 	case ERRC_RETRY:
 		return S3E_SERVICE_UNAVAILABLE;

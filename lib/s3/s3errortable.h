@@ -23,6 +23,8 @@
 	    "The location constraint is not the region of this server")       \
 	X(INCOMPLETE_BODY, "IncompleteBody", 400,                             \
 	    "The body is shorter or longer than the headers announced")       \
+	X(INSUFFICIENT_STORAGE, "InsufficientStorage", 507,                   \
+	    "The disks of too many storage nodes are full")                   \
 	X(INTERNAL_ERROR, "InternalError", 500,                               \
 	    "We encountered an internal error; please try again")             \
 	X(INVALID_ARGUMENT, "InvalidArgument", 400, "Invalid Argument")       \

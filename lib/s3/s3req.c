@@ -197,5 +197,8 @@ s3req_fail_errc(struct s3req *r, int rc, const struct error *err,
 	if (s3error_status(e) >= 500 && !s3req_replied(r))
 		log_warn("s3", "%s: %s request=%s", s3op_name(r->op), err->text,
 		    r->id_text);
-	s3req_fail_with(r, e, NULL, NULL);
+	/* Which disks are full is for whoever wants to write: waiting does not
+	 * help. */
+	s3req_fail_with(r, e, e == S3E_INSUFFICIENT_STORAGE ? err->text : NULL,
+	    NULL);
 }

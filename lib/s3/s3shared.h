@@ -13,12 +13,12 @@
  */
 
 /* Writes at once that hold connections to the nodes, one to each, for as long
- * as their clients take.  A node serves 512: slow writers must leave it room
- * for readers.  Bounds memory, too: a write has a few megabytes. */
+ * as their clients take.  Bounds memory, too: a write has a few megabytes. */
 #define S3SHARED_WRITES_MAX 256
 
 struct bucketfollow;
 struct nodeclient;
+struct nodewatch;
 struct session;
 
 enum s3metric {
@@ -37,6 +37,7 @@ enum s3metric {
 /* Everything but metrics and writes is set when the gateway opens and stays. */
 struct gateway {
 	struct nodeclient *nc;
+	struct nodewatch *watch;     /* what nodes say of themselves */
 	struct bucketfollow *follow; /* the bucket view's reader of the log */
 	struct session *session;     /* may be NULL */
 	char *region;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "client/blobwrite.h"
 #include "client/nodeclient.h"
+#include "client/nodewatch.h"
 #include "cluster/placement.h"
 #include "commit/record.h"
 #include "s3/s3shared.h"
@@ -79,6 +80,12 @@ s3sink_open(struct s3sink **out, struct s3req *r,
 
 	if (!s)
 		return error_set(err, ERRC_NOMEM, "store: out of memory");
+	/* Before the body travels; and small content, which no node could
+	 * refuse, would eat what is kept for deletes (protocol.md 8, "Room").
+	 */
+	rc = nodewatch_room(s->gw->watch, r->place.set->number, err);
+	if (rc < 0)
+		goto out;
 	if (!take_place(s)) {
 		rc = error_set(err, ERRC_NOMEM,
 		    "store: %d writes are under way, and no more are taken",

@@ -2,50 +2,122 @@
 
 /* /health and /metrics of the gateway. */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/nodeclient.h"
-#include "cluster/placement.h"
+#include "client/nodewatch.h"
+#include "cluster/topology.h"
 #include "http/httpd.h"
 #include "s3/s3shared.h"
 #include "s3/s3ops.h"
 
-/* Machines of a set that are not known to be down. */
-static uint32_t
-usable(struct gateway *gw, const struct topology *t, size_t set)
+/* Of those that something is the matter with. */
+static void
+print_nodes(const struct nodewatch_set *s, struct buf *out)
 {
-	struct placement place = { .set = &t->sets[set], .set_index = set };
-	uint32_t count = 0;
+	char address[ADDRESS_BYTES];
+	const char *comma = "";
 
-	for (uint32_t i = 0; i < place.set->n; i++)
-		if (nodeclient_usable(gw->nc, &place, i))
-			count++;
-	return count;
+	buf_addstr(out, "\"nodes\":[");
+	for (uint32_t i = 0; i < s->set.n; i++) {
+		const struct nodewatch_node *node = &s->node[i];
+
+		if (node->reasons == 0)
+			continue;
+		machine_address(address, &s->set.machine[i]);
+		buf_printf(out,
+		    "%s{\"node\":\"%u/%u\",\"address\":\"%s\",\"reasons\":",
+		    comma, s->set.number, i, address);
+		nodehealth_print_reasons(out, node->reasons);
+		if ((node->reasons & NODEHEALTH_UNREACHABLE) == 0)
+			buf_printf(out,
+			    ",\"voting\":%u,\"partitions\":%u,\"free\":%llu",
+			    node->voting, node->partitions,
+			    (unsigned long long)node->free_bytes);
+		buf_addch(out, '}');
+		comma = ",";
+	}
+	buf_addch(out, ']');
 }
 
 static void
+print_set(const struct nodewatch_set *s, struct buf *out)
+{
+	buf_printf(out,
+	    "{\"set\":%u,\"status\":\"%s\",\"n\":%u,\"dataShards\":%u,"
+	    "\"writeQuorum\":%u,\"usable\":%u,\"voting\":%u,\"room\":%u,",
+	    s->set.number, nodehealth_name(nodewatch_judge(s)), s->set.n,
+	    s->set.data_shards, s->set.write_quorum, s->reachable, s->voters,
+	    s->roomy);
+	print_nodes(s, out);
+	buf_addch(out, '}');
+}
+
+/* What the data path will say, from what the nodes said last.  Only looks:
+ * each set is counted once, and no probe is taken from it. */
+static int
 print_health(struct s3req *r, struct buf *out)
 {
 	struct gateway *gw = r->gw;
 	const struct topology *t = nodeclient_topology(gw->nc);
-	const char *status = "ok";
+	struct nodewatch_set *sets = NULL;
+	enum nodehealth_word word = NODEHEALTH_DOWN;
+	size_t count = 0;
 
-	for (size_t i = 0; i < t->set_count; i++)
-		if (usable(gw, t, i) < t->sets[i].write_quorum)
-			status = "degraded";
+	if (nodewatch_look(gw->watch, &sets, &count, NULL) == 0)
+		word = nodewatch_worst(sets, count);
 	buf_printf(out,
 	    "{\"status\":\"%s\",\"cluster\":\"%s\",\"epoch\":%llu,"
 	    "\"partitions\":%zu,\"connections\":%u,\"sets\":[",
-	    status, nodeclient_cluster(gw->nc), (unsigned long long)t->epoch,
-	    t->partition_count, httpd_request_connections(r->http));
-	for (size_t i = 0; i < t->set_count; i++)
-		buf_printf(out,
-		    "%s{\"set\":%u,\"n\":%u,\"dataShards\":%u,"
-		    "\"writeQuorum\":%u,\"usable\":%u}",
-		    i ? "," : "", t->sets[i].number, t->sets[i].n,
-		    t->sets[i].data_shards, t->sets[i].write_quorum,
-		    usable(gw, t, i));
+	    nodehealth_name(word), nodeclient_cluster(gw->nc),
+	    (unsigned long long)t->epoch, t->partition_count,
+	    httpd_request_connections(r->http));
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0)
+			buf_addch(out, ',');
+		print_set(&sets[i], out);
+	}
 	buf_addstr(out, "]}\n");
+	free(sets);
+	return word == NODEHEALTH_DOWN ? 503 : 200;
+}
+
+/* As /health, and never anything else. */
+static void
+print_gauges(struct gateway *gw, struct buf *out)
+{
+	struct nodewatch_set *sets = NULL;
+	int64_t reachable = 0;
+	int64_t roomy = 0;
+	int64_t all = 0;
+	size_t count = 0;
+	enum nodehealth_word word = NODEHEALTH_DOWN;
+	struct metric gauges[] = {
+		{ "koop_gw_health",
+		    "0 ok, 1 degraded, 2 readonly, 3 down; as /health",
+		    METRIC_GAUGE, "", 0 },
+		{ "koop_gw_nodes", "Storage nodes of the topology",
+		    METRIC_GAUGE, "", 0 },
+		{ "koop_gw_nodes_reachable", "Storage nodes that answer",
+		    METRIC_GAUGE, "", 0 },
+		{ "koop_gw_nodes_with_room", "Storage nodes that take shards",
+		    METRIC_GAUGE, "", 0 },
+	};
+
+	if (nodewatch_look(gw->watch, &sets, &count, NULL) == 0)
+		word = nodewatch_worst(sets, count);
+	for (size_t i = 0; i < count; i++) {
+		all += sets[i].set.n;
+		reachable += sets[i].reachable;
+		roomy += sets[i].roomy;
+	}
+	free(sets);
+	metric_set(&gauges[0], (int64_t)word);
+	metric_set(&gauges[1], all);
+	metric_set(&gauges[2], reachable);
+	metric_set(&gauges[3], roomy);
+	metric_print(out, gauges, nitems(gauges));
 }
 
 void
@@ -54,6 +126,7 @@ s3status_reply(struct s3req *r, const char *path)
 	const char *method = httpd_method(r->http);
 	struct buf out = buf_make(1 << 20);
 	bool health = strcmp(path, "/health") == 0;
+	int status = 200;
 
 	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
 		/* These names are no buckets: they could never be reached. */
@@ -64,16 +137,17 @@ s3status_reply(struct s3req *r, const char *path)
 		return;
 	}
 	if (health) {
-		print_health(r, &out);
+		status = print_health(r, &out);
 	} else {
 		metric_set(&r->gw->metrics[S3METRIC_CONNECTIONS],
 		    httpd_request_connections(r->http));
+		print_gauges(r->gw, &out);
 		metric_print(&out, r->gw->metrics, S3METRIC_MAX);
 	}
-	s3req_common(r, 200);
+	s3req_common(r, status);
 	httpd_reply_header(r->http, "Content-Type",
 	    health ? "application/json" : "text/plain; version=0.0.4");
 	httpd_reply_header(r->http, "Cache-Control", "no-store");
-	httpd_reply(r->http, 200, out.p, out.n);
+	httpd_reply(r->http, status, out.p, out.n);
 	buf_fini(&out);
 }

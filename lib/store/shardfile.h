@@ -25,7 +25,7 @@
  *      ERRC_CORRUPT      a frame is bad, or END is missing           400
  *      ERRC_MISMATCH     a shard with other bytes is here already    409
  *      ERRC_RETRY        the same shard is being uploaded right now  503
- *      ERRC_CANTCREATE   no space (ENOSPC, EDQUOT)                   507
+ *      ERRC_FULL         no space (ENOSPC, EDQUOT)                   507
  *      ERRC_IO           anything else                               500
  * A failed fsync ends the process (file_sync_failed).
  *

@@ -37,8 +37,8 @@ io_failed(const struct shardfile_upload *u, const char *what, struct error *err)
 	bool full = errno == ENOSPC || errno == EDQUOT;
 
 	shardpath_name(name, u->id, u->shard);
-	return error_errno(err, full ? ERRC_CANTCREATE : ERRC_IO,
-	    "shard %s: %s", name, what);
+	return error_errno(err, full ? ERRC_FULL : ERRC_IO, "shard %s: %s",
+	    name, what);
 }
 
 bool

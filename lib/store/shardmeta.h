@@ -25,7 +25,7 @@
  * and one small transaction switches the partition to it; what lay under the
  * old slot is then deleted bit by bit (shardmeta_sweep_slots).
  *
- * A commit that fails for want of space is rolled back: ERRC_CANTCREATE, as
+ * A commit that fails for want of space is rolled back: ERRC_FULL, as
  * for shards.  One whose fsync or write fails ends the process, because
  * whether it took place is not known (file_sync_failed).
  */

@@ -267,7 +267,7 @@ sql_error(struct sql *sql, int code, struct error *err)
 	assert(code != SQLITE_ROW);
 	switch (code & 0xff) {
 	case SQLITE_FULL:
-		errc = ERRC_CANTCREATE;
+		errc = ERRC_FULL;
 		break;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:

@@ -95,6 +95,8 @@ add_node(struct clusterup *up, const char *folder,
 		rc = program_arg(p, err, "--data-dir=%s", data);
 	if (rc == 0)
 		rc = program_arg(p, err, "--node=%u/%u", set->number, index);
+	if (rc == 0 && up->o->reserve != 0)
+		rc = program_arg(p, err, "--reserve=%" PRIu64, up->o->reserve);
 	if (rc == 0 && access(superblock, F_OK) == -1) {
 		/* Only a cluster in the making initialises by itself: in a
 		 * finished one an empty folder is a disk that is missing. */

@@ -83,7 +83,7 @@ ask_health(const struct look *look, const char *address)
 		return NULL;
 	if (httpc_request(look->pool, &addr, "GET", "/health", NULL, 0,
 		BYTES_NONE, &response, HEALTH_MAX, deadline, NULL) == 0 &&
-	    response.status == 200)
+	    (response.status == 200 || response.status == 503))
 		health = json_loadb(response.body.p, response.body.n,
 		    JSON_REJECT_DUPLICATES, NULL);
 	httpc_response_fini(&response);
@@ -120,10 +120,36 @@ records_behind(const struct look *look, json_t *health)
 }
 
 static bool
-is_running_node(const struct line *l)
+is_running(const struct line *l)
 {
-	return strcmp(l->state, "running") == 0 &&
-	    strncmp(l->name, "node-", 5) == 0;
+	return strcmp(l->state, "running") == 0;
+}
+
+static bool
+is_node(const struct line *l)
+{
+	return strncmp(l->name, "node-", 5) == 0;
+}
+
+/* Its own word and reasons, where there is something to say. */
+static void
+add_word(const struct line *l, struct buf *out)
+{
+	const char *word = json_string_value(
+	    json_object_get(l->health, "status"));
+	json_t *reasons = json_object_get(l->health, "reasons");
+
+	if (word == NULL || strcmp(word, "ok") == 0)
+		return;
+	buf_printf(out, "  %.20s", word);
+	for (size_t i = 0; i < json_array_size(reasons); i++) {
+		const char *reason = json_string_value(
+		    json_array_get(reasons, i));
+
+		if (reason != NULL)
+			buf_printf(out, "%s%.40s", i == 0 ? ": " : ", ",
+			    reason);
+	}
 }
 
 static void *
@@ -142,7 +168,7 @@ ask_all(const struct look *look, struct line *lines, size_t count)
 		struct line *l = &lines[i];
 
 		l->look = look;
-		l->asked = is_running_node(l) &&
+		l->asked = is_running(l) &&
 		    pthread_create(&l->thread, NULL, ask_thread, l) == 0;
 	}
 	for (size_t i = 0; i < count; i++)
@@ -166,8 +192,10 @@ look_at_node(const struct line *l, struct buf *out)
 	    json_object_get(l->health, "partitions"));
 	repairs = json_integer_value(json_object_get(l->health, "repairs"));
 	behind = records_behind(l->look, l->health);
-	buf_printf(out, "  votes %lld/%lld  behind %" PRIu64 "  repairs %lld\n",
+	buf_printf(out, "  votes %lld/%lld  behind %" PRIu64 "  repairs %lld",
 	    (long long)voting, (long long)total, behind, (long long)repairs);
+	add_word(l, out);
+	buf_addch(out, '\n');
 	if (voting < total || total == 0)
 		return STATUS_UP;
 	return behind == 0 && repairs == 0 ? STATUS_FULL : STATUS_READY;
@@ -179,12 +207,13 @@ look_at_line(const struct line *l, struct buf *out)
 	buf_printf(out, "%-10s %-21s %-9s", l->name, l->address, l->state);
 	if (l->pid != 0)
 		buf_printf(out, " pid %-7d restarts %u", l->pid, l->restarts);
-	if (is_running_node(l))
+	if (is_running(l) && is_node(l))
 		return look_at_node(l, out);
+	add_word(l, out);
 	buf_addch(out, '\n');
 	if (strcmp(l->state, "stopped") == 0)
 		return STATUS_UP;
-	return strcmp(l->state, "running") == 0 ? STATUS_FULL : STATUS_BROKEN;
+	return is_running(l) ? STATUS_FULL : STATUS_BROKEN;
 }
 
 /* The supervisor's answer, a line a program. */

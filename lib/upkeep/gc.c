@@ -13,11 +13,13 @@
 #include "member/idstate.h"
 #include "member/lastread.h"
 #include "member/nodecore.h"
+#include "member/room.h"
 #include "member/uploadlist.h"
 #include "member/watermark.h"
 #include "store/metaquery.h"
 #include "store/shardfile.h"
 #include "store/shardmeta.h"
+#include "wire/nodehealth.h"
 
 #define BATCH 256 /* rows of garbage looked at in one read */
 #define PARTS 1000
@@ -27,6 +29,10 @@
 #define ROUND_MIN_MS 100
 #define ORPHANS_MAX_MS 900000
 #define STRANGERS_MS (24ull * 3600 * 1000)
+/* On a disk that is nearly full: rounds, and the least grace.  Readers renew
+ * their pins every NODEHEALTH_LEASE_MS; a minute more for one that is late. */
+#define PRESSED_ROUND_MS 5000
+#define PRESSED_GRACE_MS (NODEHEALTH_LEASE_MS + 60000ull)
 
 struct gc {
 	struct nodecore *core;
@@ -44,13 +50,24 @@ complain(const char *what, int rc, const struct error *err)
 
 /* Rules. */
 
+uint64_t
+gc_grace_ms(const struct nodecore *core)
+{
+	struct room_state room;
+
+	room_look(core->room, &room);
+	if (!room.pressed)
+		return core->gc_grace_ms;
+	return KOOP_MIN(core->gc_grace_ms, PRESSED_GRACE_MS);
+}
+
 static bool
 graced(const struct nodecore *core, struct reqid id)
 {
 	uint64_t now = clock_boot_ms(core->clock);
 
 	assert(!reqid_is_zero(id));
-	return now >= lastread_of(core->lastread, id) + core->gc_grace_ms;
+	return now >= lastread_of(core->lastread, id) + gc_grace_ms(core);
 }
 
 /* Does a live row of any partition here need it?  Ids are unique over all of
@@ -384,6 +401,16 @@ gc_round(struct gc *gc)
 	}
 }
 
+/* Rounds of a disk that is nearly full come soon: a delete shall give back. */
+static uint64_t
+next_round_ms(const struct gc *gc, uint64_t pace)
+{
+	struct room_state room;
+
+	room_look(gc->core->room, &room);
+	return room.pressed ? KOOP_MIN(pace, PRESSED_ROUND_MS) : pace;
+}
+
 static void *
 gc_main(void *arg)
 {
@@ -394,7 +421,7 @@ gc_main(void *arg)
 
 	pthread_setname_np(pthread_self(), "gc");
 	pace = KOOP_MIN(KOOP_MAX(pace, ROUND_MIN_MS), ROUND_MAX_MS);
-	while (!nodecore_sleep(gc->core, pace))
+	while (!nodecore_sleep(gc->core, next_round_ms(gc, pace)))
 		gc_round(gc);
 	return NULL;
 }

@@ -13,7 +13,8 @@
  *
  *   garbage     an ABORT with outcome aborted that is stable; or bytes that
  *               were superseded by a stable record, and an hour (--gc-grace)
- *               of CLOCK_BOOTTIME after their last read or lease
+ *               of CLOCK_BOOTTIME after their last read or lease; on a disk
+ *               that is nearly full, what a lease needs: gc_grace_ms()
  *   tombstones  once stable
  *   orphans     uploads without a record: aborted through the log, a day
  *               (--orphan-age) after they were last heard of, by a node with
@@ -30,6 +31,10 @@ struct idstate;
 KOOP_MUST int gc_start(struct gc **out, struct nodecore *core,
     struct error *err);
 void gc_stop(struct gc *gc); /* core->stopping is set; NULL is fine */
+
+/* The grace now: --gc-grace, and not more than the time between two renewals
+ * of a reader's pin (and a minute) while the disk is nearly full. */
+uint64_t gc_grace_ms(const struct nodecore *core);
 
 /* A shard of a dead id has arrived: see that it is collected. */
 void gc_dead_shard(struct nodecore *core, uint32_t partition, struct reqid id,

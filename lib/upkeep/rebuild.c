@@ -16,6 +16,7 @@
 #include "http/httpc_request.h"
 #include "http/httpreq.h"
 #include "member/nodecore.h"
+#include "member/room.h"
 #include "shard/decoder.h"
 #include "shard/frame.h"
 #include "store/shardfile.h"
@@ -374,10 +375,18 @@ rebuild_shard(struct nodecore *core, const struct rebuild_job *job,
 	struct rebuild r = { .core = core, .job = job };
 	struct shardfile_upload *upload;
 	uint64_t stripes = stripe_count(&job->info.geometry, job->size);
+	uint64_t bytes = stripe_file_bytes(&job->info.geometry, job->size);
 	bool existed;
-	int rc = rebuild_prepare(&r, err);
+	int rc;
 
 	assert(job->info.shard_count > 0);
+	assert(bytes > 0);
+	/* What is rebuilt is data: it waits in the queue until there is room
+	 * (protocol.md 8: the reserve is for records). */
+	rc = room_take(core->room, bytes, err);
+	if (rc != 0)
+		return rc;
+	rc = rebuild_prepare(&r, err);
 	if (rc == 0)
 		rc = shardfile_begin(&r.upload, core->files, job->id, r.mine,
 		    err);
@@ -395,6 +404,7 @@ rebuild_shard(struct nodecore *core, const struct rebuild_job *job,
 		rc = shardfile_finish(upload, &existed, err);
 	}
 	rebuild_fini(&r);
+	room_give(core->room, bytes);
 	return rc;
 }
 

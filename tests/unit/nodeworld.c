@@ -23,6 +23,7 @@
 #include "member/inventory.h"
 #include "member/lastread.h"
 #include "member/pending.h"
+#include "member/room.h"
 #include "member/uploadlist.h"
 #include "member/watermark.h"
 #include "store/metaquery.h"
@@ -216,6 +217,19 @@ open_cluster(struct nodeworld *w)
 	buf_fini(&json);
 }
 
+/* The disk has as much room as the test says. */
+static int
+world_statvfs(int fd, struct statvfs *out)
+{
+	(void)fd;
+	*out = (struct statvfs){
+		.f_frsize = 1,
+		.f_blocks = 1u << 30,
+		.f_bavail = the_world->free_bytes,
+	};
+	return 0;
+}
+
 static void
 open_disk(struct nodeworld *w, bool synced)
 {
@@ -243,6 +257,10 @@ open_disk(struct nodeworld *w, bool synced)
 	core->meta = shardstore_meta(core->store);
 	core->files = shardstore_files(core->store);
 	core->dirfd = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	w->free_bytes = 1u << 30;
+	must(room_new(&core->room, core->dirfd, WORLD_RESERVE, world_statvfs,
+		 &err),
+	    "room", &err);
 	must(uploadlist_open(&core->uploads, core->dirfd, core->clock, &err),
 	    "uploads", &err);
 }
@@ -353,6 +371,7 @@ nodeworld_close(struct nodeworld *w)
 	for (uint32_t i = 0; i < WORLD_MACHINES; i++)
 		httpd_stop(w->peer[i].httpd);
 	uploadlist_close(core->uploads);
+	room_free(core->room);
 	checks_free(core->checks);
 	pending_free(core->pending);
 	lastread_free(core->lastread);

@@ -28,6 +28,7 @@
 #define WORLD_QUORUM 4
 #define WORLD_PARTITIONS 4 /* 0 to 3 */
 #define WORLD_CELL 4096
+#define WORLD_RESERVE (64u << 20) /* of a disk of 1 GiB */
 #define WORLD_CLUSTER "0123456789abcdef0123456789abcdef"
 #define WORLD_T0 1700000000000ull
 
@@ -54,6 +55,7 @@ struct nodeworld {
 	struct clock_manual clock;
 	char dir[TEMPDIR_BYTES];
 	char url[80];
+	uint64_t free_bytes;            /* of the disk: all of it, at first */
 	uint64_t seq[WORLD_PARTITIONS]; /* applied here */
 	struct world_peer peer[WORLD_MACHINES];
 	/* What the peers have: shards of this blob, or whole bytes. */

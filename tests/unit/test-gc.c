@@ -20,6 +20,7 @@
 #include "store/shardmeta.h"
 #include "tap.h"
 #include "upkeep/gc.h"
+#include "wire/nodehealth.h"
 
 #define P 2
 #define SIZE 30000
@@ -110,6 +111,28 @@ a_read_renews_the_grace(void)
 	gc_collect(&w.core);
 	CHECK(has());
 	w.clock.now_ms += 4000;
+	gc_collect(&w.core);
+	CHECK(!has());
+	end();
+}
+
+/* The delete shall give back what it can: after the time that a reader's lease
+ * may take, and a minute. */
+static void
+a_disk_that_is_nearly_full_waits_for_leases_only(void)
+{
+	begin();
+	delete_it();
+	nodeworld_all_stable(&w);
+	w.clock.now_ms += NODEHEALTH_LEASE_MS + 58 * 1000;
+	w.free_bytes = 2 * WORLD_RESERVE - 1;
+	gc_collect(&w.core);
+	CHECK(has());
+	w.clock.now_ms += 4000;
+	w.free_bytes = 2 * WORLD_RESERVE;
+	gc_collect(&w.core);
+	CHECK(has());
+	w.free_bytes = 2 * WORLD_RESERVE - 1;
 	gc_collect(&w.core);
 	CHECK(!has());
 	end();
@@ -525,6 +548,7 @@ every_case(void)
 	RUN(what_is_live_is_never_collected);
 	RUN(what_was_deleted_goes_after_its_grace_and_not_before);
 	RUN(a_read_renews_the_grace);
+	RUN(a_disk_that_is_nearly_full_waits_for_leases_only);
 	RUN(what_is_not_stable_stays_however_old);
 	RUN(an_aborted_one_goes_at_once_when_it_is_stable);
 	RUN(garbage_that_a_row_needs_is_kept);

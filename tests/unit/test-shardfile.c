@@ -334,14 +334,14 @@ failing_calls_leave_nothing_and_tell_a_full_disk_apart(void)
 		rc = put(id, 0, &b, 32768, &existed);
 		if (rc == 0)
 			break;
-		CHECK(rc == (i % 2 ? -ERRC_CANTCREATE : -ERRC_IO));
+		CHECK(rc == (i % 2 ? -ERRC_FULL : -ERRC_IO));
 		CHECK(!there(id, 0));
 	}
 	CHECK(rc == 0);
 	fail_write = 0;
 	fail_open = 1;
 	fail_errno = ENOSPC;
-	CHECK(put(id_of(2, 6), 0, &b, 32768, &existed) == -ERRC_CANTCREATE);
+	CHECK(put(id_of(2, 6), 0, &b, 32768, &existed) == -ERRC_FULL);
 	fail_open = 1;
 	fail_errno = EMFILE;
 	CHECK(put(id_of(2, 6), 0, &b, 32768, &existed) == -ERRC_IO);
