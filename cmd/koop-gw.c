@@ -26,6 +26,7 @@ static const char *region = "us-east-1";
 static uint64_t inline_limit = 8 * 1024;
 static uint64_t cell_bytes = 64 * 1024;
 static uint64_t max_connections = 1024;
+static uint64_t max_per_client;
 static uint64_t idle_timeout_ms = 60 * 1000;
 static struct daemon_options common = DAEMON_DEFAULTS;
 static struct clientoptions cluster;
@@ -52,6 +53,9 @@ static const struct cli_option options[] = {
 	{ 0, "max-connections", CLI_NUMBER, &max_connections, "N",
 	    "client connections at once (default 1024)", 1, 65536, CLI_ENV_CONF,
 	    NULL },
+	{ 0, "max-connections-per-client", CLI_NUMBER, &max_per_client, "N",
+	    "of those, from one address; 0, the default: all", 0, 65536,
+	    CLI_ENV, NULL },
 	{ 0, "idle-timeout", CLI_DURATION, &idle_timeout_ms, "TIME",
 	    "close a connection idle so long (default 60s)", 1000, 3600000,
 	    CLI_ENV_CONF, NULL },
@@ -201,6 +205,7 @@ main(int argc, char *argv[])
 	if (check_options(&err) < 0 || parse_listen(&http, ip, &err) < 0)
 		return cli_fail(&cli, &err);
 	http.max_connections = (unsigned)max_connections;
+	http.max_per_client = (unsigned)max_per_client;
 	http.idle_timeout_ms = (unsigned)idle_timeout_ms;
 	http.tcp_congestion = cluster.tcp_congestion;
 	http.server = "Koop";

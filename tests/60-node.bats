@@ -60,6 +60,15 @@ header() {
 	tr -d '\r' <headers | sed -n "s/^$1: //Ip"
 }
 
+# eventually COMMAND...: within half a minute.
+eventually() {
+	local end=$((SECONDS + 30))
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
 # shards FILE: the three shard files of a blob, s.0 to s.2, its id in ID.
 shards() {
 	koop-encode --data-shards 2 --parity-shards 1 --cell-size 4K \
@@ -142,6 +151,64 @@ shards() {
 	TO='X-Nothing: 1'
 	call 421 "http://$NODE/bucket/0/b"
 	call 200 "http://$NODE/health"
+	node_down
+}
+
+# slow_bodies: PUT s.0 to s.2 of four blobs, but not to their ends; then end the
+# first, and say what came of it.
+slow_bodies() {
+	cat >slow.py <<'END'
+import socket, sys
+host, to, ids = sys.argv[1], sys.argv[2], sys.argv[3:]
+address = host.rsplit(":", 1)
+slow = []
+for number in ids:
+    body = open("shard." + number, "rb").read()
+    s = socket.create_connection((address[0], int(address[1])), 20)
+    s.sendall((f"PUT /store/0/b/k?requestId={number}&shard=0 HTTP/1.1\r\n"
+               f"Host: a\r\n{to}\r\nContent-Length: {len(body)}\r\n\r\n")
+              .encode() + body[:1000])
+    slow.append((s, body))
+print("sent", flush=True)
+sys.stdin.readline()
+slow[0][0].sendall(slow[0][1][1000:])
+print(slow[0][0].recv(12).decode(), flush=True)
+sys.stdin.readline()
+END
+	python3 slow.py "$NODE" "$TO" "$@"
+}
+
+@test "node: shards that arrive slowly leave connections to readers" {
+	make_set
+	node_up --init --max-connections 8
+	object 100000 film
+	ids=()
+	for i in 1 2 3 4; do
+		shards film
+		mv s.0 "shard.$ID"
+		ids+=("$ID")
+	done
+	# Half of eight, as of two gateways that do not know of each other.
+	coproc SLOW { slow_bodies "${ids[@]}" 3>&-; }
+	read -r -t 20 line <&"${SLOW[0]}"
+	arriving() {
+		curl -sS "http://$NODE/metrics" | grep -q "^koop_node_uploads $1\$"
+	}
+	eventually arriving 4
+	shards film
+	call 503 "http://$NODE/store/0/b/k?requestId=$ID&shard=0" -T s.0
+	grep -q '4 shards are arriving, and the other connections are for reads' body
+	# Rows, lists and shards are read all the while.
+	for i in 1 2 3; do
+		call 404 "http://$NODE/store/0/b/k"
+		call 200 "http://$NODE/health"
+	done
+	# One ends, and there is a place.
+	echo >&"${SLOW[1]}"
+	read -r -t 20 line <&"${SLOW[0]}"
+	[ "$line" = "HTTP/1.1 200" ]
+	call 200 "http://$NODE/store/0/b/k?requestId=$ID&shard=0" -T s.0
+	echo >&"${SLOW[1]}"
 	node_down
 }
 

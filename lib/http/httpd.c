@@ -30,7 +30,7 @@
 #include "base/error.h"
 #include "base/wait.h"
 #include "http/address.h"
-#include "http/httpd_parts.h"
+#include "http/httpd_limit.h"
 
 /* 64 KiB is too little for a deeply nested JSON text in a handler. */
 #define STACK_BYTES (256 * 1024)
@@ -111,7 +111,7 @@ conn_started(struct httpd *httpd, struct MHD_Connection *mhd, void **context)
 		conn->next->prev = conn;
 	httpd->conns = conn;
 	httpd->conn_count++;
-	conn->over_limit = httpd->conn_count > httpd->options.max_connections;
+	httpd_limit_enter_locked(httpd, conn);
 	pthread_mutex_unlock(&httpd->lock);
 	*context = conn;
 }
@@ -127,6 +127,7 @@ conn_closed(struct httpd *httpd, void **context)
 		return;
 	assert(conn->magic == HTTPD_MAGIC_CONN);
 	pthread_mutex_lock(&httpd->lock);
+	httpd_limit_leave_locked(httpd, conn);
 	if (atomic_load(&conn->linger))
 		httpd_watch_linger_locked(httpd, conn->fd);
 	if (conn->prev != NULL)
@@ -262,7 +263,6 @@ start_daemon(struct httpd *httpd, int listener, struct error *err)
 	httpd->mhd = MHD_start_daemon(flags, httpd->port, NULL, NULL,
 	    httpd_request_handle, httpd, MHD_OPTION_LISTEN_SOCKET, listener,
 	    MHD_OPTION_CONNECTION_LIMIT, limit,
-	    MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->max_per_ip,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->connection_memory,
 	    MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)8192,
 	    MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,

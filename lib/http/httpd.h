@@ -16,7 +16,8 @@
  *
  * Every request passes httpreq_gate() first; what the gate refuses is answered
  * (service.reject) and its connection closed.  Headers, bodies and replies that
- * crawl are cut by a thread of the server's own.
+ * crawl are cut by a thread of the server's own.  When the limit of connections
+ * is near, idle ones go first.
  *
  * Callbacks of one request run one after another in the thread of its
  * connection; those of different requests run at the same time.  A struct
@@ -55,10 +56,10 @@ struct httpd_service {
 
 /* Zero chooses what stands in brackets. */
 struct httpd_options {
-	const char *ip;           /* ["127.0.0.1"] */
-	uint16_t port;            /* 0: a free one */
-	unsigned max_connections; /* [1024]; above: 503 and close */
-	unsigned max_per_ip;      /* [no limit]; above: closed without a word */
+	const char *ip;             /* ["127.0.0.1"] */
+	uint16_t port;              /* 0: a free one */
+	unsigned max_connections;   /* [1024]; above: 503 and close */
+	unsigned max_per_client;    /* [no limit]; above: the same */
 	unsigned header_timeout_ms; /* [10 s] for all headers */
 	unsigned idle_timeout_ms; /* [60 s] between requests, or no progress */
 	unsigned body_grace_ms;   /* [30 s], then a body and a reply ... */

@@ -12,8 +12,8 @@
 
 /*
  * What the files of the server share: httpd.c (start, stop, accept),
- * httpd_request.c (the life of a request), httpd_reply.c (replies), and
- * httpd_watch.c (the thread that cuts what crawls).
+ * httpd_request.c (the life of a request), httpd_reply.c (replies),
+ * httpd_limit.c (who may connect) and httpd_watch.c (what crawls is cut).
  */
 
 #define HTTPD_MAGIC_CONN 0x6e6e6f63u
@@ -77,7 +77,9 @@ struct httpd_conn {
 	struct httpd_conn *next;
 	struct httpd_conn *prev;
 	int fd;
-	bool over_limit;
+	uint8_t client[9];   /* address family and address */
+	bool leaving;        /* idle, and sent away; under the server's lock */
+	const char *refusal; /* no room for it; NULL: there is */
 	atomic_bool by_file; /* the reply goes out by sendfile */
 	atomic_bool linger;  /* unread bytes may follow the reply */
 
@@ -116,7 +118,7 @@ struct httpd {
 	pthread_mutex_t lock;   /* guards what follows */
 	pthread_cond_t emptied; /* the last connection went */
 	struct httpd_conn *conns;
-	unsigned conn_count;
+	unsigned conn_count, leaving_count;
 	bool stopping;
 	struct httpd_linger lingers[HTTPD_LINGER_MAX];
 	unsigned linger_count;
@@ -133,8 +135,7 @@ void httpd_request_completed(void *cls, struct MHD_Connection *mhd,
     void **con_cls, enum MHD_RequestTerminationCode code);
 void httpd_request_fini(struct httpd_request *req);
 
-/* httpd_reply.c: give the reply that was made to libmicrohttpd; send it past
- * libmicrohttpd, in the middle of a body; forget it (a stream is freed). */
+/* httpd_reply.c: give the reply to libmicrohttpd, or past it, or forget it. */
 KOOP_MUST enum MHD_Result httpd_reply_queue(struct httpd_request *req);
 void httpd_reply_raw(struct httpd_request *req);
 void httpd_reply_forget(struct httpd_request *req);
@@ -143,8 +144,7 @@ void httpd_reply_text(struct httpd_request *req, int status, const char *text);
 /* httpd_watch.c */
 void *httpd_watch(void *httpd);
 void httpd_watch_wake(struct httpd *httpd);
-/* A connection that closes: keep its socket open until the client has read
- * our reply, or for HTTPD_LINGER_MS.  The lock is held. */
+/* Its socket stays until the client has read our reply; for a while. */
 void httpd_watch_linger_locked(struct httpd *httpd, int fd);
 
 #endif

@@ -24,7 +24,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "http/httpd_parts.h"
+#include "http/httpd_limit.h"
 
 static bool
 takes_body(const struct httpd_request *req)
@@ -195,10 +195,9 @@ judge(struct httpd_request *req, const char *version, const char **reason)
 	};
 	int status;
 
-	if (req->conn->over_limit) {
-		*reason = "there are too many connections";
+	*reason = httpd_limit_refusal(req->conn);
+	if (*reason != NULL)
 		return 503;
-	}
 	list.count = 0;
 	(void)MHD_get_connection_values_n(req->mhd, MHD_HEADER_KIND, add_header,
 	    &list);

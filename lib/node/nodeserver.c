@@ -32,6 +32,8 @@ struct nodeserver {
 	struct nodecore *core;
 	struct applier *applier;
 	struct httpd *httpd;
+	unsigned bodies_max;
+	_Atomic unsigned bodies; /* shards that are arriving */
 };
 
 enum route_flags {
@@ -357,6 +359,39 @@ parse_call(struct nodeserver_call *call, const struct route *route)
 	return take_partition(call, call->store.partition);
 }
 
+/*
+ * Shards that arrive hold a connection for as long as the slowest client
+ * takes, and gateways do not know of each other: the node itself keeps a share
+ * for readers, streams and rows, whatever the number of gateways.
+ */
+bool
+nodeserver_admit_body(struct nodeserver_call *call)
+{
+	struct nodeserver *server = call->server;
+	unsigned bodies = atomic_load(&server->bodies);
+
+	assert(!call->admitted);
+	while (bodies < server->bodies_max && !call->admitted)
+		call->admitted = atomic_compare_exchange_weak(&server->bodies,
+		    &bodies, bodies + 1);
+	if (call->admitted)
+		return true;
+	nodeserver_refuse(call, 503,
+	    "%u shards are arriving, and the other connections are for reads",
+	    server->bodies_max);
+	return false;
+}
+
+void
+nodeserver_body_gone(struct nodeserver_call *call)
+{
+	if (!call->admitted)
+		return;
+	assert(atomic_load(&call->server->bodies) > 0);
+	atomic_fetch_sub(&call->server->bodies, 1);
+	call->admitted = false;
+}
+
 static void
 begin_form(struct nodeserver_call *call, const struct route *route)
 {
@@ -529,6 +564,8 @@ nodeserver_start(struct nodeserver **out, struct nodecore *core,
 
 	if (server == NULL)
 		return error_set(err, ERRC_NOMEM, "server: no memory");
+	/* Half of them, and one at least. */
+	server->bodies_max = KOOP_MAX(http.max_connections / 2, 1u);
 	server->core = core;
 	server->applier = applier;
 	rc = httpd_start(&server->httpd, &http, &service, err);

@@ -54,6 +54,7 @@ struct nodeserver_call {
 	uint32_t shard;
 	/* Room for the body: all that was taken of it, and given back. */
 	uint64_t taken, given, got;
+	bool admitted; /* counts among the bodies */
 };
 
 /* Answer with a text for people.  A negative code becomes its HTTP status. */
@@ -83,6 +84,11 @@ bool nodeserver_votes(struct nodeserver_call *call,
 bool nodeserver_wait_at(struct nodeserver_call *call);
 /* All partitions vote; false when the answer (503) is given. */
 bool nodeserver_all_vote(struct nodeserver_call *call);
+
+/* A place among the bodies that arrive at once; false when the answer (503) is
+ * given.  Given back at the end, whatever was answered. */
+bool nodeserver_admit_body(struct nodeserver_call *call);
+void nodeserver_body_gone(struct nodeserver_call *call);
 
 /* nodeserver_shard.c */
 void nodeserver_put_begin(struct nodeserver_call *call);

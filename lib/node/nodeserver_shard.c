@@ -162,6 +162,10 @@ nodeserver_put_begin(struct nodeserver_call *call)
 	assert(call->upload == NULL && call->taken == 0);
 	if (!parse_shard(call))
 		return;
+	if (!nodeserver_admit_body(call)) {
+		atomic_fetch_add(&core->counters.shard_refused, 1);
+		return;
+	}
 	if (!check_idstate(call, &state, false)) {
 		atomic_fetch_add(&core->counters.shard_refused, 1);
 		return;
@@ -251,6 +255,7 @@ nodeserver_put_done(struct nodeserver_call *call)
 	shardfile_abort(call->upload);
 	call->upload = NULL;
 	give_room(call, true);
+	nodeserver_body_gone(call);
 	if (pending_count(call->core->pending) > 0)
 		repair_wake(call->core);
 }

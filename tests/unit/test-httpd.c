@@ -28,12 +28,18 @@
 
 static struct httptest test;
 
+/* From 127.0.0.LAST. */
 static int
-dial(void)
+dial_from(unsigned last)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	addr.sin_addr.s_addr = htonl((127u << 24) + last);
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == -1) {
+		close(fd);
+		return -1;
+	}
 	addr.sin_port = htons(httpd_port(test.httpd));
 	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == -1) {
@@ -41,6 +47,12 @@ dial(void)
 		return -1;
 	}
 	return fd;
+}
+
+static int
+dial(void)
+{
+	return dial_from(1);
 }
 
 static bool
@@ -275,6 +287,9 @@ the_maximum_of_a_body_holds_for_chunks_too(void)
 	stop();
 }
 
+#define BEGUN "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nx"
+
+/* Connections that are busy: their bodies are on their way. */
 static void
 above_the_limit_of_connections_the_answer_is_503(void)
 {
@@ -283,12 +298,11 @@ above_the_limit_of_connections_the_answer_is_503(void)
 
 	REQUIRE(start(&(struct httpd_options){ .max_connections = 2 }));
 	for (int i = 0; i < 2; i++) {
-		text[0] = '\0';
 		fds[i] = dial();
-		CHECK(say(fds[i], HELLO));
-		CHECK(hear(fds[i], "hello\n", text, sizeof(text)));
+		CHECK(say(fds[i], BEGUN));
 	}
-	text[0] = '\0';
+	while (test.begun < 2)
+		usleep(1000);
 	fds[2] = dial();
 	CHECK(say(fds[2], HELLO));
 	CHECK(hear(fds[2], "\r\n\r\nthere are too many", text, sizeof(text)));
@@ -296,10 +310,117 @@ above_the_limit_of_connections_the_answer_is_503(void)
 	CHECK(strstr(text, "Retry-After: 1\r\n") != NULL);
 	CHECK(closes_within(fds[2], 5000));
 	/* The others live. */
-	text[0] = '\0';
-	CHECK(say(fds[0], HELLO));
-	CHECK(hear(fds[0], "hello\n", text, sizeof(text)));
+	for (int i = 0; i < 2; i++) {
+		text[0] = '\0';
+		CHECK(say(fds[i], "yzz"));
+		CHECK(hear(fds[i], "HTTP/1.1 200", text, sizeof(text)));
+	}
 	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+	stop();
+}
+
+/* Is there an answer to HELLO? */
+static bool
+greets(int fd)
+{
+	char text[4096] = "";
+
+	return say(fd, HELLO) && hear(fd, "hello\n", text, sizeof(text));
+}
+
+static bool
+is_closed(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+}
+
+/* However many hold a connection and say nothing, who asks is answered: the
+ * longest idle one goes. */
+static void
+idle_connections_go_first_when_the_limit_is_near(void)
+{
+	int idle[32];
+	int fd;
+
+	REQUIRE(start(&(struct httpd_options){ .max_connections = 32 }));
+	for (int i = 0; i < 32; i++) {
+		idle[i] = dial();
+		CHECK(greets(idle[i]));
+	}
+	for (int i = 0; i < 8; i++) {
+		fd = dial();
+		CHECK(greets(fd));
+		CHECK(say(fd, BEGUN));
+		CHECK(closes_within(idle[i], 5000));
+		close(idle[i]);
+		idle[i] = fd;
+	}
+	/* 30 is near 32: two had gone before, the oldest each time. */
+	for (int i = 8; i < 10; i++)
+		CHECK(closes_within(idle[i], 5000));
+	for (int i = 10; i < 32; i++)
+		CHECK(!is_closed(idle[i]));
+	for (int i = 0; i < 32; i++)
+		close(idle[i]);
+	stop();
+}
+
+/* Those that never said anything are idle, too, after a second. */
+static void
+silent_connections_shut_nobody_out(void)
+{
+	int silent[20];
+	unsigned answered = 0;
+	int fd = -1;
+
+	REQUIRE(start(&(struct httpd_options){ .max_connections = 16 }));
+	for (size_t i = 0; i < nitems(silent); i++)
+		silent[i] = dial();
+	for (int i = 0; i < 100 && answered == 0; i++) {
+		fd = dial();
+		answered += greets(fd);
+		close(fd);
+		usleep(50000);
+	}
+	CHECK(answered == 1);
+	for (size_t i = 0; i < nitems(silent); i++)
+		close(silent[i]);
+	stop();
+}
+
+static void
+one_client_has_so_many_and_idle_ones_of_its_own_go(void)
+{
+	char text[4096] = "";
+	int fds[4];
+
+	REQUIRE(start(&(struct httpd_options){ .max_per_client = 2 }));
+	for (int i = 0; i < 2; i++) {
+		fds[i] = dial();
+		CHECK(greets(fds[i]));
+	}
+	/* An idle one goes... */
+	fds[2] = dial();
+	CHECK(greets(fds[2]));
+	CHECK(closes_within(fds[0], 5000));
+	/* ... and when all are busy, it is this client's own matter. */
+	CHECK(say(fds[1], BEGUN) && say(fds[2], BEGUN));
+	while (test.begun < 5)
+		usleep(1000);
+	fds[3] = dial();
+	CHECK(say(fds[3], HELLO));
+	CHECK(hear(fds[3], "this client has too many", text, sizeof(text)));
+	CHECK(strncmp(text, "HTTP/1.1 503 ", 13) == 0);
+	for (int i = 1; i < 4; i++)
+		CHECK(i == 3 || !is_closed(fds[i]));
+	close(fds[3]);
+	/* Another address is another client. */
+	fds[3] = dial_from(2);
+	CHECK(greets(fds[3]));
+	for (int i = 0; i < 4; i++)
 		close(fds[i]);
 	stop();
 }
@@ -614,6 +735,9 @@ main(int argc, char **argv)
 	RUN(the_body_of_a_get_is_dropped_and_the_connection_closed);
 	RUN(the_maximum_of_a_body_holds_for_chunks_too);
 	RUN(above_the_limit_of_connections_the_answer_is_503);
+	RUN(idle_connections_go_first_when_the_limit_is_near);
+	RUN(silent_connections_shut_nobody_out);
+	RUN(one_client_has_so_many_and_idle_ones_of_its_own_go);
 	RUN(headers_that_crawl_are_cut);
 	RUN(an_idle_connection_is_closed_later_than_a_slow_one);
 	RUN(a_body_that_crawls_is_cut);
