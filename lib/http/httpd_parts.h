@@ -19,9 +19,9 @@
 #define HTTPD_MAGIC_CONN 0x6e6e6f63u
 #define HTTPD_REPLY_HEADERS_MAX (32 * 1024)
 #define HTTPD_DRAIN_BODY_MAX (64 * 1024) /* of a GET, HEAD, DELETE, OPTIONS */
+#define HTTPD_CHUNK_MAX (UINT64_C(1) << 40)
 #define HTTPD_LINGER_MS 2000
 #define HTTPD_LINGER_MAX 256
-/* Whom a connection waits for, and since when. */
 enum httpd_phase {
 	HTTPD_PHASE_IDLE, /* nothing of the next request seen */
 	HTTPD_PHASE_HEADERS,

@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/bytes.h"
 #include "http/httpd_limit.h"
 
 static bool
@@ -296,6 +297,34 @@ over_max_body(struct httpd_request *req)
 	return max != 0 && atomic_load(&req->conn->body_bytes) > max;
 }
 
+/*
+ * The size of a chunk, from the line that ends where the piece begins; 0 when
+ * there is none: the piece goes on where another ended, or follows the head.
+ * libmicrohttpd takes any size below 2^64 and waits for so many bytes, without
+ * a word.  The piece lies in its buffer behind the line, and both behind the
+ * head of the request.
+ */
+static uint64_t
+chunk_size_before(const char *head, const char *p)
+{
+	uint64_t size = 0;
+	const char *line;
+
+	assert(head < p);
+	if (p - head < 3 || p[-1] != '\n' || p[-2] != '\r')
+		return 0;
+	/* The end of the head is NULs by now. */
+	line = p - 2;
+	while (line > head && line[-1] != '\n' && line[-1] != '\0')
+		line--;
+	for (; hex_value(*line) >= 0; line++) {
+		if (size > UINT64_MAX >> 4)
+			return UINT64_MAX;
+		size = size << 4 | (uint64_t)hex_value(*line);
+	}
+	return *line == '\r' || *line == ';' ? size : 0;
+}
+
 static enum MHD_Result
 body_call(struct httpd_request *req, const char *p, size_t *n)
 {
@@ -307,6 +336,10 @@ body_call(struct httpd_request *req, const char *p, size_t *n)
 	req->reading = true;
 	if (over_max_body(req)) {
 		httpd_reply_text(req, 413, "the body is too large");
+		rc = -1;
+	} else if (req->body.chunked &&
+	    chunk_size_before(req->method, p) > HTTPD_CHUNK_MAX) {
+		httpd_reply_text(req, 400, "the size of a chunk is absurd");
 		rc = -1;
 	} else {
 		rc = take_piece(req, p, *n);

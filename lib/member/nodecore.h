@@ -26,7 +26,7 @@
  *      5  a folder of shards, while another syncs it
  *      6  pending
  *      7  small ones, under which nothing is taken: table of uploads, checks,
- *         watermark, who reads, pool, peers
+ *         watermark, who reads, pool, peers, room
  */
 
 struct checks;
@@ -103,7 +103,7 @@ struct nodecore {
 	struct pending *pending;
 	struct checks *checks;
 	struct uploadlist *uploads;
-	struct room *room;
+	struct room *room; /* of the data directory's file system */
 	/* This node's place; the addresses in it are those of the start. */
 	struct erasure_set set;
 	uint32_t index;
@@ -113,8 +113,7 @@ struct nodecore {
 	char to[80]; /* what X-Koop-To must say */
 	uint64_t start_boot_ms;
 	/* Timings, ms. */
-	uint64_t upload_timeout_ms, orphan_age_ms, orphan_step_ms;
-	uint64_t gc_grace_ms;
+	uint64_t upload_timeout_ms, orphan_age_ms, orphan_step_ms, gc_grace_ms;
 	int dirfd;     /* the data directory */
 	int stop_fd;   /* eventfd: readable once stopping */
 	int repair_fd; /* eventfd: readable when repair has work */
@@ -137,12 +136,10 @@ uint64_t nodecore_stable(const struct nodecore *core, uint32_t partition);
 /* What an answer says of a partition, from its row; row_seq is left 0. */
 void nodecore_position(const struct nodecore *core,
     const struct partition_row *row, struct nodeproto_position *out);
-/*
- * T of a partition is at least that.  Every answer tells the latest, so that
+/* T of a partition is at least that.  Every answer tells the latest, so that
  * who mints ids does not mint any that are older (protocol.md 1).  When T is
  * ahead of this machine's clock one of the clocks is wrong, or was, and the
- * log says so.
- */
+ * log says so. */
 void nodecore_time(struct nodecore *core, uint64_t t_ms);
 /* Sleep; true once the node stops. */
 bool nodecore_sleep(const struct nodecore *core, uint64_t ms);
