@@ -46,7 +46,8 @@ complain(void *arg, const char *text)
 	fprintf(stderr, "%s: %s\n", cli.name, text);
 }
 
-static int delete (char *const names[], size_t count, struct error *err)
+static int
+remove_named(char *const names[], size_t count, struct error *err)
 {
 	struct piperm_options opt = {
 		.null_ended = null_ended,
@@ -81,9 +82,8 @@ main(int argc, char *argv[])
 		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
 	if (at == argc && isatty(STDIN_FILENO))
 		return cli_usage(&cli,
-		    "give bucket/key, or a list on standard "
-		    "input");
-	if (delete (argv + at, (size_t)(argc - at), &err) < 0)
+		    "give bucket/key, or a list on standard input");
+	if (remove_named(argv + at, (size_t)(argc - at), &err) < 0)
 		return cli_fail(&cli, &err);
 	return cli_finish(&cli);
 }

@@ -68,6 +68,9 @@ ahead() {
 	[ "$(element Code)" = "" ]
 	# Named, since the time of the log is far ahead.
 	grep -q 'clock: the time of the log is [0-9]* s ahead' "log+0d"
+	curl -sS "http://$(jq -r '.erasure_sets[0].machines[0] |
+		"\(.ip):\(.port)"' "$DATA/topology.json")/health" >health
+	jq -e '.status == "degraded" and .reasons == ["clock"]' health
 	grep -hq 'clock: the time of the log is' "$DATA"/log/*
 	kill "$PID"
 	wait "$PID" || true

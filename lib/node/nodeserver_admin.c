@@ -24,6 +24,7 @@
 #include "store/shardmeta.h"
 #include "upkeep/repair.h"
 #include "wire/nodehealth.h"
+#include "wire/nodetime.h"
 
 #define OPLOG_BYTES (2u << 20) /* of one answer */
 #define HEALTH_BYTES (1u << 20)
@@ -181,7 +182,8 @@ take_health(struct nodeserver_call *call, struct nodehealth *h,
 		    NODEHEALTH_BEHIND :
 		    0u) |
 	    (h->halted > 0 ? NODEHEALTH_HALTED : 0u) |
-	    (atomic_load(&core->log_reachable) ? 0u : NODEHEALTH_NO_LOG);
+	    (atomic_load(&core->log_reachable) ? 0u : NODEHEALTH_NO_LOG) |
+	    (nodetime_is_skewed(core->clock) ? NODEHEALTH_CLOCK : 0u);
 	return 0;
 }
 

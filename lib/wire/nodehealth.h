@@ -43,12 +43,13 @@ enum nodehealth_word {
 };
 
 /*      reason       bit  for people and programs */
-#define NODEHEALTH_REASONS(X)            \
-	X(UNREACHABLE, 0, "unreachable") \
-	X(DISK_FULL, 1, "disk full")     \
-	X(BEHIND, 2, "behind")           \
-	X(HALTED, 3, "halted")           \
-	X(NO_LOG, 4, "commit log out of reach")
+#define NODEHEALTH_REASONS(X)                   \
+	X(UNREACHABLE, 0, "unreachable")        \
+	X(DISK_FULL, 1, "disk full")            \
+	X(BEHIND, 2, "behind")                  \
+	X(HALTED, 3, "halted")                  \
+	X(NO_LOG, 4, "commit log out of reach") \
+	X(CLOCK, 5, "clock")
 
 enum nodehealth_reason {
 #define X(name, bit, text) NODEHEALTH_##name = 1 << (bit),
