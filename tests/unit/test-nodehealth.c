@@ -63,7 +63,8 @@ every_word_and_reason_has_a_name(void)
 	CHECK_STR(text, "");
 	nodehealth_reasons(text, UINT32_MAX);
 	CHECK_STR(text,
-	    "unreachable, disk full, behind, halted, commit log out of reach");
+	    "unreachable, disk full, behind, halted, commit log out of reach, "
+	    "clock");
 	nodehealth_print_reasons(&out,
 	    NODEHEALTH_DISK_FULL | NODEHEALTH_HALTED);
 	CHECK_STR(buf_cstr(&out), "[\"disk full\",\"halted\"]");
