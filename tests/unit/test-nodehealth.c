@@ -155,7 +155,7 @@ what_is_no_such_answer_is_refused(void)
 		buf_addstr(&text, at + strlen(wrong[i][0]));
 		if (nodehealth_parse(&h, buf_bytes(&text), NULL) !=
 		    -ERRC_PROTOCOL) {
-			CHECK(!"taken");
+			CHECK(false);
 			printf("# %s\n", buf_cstr(&text));
 		}
 		buf_fini(&text);

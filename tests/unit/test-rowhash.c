@@ -22,7 +22,7 @@ static struct decided_row decided;
 	static void hash_##kind(uint8_t out[32])                    \
 	{                                                           \
 		if (rowhash_##kind(out, &type, &scratch, NULL) < 0) \
-			CHECK(!"hashed");                           \
+			CHECK(false);                               \
 	}
 HASHER(bucket, bucket)
 HASHER(object, object)
@@ -115,7 +115,7 @@ check_fields(const struct field *field, size_t count, void (*hash)(uint8_t *))
 		hash(is);
 		if (memcmp(was, is, 32) == 0) {
 			printf("# %s\n", field[i].name);
-			CHECK(!"changes the hash");
+			CHECK(false);
 		}
 		restore(&field[i]);
 		hash(is);
