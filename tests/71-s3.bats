@@ -842,7 +842,10 @@ put() {
 	[ "$(element Key)" = b ]
 	s3 GET '/versions/a?versionId=null'
 	is 200
+	[ "$(header x-amz-version-id)" = "" ]
 	s3 GET '/versions/a?versionId=other'
+	is 400 InvalidArgument
+	s3 GET '/versions/a?versionId=00112233445566778899aabbccddeeff'
 	is 404 NoSuchVersion
 	s3 DELETE '/versions/a?versionId=null'
 	is 204

@@ -265,9 +265,9 @@ read_all_parts(struct nodeclient *nc, const struct placement *place,
 
 int
 metaread_whole(struct nodeclient *nc, const struct placement *place,
-    struct bytes bucket, struct bytes key, struct object_info *out,
-    struct buf *inline_bytes, metaread_part_fn *fn, void *arg,
-    uint64_t deadline, struct error *err)
+    struct bytes bucket, struct bytes key, const struct versionid *version,
+    struct object_info *out, struct buf *inline_bytes, metaread_part_fn *fn,
+    void *arg, uint64_t deadline, struct error *err)
 {
 	struct whole_read read = { .fn = fn, .arg = arg };
 	struct reqid before = { { 0 } };
@@ -275,8 +275,8 @@ metaread_whole(struct nodeclient *nc, const struct placement *place,
 
 	for (;;) {
 		struct object_info info = { 0 };
-		int rc = metaread_object(nc, place, bucket, key, &info,
-		    inline_bytes, deadline, err);
+		int rc = metaread_version(nc, place, bucket, key, version,
+		    &info, inline_bytes, deadline, err);
 
 		if (rc < 0 || info.kind != NODEPROTO_MULTIPART) {
 			*out = info;
@@ -288,8 +288,10 @@ metaread_whole(struct nodeclient *nc, const struct placement *place,
 			*out = info;
 			return 0;
 		}
-		/* Reads are linearizable (protocol.md 7): when the same
-		 * version is still the latest, nobody took its parts away. */
+		/* The version and its parts are two reads, and what happened
+		 * in between may have taken the parts.  Reads are linearizable
+		 * (protocol.md 7): when the same version is still there, or
+		 * still the newest, nobody did. */
 		same = reqid_equal(before, info.id) ? same + 1 : 0;
 		before = info.id;
 		nodeproto_info_fini(&info);

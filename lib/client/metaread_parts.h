@@ -39,12 +39,14 @@ KOOP_MUST int metaread_parts(struct nodeclient *nc,
     struct reqid upload, uint32_t after, uint32_t max, metaread_part_fn *fn,
     void *arg, struct parts_end *end, uint64_t deadline, struct error *err);
 
-/* The latest version and its parts, if any; read again when it is replaced in
- * between.  fn gets NULL before each try: forget what was told. */
+/* A version (NULL: the newest) and its parts, if any, as of one moment; read
+ * again when it is replaced or deleted in between.  fn gets NULL before each
+ * try: forget what was told. */
 KOOP_MUST int metaread_whole(struct nodeclient *nc,
     const struct placement *place, struct bytes bucket, struct bytes key,
-    struct object_info *out, struct buf *inline_bytes, metaread_part_fn *fn,
-    void *arg, uint64_t deadline, struct error *err);
+    const struct versionid *version, struct object_info *out,
+    struct buf *inline_bytes, metaread_part_fn *fn, void *arg,
+    uint64_t deadline, struct error *err);
 
 /* The parts of a multipart version, in order, from its upload id. */
 KOOP_MUST int metaread_manifest(struct nodeclient *nc,

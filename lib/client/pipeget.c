@@ -279,8 +279,8 @@ pipeget_run(struct nodeclient *nc, int out, struct bytes bucket,
 	    key);
 	int rc;
 
-	rc = metaread_whole(nc, &place, bucket, key, &info, &bytes, keep_part,
-	    &parts, nodeclient_now(nc) + NODECLIENT_READ_MS, err);
+	rc = metaread_whole(nc, &place, bucket, key, NULL, &info, &bytes,
+	    keep_part, &parts, nodeclient_now(nc) + NODECLIENT_READ_MS, err);
 	if (rc == -ERRC_NOTFOUND)
 		rc = error_set(err, ERRC_NOTFOUND,
 		    info.bucket == NODEPROTO_NONE ?

@@ -162,7 +162,8 @@ open_source(struct s3req *r, struct copy *c)
 		s3req_fail(r, e);
 		return false;
 	}
-	rc = s3source_open(&c->source, r->gw, &place, bucket, key, true, &err);
+	rc = s3source_open(&c->source, r->gw, &place, bucket, key, NULL, true,
+	    &err);
 
 	if (rc == -ERRC_NOTFOUND &&
 	    s3source_info(c->source)->bucket == NODEPROTO_NONE) {

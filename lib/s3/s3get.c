@@ -6,6 +6,7 @@
  * status; after it the connection is cut, never ended as if all were well.
  */
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include "s3/s3meta.h"
 #include "s3/s3ops.h"
 #include "s3/s3source.h"
+#include "s3/s3version.h"
 
 /* Room for a reply block when the client takes all it can get. */
 #define STREAM_BLOCK_MAX (1536u * 1024)
@@ -68,9 +70,11 @@ put_validators(struct s3req *r, const struct object_info *info)
 {
 	char date[32];
 
+	assert(info->found);
 	clock_http_date(date, info->modified_ms);
 	httpd_reply_header(r->http, "Last-Modified", date);
 	s3req_header_etag(r, info->etag);
+	s3version_header(r, "x-amz-version-id", info);
 }
 
 /* Asked for, and about the whole object only: SDKs compare it with what they
@@ -223,38 +227,26 @@ get_found(struct s3req *r, struct s3source *s)
 	}
 }
 
-/* There is one version, the null version; any other does not exist. */
-static bool
-version_exists(struct s3req *r)
-{
-	const char *version = s3req_param(r, "versionId");
-
-	if (!version || strcmp(version, "null") == 0)
-		return true;
-	s3req_fail(r, S3E_NO_SUCH_VERSION);
-	return false;
-}
-
-/* Look the object up into r->state, or fail. */
+/* Look the version up into r->state, or fail. */
 static bool
 look_up(struct s3req *r, bool bytes)
 {
 	struct s3source *s = NULL;
+	struct s3version version;
 	struct error err;
 	int rc;
 
-	if (!version_exists(r))
+	assert(r->state == NULL);
+	if (!s3version_param(&version, r))
 		return false;
 	rc = s3source_open(&s, r->gw, &r->place, s3req_bucket(r), s3req_key(r),
-	    bytes, &err);
+	    s3version_name(&version), bytes, &err);
 	r->state = s;
-	if (rc == 0)
-		return true;
-	if (rc == -ERRC_NOTFOUND && s3source_info(s)->bucket == NODEPROTO_NONE)
-		s3req_fail(r, S3E_NO_SUCH_BUCKET);
-	else
-		s3req_fail_errc(r, rc, &err, S3E_NO_SUCH_KEY);
-	return false;
+	if (rc == -ERRC_NOTFOUND)
+		s3version_missing(r, &version, s3source_info(s));
+	else if (rc < 0)
+		s3req_fail_errc(r, rc, &err, S3E_INTERNAL_ERROR);
+	return rc == 0;
 }
 
 static void
@@ -286,8 +278,10 @@ tagging_end(struct s3req *r)
 	struct buf xml = buf_make(4096);
 	struct s3xml x;
 
+	assert(!r->head);
 	if (!look_up(r, false))
 		return;
+	s3version_header(r, "x-amz-version-id", s3source_info(r->state));
 	s3xml_begin(&x, &xml, "Tagging", true);
 	s3xml_open(&x, "TagSet");
 	s3xml_end(&x);

@@ -88,7 +88,7 @@ part_found(void *arg, const struct part_entry *part)
 int
 s3source_open(struct s3source **out, struct gateway *gw,
     const struct placement *place, struct bytes bucket, struct bytes key,
-    bool bytes, struct error *err)
+    const struct versionid *version, bool bytes, struct error *err)
 {
 	struct s3source *s = calloc(1, sizeof(*s));
 	uint64_t deadline;
@@ -109,11 +109,11 @@ s3source_open(struct s3source **out, struct gateway *gw,
 	/* What conditions and range are judged by must be of the version whose
 	 * bytes follow. */
 	if (bytes)
-		rc = metaread_whole(gw->nc, place, bucket, key, &s->info,
-		    &s->inline_bytes, part_found, s, deadline, err);
+		rc = metaread_whole(gw->nc, place, bucket, key, version,
+		    &s->info, &s->inline_bytes, part_found, s, deadline, err);
 	else
-		rc = metaread_object(gw->nc, place, bucket, key, &s->info, NULL,
-		    deadline, err);
+		rc = metaread_version(gw->nc, place, bucket, key, version,
+		    &s->info, NULL, deadline, err);
 	if (rc < 0 && rc != -ERRC_NOTFOUND) {
 		/* Nothing was filled that would have to be released. */
 		s->info = (struct object_info){ 0 };

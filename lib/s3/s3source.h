@@ -21,15 +21,17 @@ struct error;
 struct gateway;
 struct placement;
 struct s3source;
+struct versionid;
 
 /*
- * Look up bucket/key.  With bytes they may be read afterwards, without it is
- * only looked at.  ERRC_NOTFOUND: info says whether the bucket is there; then
- * *out is set all the same.
+ * Look up the version of bucket/key that has the name, NULL: the newest.  With
+ * bytes they may be read afterwards, without it is only looked at.
+ * ERRC_NOTFOUND: info says whether the bucket is there, and whether a delete
+ * marker is; then *out is set all the same.
  */
 KOOP_MUST int s3source_open(struct s3source **out, struct gateway *gw,
     const struct placement *place, struct bytes bucket, struct bytes key,
-    bool bytes, struct error *err);
+    const struct versionid *version, bool bytes, struct error *err);
 void s3source_close(struct s3source *s); /* NULL is fine */
 
 const struct object_info *s3source_info(const struct s3source *s);

@@ -370,8 +370,8 @@ read_whole(struct parts_kept *kept, struct error *err)
 	int rc;
 
 	*kept = (struct parts_kept){ 0 };
-	rc = metaread_whole(f.nc, &place, bucket, key, &info, &bytes, keep_part,
-	    kept, nodeclient_now(f.nc) + 4000, err);
+	rc = metaread_whole(f.nc, &place, bucket, key, NULL, &info, &bytes,
+	    keep_part, kept, nodeclient_now(f.nc) + 4000, err);
 	CHECK(rc < 0 || info.size == 1000);
 	nodeproto_info_fini(&info);
 	buf_fini(&bytes);
