@@ -131,3 +131,26 @@ put() {
 	cmp whole pages
 	[ "$(wc -l <pages)" -eq 10 ]
 }
+
+@test "versions: a page begins behind the one named null" {
+	koop-bucket make behind
+	put behind/k before
+	koop-bucket set behind versioning Enabled
+	put behind/k one
+	put behind/l other
+	koop-bucket set behind versioning Suspended
+	put behind/k two
+	koop-bucket set behind versioning Enabled
+	put behind/k three
+	until_true count_is behind 4
+	page() { versions behind '&key-marker=k&version-id-marker=null'; }
+	[ "$(page)" = '["k",false,false,false]
+["l",false,false,true]' ]
+	# None has the name any more: all of the key, rather than too few.
+	koop-list --versions behind/k | jq -c 'select(.version == "null")' |
+		koop-rm
+	until_true count_is behind 3
+	[ "$(page)" = '["k",false,false,true]
+["k",false,false,false]
+["l",false,false,true]' ]
+}

@@ -267,3 +267,201 @@ marked() {
 	s3 GET '/names/k?versionId=x'
 	is 400 InvalidArgument
 }
+
+@test "versionread: an old version is copied, and restored" {
+	local old new marker
+	versioned from
+	versioned onto
+	object 50000 old 1
+	put /from/k @old -H 'x-amz-meta-n: 1' -H 'Content-Type: video/mp4'
+	put /from/k newer
+	old=$(id from/k 2)
+	new=$(id from/k 1)
+	s3 PUT /onto/k -H "x-amz-copy-source: /from/k?versionId=$old"
+	is 200
+	[ "$(header x-amz-copy-source-version-id)" = "$old" ]
+	s3 GET /onto/k
+	cmp old body
+	[ "$(header x-amz-meta-n)" = 1 ]
+	# Not named: the answer says which it was.
+	s3 PUT /onto/k -H 'x-amz-copy-source: from/k'
+	is 200
+	[ "$(header x-amz-copy-source-version-id)" = "$new" ]
+	[ "$(curl -sS "$GW/onto/k")" = newer ]
+	# On top of its own key, with all that it had; as it is, never.
+	s3 PUT /from/k -H 'x-amz-copy-source: from/k'
+	is 400 InvalidRequest
+	s3 PUT /from/k -H "x-amz-copy-source: from/k?versionId=$old"
+	is 200
+	s3 GET /from/k
+	cmp old body
+	[ "$(header content-type)" = video/mp4 ]
+	[ "$(header x-amz-version-id)" != "$old" ]
+	[ "$(koop-list --versions from/k | wc -l)" -eq 3 ]
+	# Conditions and parts are of the version that is named.
+	s3 PUT /onto/k -H "x-amz-copy-source: from/k?versionId=$new" \
+		-H "x-amz-copy-source-if-match: $(md5sum <old | cut -c 1-32)"
+	is 412 PreconditionFailed
+	s3 POST '/onto/film?uploads'
+	s3 PUT "/onto/film?partNumber=1&uploadId=$(element UploadId)" \
+		-H "x-amz-copy-source: from/k?versionId=$old" \
+		-H 'x-amz-copy-source-range: bytes=10-19'
+	is 200
+	[ "$(header x-amz-copy-source-version-id)" = "$old" ]
+	[ "$(element ETag)" = "&quot;$(tail -c +11 old | head -c 10 | md5sum |
+		cut -c 1-32)&quot;" ]
+	# Where versions were never kept there is nothing to restore.
+	koop-bucket make never
+	put /never/k x
+	s3 PUT /never/k -H 'x-amz-copy-source: never/k?versionId=null'
+	is 400 InvalidRequest
+	s3 PUT /onto/k -H 'x-amz-copy-source: never/k?versionId=null'
+	is 200
+	[ "$(header x-amz-copy-source-version-id)" = "" ]
+	koop-rm from/k
+	marker=$(id from/k 1)
+	s3 PUT /onto/k -H 'x-amz-copy-source: from/k'
+	is 404 NoSuchKey
+	s3 PUT /onto/k -H "x-amz-copy-source: from/k?versionId=$marker"
+	is 400 InvalidRequest
+	s3 PUT /onto/k -H "x-amz-copy-source: from/k?versionId=$NOBODY"
+	is 404 NoSuchVersion
+	for query in versionId=x versionId= version=null ''; do
+		s3 PUT /onto/k -H "x-amz-copy-source: from/k?$query"
+		is 400 InvalidArgument
+	done
+}
+
+# rows: the versions and markers of the answer: key, version, latest, marker.
+rows() {
+	{ cat body && echo; } | sed 's/<\(Version\|DeleteMarker\)>/\n&/g' |
+		sed -n 's/^<\(Version\|DeleteMarker\)><Key>\([^<]*\)<\/Key>\(.*\)/\2 \3 \1/p' |
+		sed 's/<VersionId>\([^<]*\)<\/VersionId><IsLatest>\([a-z]*\)<.* /\1 \2 /'
+}
+
+# truth BUCKET/[PREFIX]: the same, as the shell's list has it.
+truth() {
+	koop-list --versions "$1" | jq -r --arg b "${1%%/*}/" '[(.key |
+		ltrimstr($b)), .version, .latest,
+		(if .marker then "DeleteMarker" else "Version" end)] | join(" ")'
+}
+
+@test "versionread: versions are listed, newest first, with markers" {
+	local i
+	koop-bucket make all
+	put /all/b zero
+	koop-bucket set all versioning Enabled
+	for i in 1 2; do
+		put /all/b "$i"
+		put /all/dir/x "$i"
+		put /all/dir/y "$i"
+		put '/all/%C3%A4' "$i"
+		put /all/B "$i"
+	done
+	koop-rm all/b all/dir/x
+	s3 GET '/all?versions'
+	is 200
+	rows >have
+	truth all/ | cmp - have
+	[ "$(wc -l <have)" -eq 13 ]
+	[ "$(cut -d ' ' -f 1 have | uniq | tr '\n' ' ')" = \
+		'B b dir/x dir/y ä ' ]
+	[ "$(grep -c DeleteMarker have)" -eq 2 ]
+	sed -n 6p have | grep -q '^b null false Version$'
+	# A marker has neither content nor a tag of it.
+	[ "$(element ETag | wc -l)" -eq 11 ]
+	[ "$(element Size | wc -l)" -eq 11 ]
+	[ "$(element IsTruncated)" = false ]
+	s3 GET '/all?versions&prefix=dir/'
+	rows | cmp - <(truth all/dir/)
+	s3 GET '/all?versions&delimiter=/'
+	[ "$(rows | wc -l)" -eq 8 ]
+	grep -q '<CommonPrefixes><Prefix>dir/</Prefix></CommonPrefixes>' body
+	s3 GET '/all?versions&encoding-type=url&prefix=%C3%A4'
+	[ "$(element Key | sort -u)" = %C3%A4 ]
+	# The objects are what a list without versions shows.
+	s3 GET '/all?list-type=2'
+	[ "$(element Key | tr '\n' ' ')" = 'B dir/y ä ' ]
+	[ "$(element KeyCount)" = 3 ]
+	s3 GET /all
+	[ "$(element Key | tr '\n' ' ')" = 'B dir/y ä ' ]
+	[ "$(element VersionId)" = "" ]
+	s3 GET "/all?versions&version-id-marker=$NOBODY"
+	is 400 InvalidArgument
+	s3 GET '/all?versions&key-marker=b&version-id-marker=x'
+	is 400 InvalidArgument
+	s3 GET '/all?versions&key-marker=b&version-id-marker=null'
+	rows | cmp - <(tail -n +7 have)
+	s3 GET '/all?versions&max-keys=0'
+	is 200
+	[ "$(rows)" = "" ]
+}
+
+# walk BUCKET QUERY: all pages, to ./seen; COUNT pages.
+walk() {
+	local next=''
+	COUNT=0
+	: >seen
+	while :; do
+		s3 GET "/$1?versions&$2$next"
+		is 200
+		rows >>seen
+		COUNT=$((COUNT + 1))
+		[ "$(element IsTruncated)" = true ] || break
+		next="&key-marker=$(element NextKeyMarker)"
+		! grep -q NextVersionIdMarker body ||
+			next+="&version-id-marker=$(element NextVersionIdMarker)"
+	done
+}
+
+@test "versionread: pages of versions, of any size, cover all of them once" {
+	local i size pages=(0 15 8 5)
+	koop-bucket make pages
+	put /pages/a null
+	koop-bucket set pages versioning Enabled
+	for i in 1 2 3 4; do
+		put /pages/a "$i"
+		put /pages/dir/b "$i"
+		put /pages/e "$i"
+	done
+	koop-rm pages/a pages/e
+	truth pages/ >all
+	for size in 1 2 3; do
+		walk pages "max-keys=$size"
+		cmp all seen
+		[ "$COUNT" -eq "${pages[size]}" ]
+	done
+	# A directory is one line, wherever a page ends.
+	walk pages 'max-keys=1&delimiter=/'
+	grep -v ^dir all | cmp - seen
+	[ "$COUNT" -eq 12 ]
+}
+
+written() { [ "$(curl -sS "$GW/moving/b")" != 6 ]; }
+
+@test "versionread: what is superseded while pages are read is seen once" {
+	local i
+	versioned moving
+	for i in 1 2 3 4 5 6; do
+		put /moving/a "$i"
+		put /moving/b "$i"
+	done
+	truth moving/ | cut -d ' ' -f 1,2 | sort >before
+	(
+		i=0
+		while [ ! -e stop ]; do
+			i=$((i + 1))
+			curl -sS -f --data-binary "new $i" -X PUT "$GW/moving/a"
+			curl -sS -f --data-binary "new $i" -X PUT "$GW/moving/b"
+		done
+		echo "$i" >wrote
+	) 3>&- &
+	until_true written
+	walk moving max-keys=1
+	touch stop
+	wait
+	[ "$(cat wrote)" -gt 1 ]
+	cut -d ' ' -f 1,2 seen | sort >names
+	[ "$(uniq -d names)" = "" ]
+	[ "$(comm -13 names before)" = "" ]
+}

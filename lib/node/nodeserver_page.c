@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/nodeserver_call.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,8 +107,10 @@ parse_marker(struct nodeserver_call *call, struct list_query *q)
 
 	if (text.n == 0)
 		return true;
-	if (!versionid_parse(&version, text) || version.is_null)
+	if (!versionid_parse(&version, text))
 		return false;
+	assert(version.is_null == (version.seq == 0));
+	q->after_null = version.is_null;
 	q->after_seq = version.seq;
 	return true;
 }

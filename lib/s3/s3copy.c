@@ -5,6 +5,7 @@
  * by one buffer.
  */
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,11 +19,13 @@
 #include "s3/s3put.h"
 #include "s3/s3sink.h"
 #include "s3/s3source.h"
+#include "s3/s3version.h"
 
 #define COPY_BYTES (1u << 20)
 
 struct copy {
 	struct s3name from;
+	struct s3version version; /* of the source */
 	struct s3source *source;
 	struct s3sink *sink;
 	struct s3put_attributes attributes;
@@ -33,7 +36,22 @@ struct copy {
 	uint8_t *buffer;
 };
 
-/* "bucket/key" or "/bucket/key", encoded, perhaps with ?versionId=null. */
+/* What stands behind the source's name: nothing, or "?versionId=" and one. */
+static enum s3error
+parse_source_version(struct copy *c, const char *query)
+{
+	static const char word[] = "?versionId=";
+	const char *text = NULL;
+
+	if (query != NULL && strncmp(query, word, strlen(word)) != 0)
+		return S3E_INVALID_ARGUMENT;
+	if (query != NULL)
+		text = query + strlen(word);
+	return s3version_parse(&c->version, text) ? S3E_NONE :
+						    S3E_INVALID_ARGUMENT;
+}
+
+/* "bucket/key" or "/bucket/key", encoded, perhaps with a version. */
 static enum s3error
 parse_source(struct s3req *r, struct copy *c)
 {
@@ -41,12 +59,11 @@ parse_source(struct s3req *r, struct copy *c)
 	const char *query = strchr(text, '?');
 	size_t n = query ? (size_t)(query - text) : strlen(text);
 	enum s3name_result result;
+	enum s3error e = parse_source_version(c, query);
 	char *path;
 
-	if (query && strcmp(query, "?versionId=null") != 0)
-		return strncmp(query, "?versionId=", 11) == 0 ?
-		    S3E_NO_SUCH_VERSION :
-		    S3E_INVALID_ARGUMENT;
+	if (e != S3E_NONE)
+		return e;
 	path = malloc(n + 2);
 	if (!path)
 		return S3E_SLOW_DOWN;
@@ -68,6 +85,15 @@ parse_source(struct s3req *r, struct copy *c)
 	return S3E_NONE;
 }
 
+static bool
+onto_itself(const struct s3req *r, const struct copy *c)
+{
+	return bytes_equal(bytes_of(c->from.key, c->from.key_n),
+		   s3req_key(r)) &&
+	    bytes_equal(bytes_of(c->from.bucket, c->from.bucket_n),
+		s3req_bucket(r));
+}
+
 static enum s3error
 parse_directive(struct s3req *r, struct copy *c)
 {
@@ -76,9 +102,8 @@ parse_directive(struct s3req *r, struct copy *c)
 	c->replace = d && strcmp(d, "REPLACE") == 0;
 	if (d && !c->replace && strcmp(d, "COPY") != 0)
 		return S3E_INVALID_ARGUMENT;
-	if (!c->replace && c->from.key_n == r->name.key_n &&
-	    memcmp(c->from.key, r->name.key, r->name.key_n) == 0 &&
-	    strcmp(c->from.bucket, r->name.bucket) == 0)
+	/* A version on top of its own key is how an older one is restored. */
+	if (!c->replace && !c->version.given && onto_itself(r, c))
 		return S3E_INVALID_REQUEST;
 	return S3E_NONE;
 }
@@ -138,6 +163,11 @@ check_source(struct s3req *r, struct copy *c)
 	};
 	enum s3error e;
 
+	/* Where versions were never kept "null" is the only one: it would
+	 * restore what is there. */
+	if (!c->part && !c->replace && info->versioning == NODEPROTO_NEVER &&
+	    onto_itself(r, c))
+		return S3E_INVALID_REQUEST;
 	if (s3cond_check(&cond, info->etag, info->modified_ms) != S3COND_GO)
 		return S3E_PRECONDITION_FAILED;
 	e = choose_range(r, c, info->size);
@@ -146,32 +176,64 @@ check_source(struct s3req *r, struct copy *c)
 	return c->length > S3REQ_PUT_MAX ? S3E_INVALID_REQUEST : S3E_NONE;
 }
 
+/* Who may write here may not therefore read there. */
+static enum s3error
+judge_source(const struct s3req *r, const struct copy *c)
+{
+	char text[VERSIONID_TEXT + 1];
+	const char *version = NULL;
+
+	if (c->version.given) {
+		versionid_format(text, &c->version.id);
+		version = text;
+	}
+	return s3req_judge(r, version ? "s3:GetObjectVersion" : "s3:GetObject",
+	    bytes_of(c->from.bucket, c->from.bucket_n),
+	    bytes_of(c->from.key, c->from.key_n), version, NULL);
+}
+
+/* Nothing to copy: why. */
+static void
+fail_missing(struct s3req *r, const struct copy *c)
+{
+	const struct object_info *info = s3source_info(c->source);
+
+	assert(!info->found);
+	/* The request names a version that is there, and has no content; 405
+	 * would be of the target. */
+	if (info->marker && c->version.given)
+		s3req_fail_why(r, S3E_INVALID_REQUEST,
+		    "The source of a copy request may not specifically refer "
+		    "to a delete marker by version id");
+	else if (info->marker)
+		s3req_fail(r, S3E_NO_SUCH_KEY);
+	else
+		s3version_missing(r, &c->version, info);
+}
+
 static bool
 open_source(struct s3req *r, struct copy *c)
 {
 	struct error err;
-	enum s3error e;
+	enum s3error e = judge_source(r, c);
 	struct bytes bucket = bytes_of(c->from.bucket, c->from.bucket_n);
 	struct bytes key = bytes_of(c->from.key, c->from.key_n);
 	struct placement place = placement_of(r->topology, bucket, key);
 	int rc;
 
-	/* Who may write here may not therefore read there. */
-	e = s3req_judge(r, "s3:GetObject", bucket, key, NULL, NULL);
+	assert(c->source == NULL && key.n > 0);
 	if (e != S3E_NONE) {
 		s3req_fail(r, e);
 		return false;
 	}
-	rc = s3source_open(&c->source, r->gw, &place, bucket, key, NULL, true,
-	    &err);
-
-	if (rc == -ERRC_NOTFOUND &&
-	    s3source_info(c->source)->bucket == NODEPROTO_NONE) {
-		s3req_fail(r, S3E_NO_SUCH_BUCKET);
+	rc = s3source_open(&c->source, r->gw, &place, bucket, key,
+	    s3version_name(&c->version), true, &err);
+	if (rc == -ERRC_NOTFOUND) {
+		fail_missing(r, c);
 		return false;
 	}
 	if (rc < 0) {
-		s3req_fail_errc(r, rc, &err, S3E_NO_SUCH_KEY);
+		s3req_fail_errc(r, rc, &err, S3E_INTERNAL_ERROR);
 		return false;
 	}
 	e = check_source(r, c);
@@ -239,6 +301,9 @@ reply(struct s3req *r, struct copy *c)
 	    clock_real_ms(nodeclient_clock(r->gw->nc)));
 	s3xml_etag(&x, "ETag", s3sink_etag(c->sink));
 	s3xml_end(&x);
+	/* Also when it was not named: which one was the newest? */
+	s3version_header(r, "x-amz-copy-source-version-id",
+	    s3source_info(c->source));
 	s3req_reply_xml(r, &xml);
 	buf_fini(&xml);
 }

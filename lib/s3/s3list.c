@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Listings of objects (both versions, and the list of versions, of which each
- * object has one) and of open uploads.  A page is read before it is printed:
- * what ends it stands at the top of the document.
+ * Listings of objects (both kinds), of their versions and of open uploads.  A
+ * page is read before it is printed: what ends it stands at the top of the
+ * document.
  */
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,8 @@ struct listing {
 	struct s3req *r;
 	enum s3page_kind kind;
 	struct s3page page;
-	struct buf items, prefixes, next, next_upload, xml;
+	struct buf items, prefixes, xml;
+	struct buf next, next_id; /* where the next page begins */
 	struct s3xml item_xml, prefix_xml, x;
 	uint32_t count;
 	bool truncated;
@@ -42,7 +44,8 @@ listing_new(struct s3req *r, enum s3page_kind kind)
 	l->prefixes = buf_make(S3REQ_XML_MAX);
 	l->xml = buf_make(S3REQ_XML_MAX);
 	l->next = buf_make(S3NAME_KEY_MAX);
-	l->next_upload = buf_make(REQID_HEX);
+	_Static_assert(REQID_HEX <= VERSIONID_TEXT, "room for both");
+	l->next_id = buf_make(VERSIONID_TEXT);
 	l->item_xml = (struct s3xml){ .out = &l->items };
 	l->prefix_xml = (struct s3xml){ .out = &l->prefixes };
 	return l;
@@ -59,7 +62,7 @@ list_drop(struct s3req *r)
 	buf_fini(&l->prefixes);
 	buf_fini(&l->xml);
 	buf_fini(&l->next);
-	buf_fini(&l->next_upload);
+	buf_fini(&l->next_id);
 	free(l);
 }
 
@@ -77,23 +80,50 @@ add_object(void *arg, const struct list_entry *e)
 	struct listing *l = arg;
 	struct s3xml *x = &l->item_xml;
 
+	assert(!e->marker);
 	l->count++;
 	if (e->is_prefix) {
 		add_prefix(l, e->key);
 		return 0;
 	}
-	s3xml_open(x, l->kind == S3PAGE_VERSIONS ? "Version" : "Contents");
+	s3xml_open(x, "Contents");
 	s3xml_name(x, "Key", e->key, l->page.url);
-	if (l->kind == S3PAGE_VERSIONS) {
-		s3xml_str(x, "VersionId", "null");
-		s3xml_bool(x, "IsLatest", true);
-	}
 	s3xml_date(x, "LastModified", e->modified_ms);
 	s3xml_etag(x, "ETag", e->etag);
 	s3xml_u64(x, "Size", e->size);
 	if (l->kind != S3PAGE_V2 || l->page.fetch_owner)
 		s3owner_print(x, "Owner");
 	s3xml_str(x, "StorageClass", "STANDARD");
+	s3xml_close(x);
+	return 0;
+}
+
+/* Versions and delete markers stand in one order, by key and then from the
+ * newest: clients that delete from the top meet each key's newest first. */
+static int
+add_version(void *arg, const struct list_entry *e)
+{
+	struct listing *l = arg;
+	struct s3xml *x = &l->item_xml;
+
+	assert(l->kind == S3PAGE_VERSIONS);
+	l->count++;
+	if (e->is_prefix) {
+		add_prefix(l, e->key);
+		return 0;
+	}
+	s3xml_open(x, e->marker ? "DeleteMarker" : "Version");
+	s3xml_name(x, "Key", e->key, l->page.url);
+	s3xml_str(x, "VersionId", e->version);
+	s3xml_bool(x, "IsLatest", e->latest);
+	s3xml_date(x, "LastModified", e->modified_ms);
+	if (!e->marker) {
+		s3xml_etag(x, "ETag", e->etag);
+		s3xml_u64(x, "Size", e->size);
+	}
+	s3owner_print(x, "Owner");
+	if (!e->marker)
+		s3xml_str(x, "StorageClass", "STANDARD");
 	s3xml_close(x);
 	return 0;
 }
@@ -122,8 +152,22 @@ add_upload(void *arg, const struct list_entry *e)
 	return 0;
 }
 
+typedef int read_fn(struct nodeclient *nc, const struct list_query *q,
+    metaread_list_fn *fn, void *arg, struct list_end *end, uint64_t deadline,
+    struct error *err);
+
+static const struct reader {
+	read_fn *read;
+	metaread_list_fn *add;
+} readers[] = {
+	[S3PAGE_V1] = { metaread_list, add_object },
+	[S3PAGE_V2] = { metaread_list, add_object },
+	[S3PAGE_VERSIONS] = { metaread_versions, add_version },
+	[S3PAGE_UPLOADS] = { metaread_uploads, add_upload },
+};
+
 static bool
-read_page(struct listing *l, metaread_list_fn *fn)
+read_page(struct listing *l)
 {
 	struct s3req *r = l->r;
 	struct list_query q = {
@@ -135,23 +179,19 @@ read_page(struct listing *l, metaread_list_fn *fn)
 		/* Of this bucket, and of none that had the name before it. */
 		.incarnation = r->bucket.incarnation,
 	};
-	struct list_end end = { .next = &l->next,
-		.next_upload = &l->next_upload };
+	struct list_end end = { .next = &l->next, .next_upload = &l->next_id };
 	struct error err;
 	int rc = 0;
 
-	if (l->page.max > 0) {
-		if (l->kind == S3PAGE_UPLOADS) {
-			/* Without a key-marker it has no meaning. */
-			if (l->page.has_marker)
-				q.upload_after = l->page.upload_marker;
-			rc = metaread_uploads(r->gw->nc, &q, fn, l, &end,
-			    s3req_read_by(r), &err);
-		} else {
-			rc = metaread_list(r->gw->nc, &q, fn, l, &end,
-			    s3req_read_by(r), &err);
-		}
-	}
+	assert(l->kind < nitems(readers));
+	if (l->kind == S3PAGE_VERSIONS)
+		q.upload_after = l->page.version_marker;
+	/* Without a key-marker it has no meaning. */
+	else if (l->page.has_marker)
+		q.upload_after = l->page.upload_marker;
+	if (l->page.max > 0)
+		rc = readers[l->kind].read(r->gw->nc, &q, readers[l->kind].add,
+		    l, &end, s3req_read_by(r), &err);
 	if (rc < 0) {
 		s3req_fail_errc(r, rc, &err, S3E_NO_SUCH_BUCKET);
 		return false;
@@ -195,11 +235,14 @@ print_versions(struct listing *l)
 	struct s3page *p = &l->page;
 
 	s3xml_name(&l->x, "KeyMarker", p->marker, p->url);
-	s3xml_str(&l->x, "VersionIdMarker", "");
-	if (l->truncated) {
-		s3xml_name(&l->x, "NextKeyMarker", buf_bytes(&l->next), p->url);
-		s3xml_str(&l->x, "NextVersionIdMarker", "null");
-	}
+	s3xml_text(&l->x, "VersionIdMarker", p->version_marker);
+	if (!l->truncated)
+		return;
+	s3xml_name(&l->x, "NextKeyMarker", buf_bytes(&l->next), p->url);
+	/* Behind a common prefix there is none to begin behind. */
+	if (l->next_id.n > 0)
+		s3xml_text(&l->x, "NextVersionIdMarker",
+		    buf_bytes(&l->next_id));
 }
 
 static void
@@ -211,8 +254,7 @@ print_uploads(struct listing *l)
 	s3xml_text(&l->x, "UploadIdMarker", p->upload_marker);
 	if (l->truncated) {
 		s3xml_name(&l->x, "NextKeyMarker", buf_bytes(&l->next), p->url);
-		s3xml_text(&l->x, "NextUploadIdMarker",
-		    buf_bytes(&l->next_upload));
+		s3xml_text(&l->x, "NextUploadIdMarker", buf_bytes(&l->next_id));
 	}
 }
 
@@ -255,7 +297,7 @@ print(struct listing *l)
 }
 
 static void
-list(struct s3req *r, enum s3page_kind kind, metaread_list_fn *fn)
+list(struct s3req *r, enum s3page_kind kind)
 {
 	struct listing *l = listing_new(r, kind);
 	const char *why = NULL;
@@ -268,7 +310,7 @@ list(struct s3req *r, enum s3page_kind kind, metaread_list_fn *fn)
 		s3req_fail_why(r, e, why);
 		return;
 	}
-	if (!read_page(l, fn))
+	if (!read_page(l))
 		return;
 	print(l);
 	s3req_reply_xml(r, &l->xml);
@@ -280,14 +322,13 @@ objects_end(struct s3req *r)
 	list(r,
 	    r->op == S3OP_LIST_OBJECTS_V2  ? S3PAGE_V2 :
 		r->op == S3OP_LIST_OBJECTS ? S3PAGE_V1 :
-					     S3PAGE_VERSIONS,
-	    add_object);
+					     S3PAGE_VERSIONS);
 }
 
 static void
 uploads_end(struct s3req *r)
 {
-	list(r, S3PAGE_UPLOADS, add_upload);
+	list(r, S3PAGE_UPLOADS);
 }
 
 const struct s3handler s3list_objects = { .end = objects_end,

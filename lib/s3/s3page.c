@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "commit/versionid.h"
 #include "http/httpreq.h"
 
 #define TOKEN_FORM 'k'
@@ -85,6 +86,27 @@ parse_marker(struct s3page *p, const struct httpreq_query *query,
 	return S3E_NONE;
 }
 
+/* Where in the versions of the key-marker the page begins. */
+static enum s3error
+parse_versions(struct s3page *p, const struct httpreq_query *query,
+    const char **why)
+{
+	const char *text = httpreq_query_get(query, "version-id-marker");
+	enum s3error e = parse_marker(p, query, "key-marker", why);
+	struct versionid version;
+
+	p->version_marker = bytes_str(text ? text : "");
+	if (e != S3E_NONE || p->version_marker.n == 0)
+		return e;
+	*why = "A version-id marker cannot be specified without a key marker";
+	if (p->marker.n == 0)
+		return S3E_INVALID_ARGUMENT;
+	*why = "Invalid version id specified";
+	return versionid_parse(&version, p->version_marker) ?
+	    S3E_NONE :
+	    S3E_INVALID_ARGUMENT;
+}
+
 /* part-number-marker, which is a number. */
 static enum s3error
 parse_part_marker(struct s3page *p, const struct httpreq_query *query,
@@ -110,6 +132,7 @@ s3page_parse(struct s3page *out, enum s3page_kind kind,
 	const char *encoding = httpreq_query_get(query, "encoding-type");
 	const char *upload = httpreq_query_get(query, "upload-id-marker");
 
+	assert(kind < nitems(max_name));
 	*out = (struct s3page){ 0 };
 	out->upload_marker = bytes_str(upload ? upload : "");
 	*why = "The encoding type is not valid: it is \"url\" or absent";
@@ -128,6 +151,8 @@ s3page_parse(struct s3page *out, enum s3page_kind kind,
 		return parse_v2(out, query, why);
 	case S3PAGE_V1:
 		return parse_marker(out, query, "marker", why);
+	case S3PAGE_VERSIONS:
+		return parse_versions(out, query, why);
 	case S3PAGE_PARTS:
 		return parse_part_marker(out, query, why);
 	default:

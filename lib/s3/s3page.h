@@ -36,7 +36,8 @@ struct s3page {
 	struct bytes marker; /* marker, start-after, key-marker: as given */
 	struct bytes token;  /* continuation-token, as given */
 	bool has_token, has_start_after, has_marker;
-	struct bytes upload_marker; /* upload-id-marker */
+	struct bytes upload_marker;  /* upload-id-marker */
+	struct bytes version_marker; /* version-id-marker, a name or "" */
 	uint32_t part_marker;
 	uint32_t max; /* 0 to S3PAGE_MAX */
 	bool url;     /* encoding-type=url */

@@ -84,6 +84,7 @@ struct list_query {
 	struct bytes after; /* keys and prefixes at or below are left out */
 	struct reqid after_upload; /* uploads of the key after, above this id */
 	uint64_t after_seq;        /* versions of it, below this seq */
+	bool after_null;           /* ... below that of the one named "null" */
 	size_t max;
 	uint64_t incarnation; /* only of this one; 0: any */
 	/* Only these partitions; NULL: all that there are rows of. */

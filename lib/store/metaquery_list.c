@@ -70,7 +70,8 @@ struct listing {
 	size_t count;
 	struct buf from; /* where cursors seek to */
 	struct reqid from_id;
-	uint64_t from_seq; /* versions of the key from: below it */
+	uint64_t from_seq;  /* versions of the key from: below it */
+	uint64_t after_seq; /* versions of the key after: below it */
 	struct error *err;
 };
 
@@ -230,7 +231,7 @@ set_start(struct listing *l)
 	if (l->of == OF_OBJECTS)
 		buf_addch(&l->from, '\0');
 	else if (l->of == OF_NEWEST)
-		l->from_seq = q->after_seq; /* 0: none is below */
+		l->from_seq = l->after_seq; /* 0: none is below */
 	else if (reqid_is_zero(q->after_upload))
 		memset(l->from_id.b, 0xff, sizeof(l->from_id.b));
 	else
@@ -373,6 +374,22 @@ walk(struct listing *l, struct list_end *end, union list_fn fn, void *arg)
 	return rc;
 }
 
+/* A name is no place in the order of seqs; the version that has it now is. */
+static int
+find_null(struct listing *l)
+{
+	const struct list_query *q = l->query;
+	struct object_row row;
+	int rc = -ERRC_NOTFOUND;
+
+	assert(l->of == OF_NEWEST && q->after_null);
+	for (size_t i = 0; i < l->count && rc == -ERRC_NOTFOUND; i += 2)
+		rc = metaquery_version_null(l->read, l->cursor[i].partition,
+		    q->bucket, q->after, &row, l->err);
+	l->after_seq = rc == 0 ? row.seq : INT64_MAX;
+	return rc == -ERRC_NOTFOUND ? 0 : rc;
+}
+
 static int
 list(struct listing *l, struct list_end *end, union list_fn fn, void *arg)
 {
@@ -388,6 +405,9 @@ list(struct listing *l, struct list_end *end, union list_fn fn, void *arg)
 	rc = metaquery_partitions(l->read, add_cursor, l, l->err);
 	if (rc == 0)
 		rc = prepare(l);
+	l->after_seq = l->query->after_seq;
+	if (rc == 0 && l->query->after_null)
+		rc = find_null(l);
 	if (rc == 0 && set_start(l))
 		rc = walk(l, end, fn, arg);
 	for (size_t i = 0; i < l->count; i++)

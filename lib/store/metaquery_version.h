@@ -23,6 +23,8 @@ KOOP_MUST int metaquery_version_null(struct metaquery *read, uint32_t partition,
  * A page of versions and delete markers of a bucket: by key, then newest
  * first; query->after with after_seq 0: behind all versions of that key, else
  * behind the one of that seq.  latest: it is the newest of its key.
+ * With after_null: behind the one that is named "null" now; when there is none
+ * all versions of the key are given, rather twice than not at all.
  */
 typedef int metaquery_versions_fn(void *arg, const struct object_row *row,
     bool latest, struct bytes prefix);

@@ -62,6 +62,35 @@ each_kind_starts_where_its_marker_says(void)
 }
 
 static void
+versions_go_on_within_a_key(void)
+{
+	static const char id[] = "00112233445566778899aabbccddeeff";
+	char raw[128];
+
+	CHECK_STR(parse(S3PAGE_VERSIONS, ""), "");
+	CHECK(page.after.n == 0 && page.version_marker.n == 0);
+	snprintf(raw, sizeof(raw), "key-marker=a%%2Fb&version-id-marker=%s",
+	    id);
+	CHECK_STR(parse(S3PAGE_VERSIONS, raw), "");
+	CHECK(bytes_is(page.after, "a/b"));
+	CHECK(bytes_is(page.version_marker, id));
+	CHECK_STR(parse(S3PAGE_VERSIONS, "key-marker=k&version-id-marker=null"),
+	    "");
+	CHECK_STR(parse(S3PAGE_VERSIONS, "key-marker=k&version-id-marker="),
+	    "");
+	CHECK(page.version_marker.n == 0);
+	/* Of which key? */
+	snprintf(raw, sizeof(raw), "version-id-marker=%s", id);
+	CHECK_STR(parse(S3PAGE_VERSIONS, raw), "InvalidArgument");
+	CHECK_STR(parse(S3PAGE_VERSIONS, "key-marker=&version-id-marker=null"),
+	    "InvalidArgument");
+	CHECK_STR(parse(S3PAGE_VERSIONS, "key-marker=k&version-id-marker=x"),
+	    "InvalidArgument");
+	/* Means something to versions only. */
+	CHECK_STR(parse(S3PAGE_V1, "version-id-marker=x"), "");
+}
+
+static void
 a_token_continues_after_any_key(void)
 {
 	char token[S3PAGE_TOKEN_BYTES];
@@ -108,6 +137,7 @@ main(void)
 {
 	RUN(maxima_are_clamped_and_checked);
 	RUN(each_kind_starts_where_its_marker_says);
+	RUN(versions_go_on_within_a_key);
 	RUN(a_token_continues_after_any_key);
 	RUN(other_parameters);
 	httpreq_query_fini(&query);
