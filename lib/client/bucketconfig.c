@@ -120,6 +120,32 @@ decide_once(struct nodeclient *nc, struct bytes name,
 }
 
 int
+bucketconfig_set_text(void *arg, struct bytes settings, struct buf *out,
+    struct error *err)
+{
+	const struct bucketconfig_text *set = arg;
+	json_t *json = NULL;
+	char *text = NULL;
+	int rc;
+
+	assert(set->setting != NULL && set->value != NULL);
+	rc = jsontext_load(&json, settings, RECORD_SETTINGS_MAX,
+	    RECORD_DEPTH_MAX, err);
+	if (rc < 0)
+		return rc;
+	if (json_object_set_new(json, set->setting, json_string(set->value)) ==
+	    0)
+		text = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
+	if (text == NULL)
+		return error_set(err, ERRC_NOMEM, "bucket: out of memory");
+	/* Too long a text shows in the buffer, to who made it. */
+	buf_addstr(out, text);
+	free(text);
+	return 0;
+}
+
+int
 bucketconfig_decide(struct nodeclient *nc, struct bytes name,
     bucketconfig_edit_fn *edit, void *arg, enum outcome *out,
     uint64_t *revision, uint64_t deadline, struct error *err)

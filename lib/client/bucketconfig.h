@@ -26,6 +26,14 @@ struct nodeclient;
 typedef int bucketconfig_edit_fn(void *arg, struct bytes settings,
     struct buf *out, struct error *err);
 
+/* The edit that sets one of them, a text, and leaves all others as they are;
+ * arg is a struct bucketconfig_text. */
+struct bucketconfig_text {
+	const char *setting, *value;
+};
+KOOP_MUST int bucketconfig_set_text(void *arg, struct bytes settings,
+    struct buf *out, struct error *err);
+
 /* Decide at home.  OUTCOME_DONE, with the revision; OUTCOME_NO_SUCH_BUCKET.
  * ERRC_UNAVAILABLE also when the cluster's level does not allow settings. */
 KOOP_MUST int bucketconfig_decide(struct nodeclient *nc, struct bytes name,

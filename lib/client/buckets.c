@@ -359,6 +359,26 @@ bucket_configure(struct nodeclient *nc, struct bytes name,
 	return rc;
 }
 
+int
+bucket_spread(struct nodeclient *nc, struct bytes name, uint64_t revision,
+    uint64_t deadline, struct error *err)
+{
+	const struct topology *t = nodeclient_topology(nc);
+	int rc = 0;
+
+	assert(revision > 0);
+	for (size_t i = 0; rc == 0 && i < t->partition_count; i++) {
+		struct placement place;
+		struct bucket_seen seen;
+
+		rc = placement_partition(t, t->partitions[i], &place, err);
+		if (rc == 0)
+			rc = bucket_see(nc, &place, name, revision, &seen,
+			    deadline, err);
+	}
+	return rc;
+}
+
 /* Using one. */
 
 void

@@ -57,6 +57,14 @@ KOOP_MUST int bucket_configure(struct nodeclient *nc, struct bytes name,
     struct error *err);
 
 /*
+ * Make sure that every partition knows settings of that revision (not 0) at
+ * least, before anybody is told that they hold: a bucket_configure() may have
+ * stopped after home had decided.
+ */
+KOOP_MUST int bucket_spread(struct nodeclient *nc, struct bytes name,
+    uint64_t revision, uint64_t deadline, struct error *err);
+
+/*
  * Make sure, before a body is read, that the object's partition holds the
  * bucket; finishes a create that stopped half-way, and an attempt to delete
  * that is undecided for 5 s.  Where the log is followed (bucketfollow.h) this

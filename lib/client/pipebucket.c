@@ -225,47 +225,18 @@ pipebucket_get(struct nodeclient *nc, const char *name, const char *setting,
 	return rc;
 }
 
-struct edit {
-	const char *setting, *value;
-};
-
-/* All others stay as they are. */
-static int
-edit_setting(void *arg, struct bytes settings, struct buf *out,
-    struct error *err)
-{
-	const struct edit *edit = arg;
-	json_t *json = NULL;
-	char *text = NULL;
-	int rc;
-
-	rc = jsontext_load(&json, settings, SETTINGS_MAX, SETTINGS_DEPTH, err);
-	if (rc < 0)
-		return rc;
-	if (json_object_set_new(json, edit->setting,
-		json_string(edit->value)) == 0)
-		text = json_dumps(json, JSON_COMPACT);
-	json_decref(json);
-	if (text == NULL)
-		return error_set(err, ERRC_NOMEM, "out of memory");
-	buf_addstr(out, text);
-	free(text);
-	return buf_failed(out) ? error_set(err, ERRC_NOMEM, "out of memory") :
-				 0;
-}
-
 int
 pipebucket_set(struct nodeclient *nc, const char *name, const char *setting,
     const char *value, int out, struct error *err)
 {
-	struct edit edit = { setting, value };
+	struct bucketconfig_text edit = { setting, value };
 	enum outcome outcome = OUTCOME_IGNORED;
 	int rc;
 
 	rc = pipebucket_check_setting(setting, value, err);
 	if (rc < 0)
 		return rc;
-	rc = bucket_configure(nc, bytes_str(name), edit_setting, &edit,
+	rc = bucket_configure(nc, bytes_str(name), bucketconfig_set_text, &edit,
 	    &outcome, nodeclient_now(nc) + NODECLIENT_WRITE_MS, err);
 	if (rc < 0)
 		return retry(rc, err);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "client/buckets.h"
 #include "commit/record.h"
+#include "s3/s3made.h"
 #include "s3/s3shared.h"
 #include "s3/s3req.h"
 
@@ -29,9 +30,10 @@ s3commit_error(struct s3req *r, int rc, const struct error *err)
 }
 
 enum s3error
-s3commit(struct s3req *r, struct record *record, uint64_t *seq)
+s3commit(struct s3req *r, struct record *record, struct s3made *made)
 {
 	enum outcome outcome = OUTCOME_IGNORED;
+	uint64_t seq = 0;
 	struct error err;
 	int rc;
 
@@ -42,9 +44,12 @@ s3commit(struct s3req *r, struct record *record, uint64_t *seq)
 	record->bucket = s3req_bucket(r);
 	record->key = s3req_key(r);
 	record->incarnation = r->bucket.incarnation;
-	rc = bucket_commit(r->gw->nc, &r->place, record, &outcome, seq,
+	rc = bucket_commit(r->gw->nc, &r->place, record, &outcome, &seq,
 	    s3req_write_by(r), &err);
 	if (rc < 0)
 		return s3commit_error(r, rc, &err);
+	/* What was refused made nothing, so it has no name to tell. */
+	if (made && outcome == OUTCOME_DONE)
+		*made = s3made_of(record, seq);
 	return s3error_from_outcome(outcome);
 }

@@ -2,8 +2,6 @@
 #ifndef KOOP_S3_S3COMMIT_H
 #define KOOP_S3_S3COMMIT_H
 
-#include <stdint.h>
-
 #include "base/compiler.h"
 #include "s3/s3error.h"
 
@@ -16,15 +14,16 @@
 
 struct error;
 struct record;
+struct s3made;
 struct s3req;
 
 /*
  * Fills the record's bucket, key and incarnation and commits it.  S3E_NONE:
- * done, and *seq (may be NULL) is where.  A 5xx is logged, and may yet take
- * effect; a 4xx takes none.
+ * done, and *made (may be NULL) is the version that it made.  A 5xx is logged,
+ * and may yet take effect; a 4xx takes none.
  */
 KOOP_MUST enum s3error s3commit(struct s3req *r, struct record *record,
-    uint64_t *seq);
+    struct s3made *made);
 
 /* The error for what failed between the gateway and the nodes about a bucket
  * or a write into it; logs what only the operator can mend. */

@@ -16,12 +16,14 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "client/metaread.h"
 #include "client/metaread_parts.h"
 #include "client/nodeclient.h"
 #include "codec/digest.h"
 #include "commit/record.h"
 #include "s3/s3shared.h"
 #include "s3/s3commit.h"
+#include "s3/s3made.h"
 #include "s3/s3ops.h"
 #include "s3/s3put.h"
 #include "session/session.h"
@@ -190,8 +192,116 @@ make_etag(struct complete *c, struct error *err)
 	return 0;
 }
 
+/* Looking through the versions of a key for one that an upload became. */
+struct lookup {
+	struct bytes key;
+	const struct versionid *sought; /* whose mark counts */
+	struct s3made *made;
+	struct buf marker_key, marker_version; /* where the next page begins */
+	bool over;
+};
+
+static int
+look_at(void *arg, const struct list_entry *entry)
+{
+	struct lookup *l = arg;
+	struct versionid id;
+
+	/* The key comes before all others that begin with it. */
+	l->over = l->over || !bytes_equal(entry->key, l->key);
+	if (l->over || !versionid_parse(&id, bytes_str(entry->version)) ||
+	    id.is_null || id.mark != l->sought->mark)
+		return 0;
+	l->made->named = true;
+	l->made->version = id;
+	l->over = true;
+	return 0;
+}
+
+/* Its name is of the first Complete's seq, which this request never learnt,
+ * and of the upload's id, by which it is known again. */
+static int
+look_through(struct s3req *r, struct lookup *l, struct error *err)
+{
+	struct list_end end = { .truncated = true,
+		.next = &l->marker_key,
+		.next_upload = &l->marker_version };
+	int rc = 0;
+
+	while (rc == 0 && end.truncated && !l->over) {
+		struct list_query q = {
+			.bucket = s3req_bucket(r),
+			.prefix = l->key,
+			.start_after = buf_bytes(&l->marker_key),
+			.upload_after = buf_bytes(&l->marker_version),
+			.max = PAGE,
+			.incarnation = r->bucket.incarnation,
+		};
+
+		rc = metaread_versions(r->gw->nc, &q, look_at, l, &end,
+		    s3req_read_by(r), err);
+	}
+	return rc;
+}
+
+/* Is the version of that name this upload? */
+static int
+is_upload(struct s3req *r, const struct complete *c,
+    const struct versionid *version, bool *is, struct error *err)
+{
+	struct object_info info = { 0 };
+	int rc = metaread_version(r->gw->nc, &r->place, s3req_bucket(r),
+	    s3req_key(r), version, &info, NULL, s3req_read_by(r), err);
+
+	*is = rc == 0 && info.kind == NODEPROTO_MULTIPART &&
+	    reqid_equal(info.id, c->upload);
+	nodeproto_info_fini(&info);
+	return rc == -ERRC_NOTFOUND ? 0 : rc;
+}
+
+/*
+ * The name that this very record would have given is the right one only if it
+ * was the first Complete of the upload (protocol.md 6, "Multipart"): one that
+ * came again gets the first one's outcome, at a seq that made nothing.  A
+ * client that deleted by the wrong name would think the object gone.
+ *
+ * A version that is gone for good meanwhile has no name to tell.
+ */
 static enum s3error
-commit(struct s3req *r, struct complete *c)
+find_version(struct s3req *r, const struct complete *c, struct s3made *made)
+{
+	const struct versionid null_version = { .is_null = true };
+	const struct versionid sought = versionid_of(1, c->upload);
+	struct lookup l = {
+		.key = s3req_key(r),
+		.sought = &sought,
+		.made = made,
+		.marker_key = buf_make(2 * S3NAME_KEY_MAX),
+		.marker_version = buf_make(2 * VERSIONID_TEXT),
+	};
+	struct error err;
+	bool is;
+	int rc;
+
+	assert(made->named && !made->marker);
+	rc = is_upload(r, c, &made->version, &is, &err);
+	if (rc == 0 && !is) {
+		*made = (struct s3made){ 0 };
+		rc = look_through(r, &l, &err);
+	}
+	if (rc == 0 && !is && !made->named) {
+		rc = is_upload(r, c, &null_version, &is, &err);
+		if (rc == 0 && is)
+			*made = (struct s3made){ .named = true,
+				.version = null_version };
+	}
+	buf_fini(&l.marker_key);
+	buf_fini(&l.marker_version);
+	return rc == 0 ? S3E_NONE : s3commit_error(r, rc, &err);
+}
+
+static enum s3error
+commit(struct s3req *r, struct complete *c, struct s3made *made)
 {
 	struct record record = {
 		.type = RECORD_COMPLETE,
@@ -210,14 +320,16 @@ commit(struct s3req *r, struct complete *c)
 		record.if_match = bytes_str(c->conditions.if_match);
 	if (FAULT(COMPLETE_APPEND))
 		return S3E_SERVICE_UNAVAILABLE;
-	e = s3commit(r, &record, NULL);
+	e = s3commit(r, &record, made);
 	if (e == S3E_NONE && FAULT(COMPLETE_APPENDED))
 		return S3E_SERVICE_UNAVAILABLE;
+	if (e == S3E_NONE && made->named)
+		e = find_version(r, c, made);
 	return e;
 }
 
 static void
-reply(struct s3req *r, struct complete *c)
+reply(struct s3req *r, struct complete *c, const struct s3made *made)
 {
 	struct buf xml = buf_make(64 * 1024);
 	const char *host = s3req_header(r, "host");
@@ -234,6 +346,7 @@ reply(struct s3req *r, struct complete *c)
 	s3xml_text(&x, "Key", s3req_key(r));
 	s3xml_etag(&x, "ETag", c->etag);
 	s3xml_end(&x);
+	s3made_headers(r, made);
 	s3req_reply_xml(r, &xml);
 	buf_fini(&xml);
 }
@@ -275,6 +388,7 @@ static void
 complete_end(struct s3req *r)
 {
 	struct complete *c = calloc(1, sizeof(*c));
+	struct s3made made = { 0 };
 	struct error err;
 	enum s3error e;
 
@@ -288,13 +402,13 @@ complete_end(struct s3req *r)
 	if (make_etag(c, &err) < 0)
 		e = S3E_INTERNAL_ERROR;
 	else
-		e = commit(r, c);
+		e = commit(r, c, &made);
 	if (e != S3E_NONE) {
 		s3req_fail(r, e);
 		return;
 	}
 	forget(r, c->upload);
-	reply(r, c);
+	reply(r, c, &made);
 }
 
 static void

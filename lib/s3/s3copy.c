@@ -15,6 +15,7 @@
 #include "http/range.h"
 #include "s3/s3shared.h"
 #include "s3/s3cond.h"
+#include "s3/s3made.h"
 #include "s3/s3ops.h"
 #include "s3/s3put.h"
 #include "s3/s3sink.h"
@@ -290,7 +291,7 @@ move(struct copy *c, struct error *err)
 }
 
 static void
-reply(struct s3req *r, struct copy *c)
+reply(struct s3req *r, struct copy *c, const struct s3made *made)
 {
 	struct buf xml = buf_make(4096);
 	struct s3xml x;
@@ -304,6 +305,7 @@ reply(struct s3req *r, struct copy *c)
 	/* Also when it was not named: which one was the newest? */
 	s3version_header(r, "x-amz-copy-source-version-id",
 	    s3source_info(c->source));
+	s3made_headers(r, made);
 	s3req_reply_xml(r, &xml);
 	buf_fini(&xml);
 }
@@ -312,6 +314,7 @@ static void
 copy_end(struct s3req *r)
 {
 	struct copy *c = calloc(1, sizeof(*c));
+	struct s3made made = { 0 };
 	struct error err;
 	enum s3error e;
 	int rc;
@@ -335,11 +338,11 @@ copy_end(struct s3req *r)
 		s3req_fail_errc(r, rc, &err, S3E_INTERNAL_ERROR);
 		return;
 	}
-	e = s3sink_commit(c->sink, NULL);
+	e = s3sink_commit(c->sink, &made);
 	if (e != S3E_NONE)
 		s3req_fail(r, e);
 	else
-		reply(r, c);
+		reply(r, c, &made);
 }
 
 static void

@@ -21,6 +21,8 @@
 	    "A part other than the last is smaller than 5 MiB")               \
 	X(ILLEGAL_LOCATION, "IllegalLocationConstraintException", 400,        \
 	    "The location constraint is not the region of this server")       \
+	X(ILLEGAL_VERSIONING, "IllegalVersioningConfigurationException", 400, \
+	    "The versioning configuration has no status")                     \
 	X(INCOMPLETE_BODY, "IncompleteBody", 400,                             \
 	    "The body is shorter or longer than the headers announced")       \
 	X(INSUFFICIENT_STORAGE, "InsufficientStorage", 507,                   \

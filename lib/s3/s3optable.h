@@ -90,7 +90,10 @@
         s3bucket_setting)                                                    \
     X(GET_BUCKET_VERSIONING, "GetBucketVersioning", "GET", BUCKET,           \
         "versioning", ALWAYS, "s3:GetBucketVersioning", NULL,                \
-        S3NEED_BUCKET, s3bucket_setting)                                     \
+        S3NEED_BUCKET, s3versioning_get)                                     \
+    X(PUT_BUCKET_VERSIONING, "PutBucketVersioning", "PUT", BUCKET,           \
+        "versioning", ALWAYS, "s3:PutBucketVersioning", NULL,                \
+        S3NEED_BUCKET | S3NEED_DOCUMENT, s3versioning_put)                   \
     X(GET_BUCKET_WEBSITE, "GetBucketWebsite", "GET", BUCKET, "website",      \
         ALWAYS, "s3:GetBucketWebsite", NULL, S3NEED_BUCKET,                  \
         s3bucket_setting)                                                    \

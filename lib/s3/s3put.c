@@ -17,6 +17,7 @@
 #include "client/metaread_parts.h"
 #include "http/httpd.h"
 #include "s3/s3shared.h"
+#include "s3/s3made.h"
 #include "s3/s3meta.h"
 #include "s3/s3ops.h"
 #include "s3/s3sink.h"
@@ -308,13 +309,14 @@ put_data(struct s3req *r, const uint8_t *p, size_t n)
 }
 
 static void
-put_reply(struct s3req *r, const char *etag)
+put_reply(struct s3req *r, const char *etag, const struct s3made *made)
 {
 	char value[BASE64_BYTES(32)];
 	const char *name;
 
 	s3req_common(r, 200);
 	s3req_header_etag(r, etag);
+	s3made_headers(r, made);
 	if (s3sum_header(&r->sum, &name, value)) {
 		httpd_reply_header(r->http, name, value);
 		httpd_reply_header(r->http, "x-amz-checksum-type",
@@ -328,6 +330,7 @@ put_end(struct s3req *r)
 {
 	struct put *put = r->state;
 	const struct blob_totals *totals;
+	struct s3made made = { 0 };
 	enum s3error e;
 	struct error err;
 	int rc = s3sink_finish(put->sink, &err);
@@ -339,11 +342,11 @@ put_end(struct s3req *r)
 	totals = s3sink_totals(put->sink);
 	e = s3sum_check(&r->sum, totals->md5, totals->crc64nvme);
 	if (e == S3E_NONE)
-		e = s3sink_commit(put->sink, NULL);
+		e = s3sink_commit(put->sink, &made);
 	if (e != S3E_NONE)
 		s3req_fail(r, e);
 	else
-		put_reply(r, s3sink_etag(put->sink));
+		put_reply(r, s3sink_etag(put->sink), &made);
 }
 
 static void

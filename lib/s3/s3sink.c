@@ -182,7 +182,7 @@ fill_blob(struct record_blob *blob, const struct s3sink *s)
 }
 
 enum s3error
-s3sink_commit(struct s3sink *s, uint64_t *seq)
+s3sink_commit(struct s3sink *s, struct s3made *made)
 {
 	const struct s3sink_options *o = &s->options;
 	struct record record = {
@@ -213,7 +213,7 @@ s3sink_commit(struct s3sink *s, uint64_t *seq)
 	/* From here on the log says what becomes of the blob: also after a
 	 * failure the record may be there, so nothing is aborted. */
 	s->committed = true;
-	e = s3commit(s->r, &record, seq);
+	e = s3commit(s->r, &record, made);
 	free(text);
 	return e;
 }

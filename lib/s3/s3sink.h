@@ -23,6 +23,7 @@
 
 struct blob_totals;
 struct error;
+struct s3made;
 struct s3req;
 struct s3sink;
 
@@ -54,6 +55,6 @@ const struct blob_totals *s3sink_totals(const struct s3sink *s);
 const char *s3sink_etag(const struct s3sink *s); /* without quotes */
 
 /* As s3commit(). */
-KOOP_MUST enum s3error s3sink_commit(struct s3sink *s, uint64_t *seq);
+KOOP_MUST enum s3error s3sink_commit(struct s3sink *s, struct s3made *made);
 
 #endif
