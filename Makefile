@@ -200,7 +200,7 @@ bench: deps		## measure against named peers (tests/bench)
 lint:			## layers, sizes, banned words, pages, shell, format
 	$(MAKE) -k --no-print-directory $(LINTS)
 
-LINTS = lint-layers lint-sizes lint-banned lint-asserts lint-statics lint-headers lint-pages \
+LINTS = lint-layers lint-sizes lint-banned lint-asserts lint-statics lint-callers lint-headers lint-pages \
 	lint-shell lint-format lint-levels lint-clang lint-tidy
 
 lint-layers:
@@ -214,6 +214,9 @@ lint-asserts:
 	@tests/lint/count-asserts $(LAYERS)
 lint-statics:
 	@tests/lint/check-statics $(LAYERS)
+
+lint-callers:
+	@tests/lint/check-callers
 
 lint-headers:
 	@tests/lint/check-headers $(CC) $(CPPFLAGS_ALL)

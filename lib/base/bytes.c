@@ -167,14 +167,3 @@ hex_parse_u64(uint64_t *out, const char *hex, size_t len)
 {
 	return hex_parse(out, hex, len, 16);
 }
-
-bool
-hex_parse_u32(uint32_t *out, const char *hex, size_t len)
-{
-	uint64_t v = 0;
-
-	if (!hex_parse(&v, hex, len, 8))
-		return false;
-	*out = (uint32_t)v;
-	return true;
-}

@@ -44,7 +44,6 @@ KOOP_MUST bool hex_decode(uint8_t *out, size_t n, const char *hex, size_t len);
 /* 16 hex digits of a 64-bit number, and back (exactly 16 digits). */
 void hex_u64(char out[static 17], uint64_t v);
 KOOP_MUST bool hex_parse_u64(uint64_t *out, const char *hex, size_t len);
-KOOP_MUST bool hex_parse_u32(uint32_t *out, const char *hex, size_t len);
 
 /* Bytes that base64 of n bytes takes, NUL included. */
 #define BASE64_BYTES(n) (((n) + 2) / 3 * 4 + 1)

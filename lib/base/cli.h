@@ -85,11 +85,6 @@ struct cli {
  */
 int cli_parse(const struct cli *cli, int argc, char *argv[]);
 
-/* The folder of the koop.conf that was read, or NULL. */
-const char *cli_config_path(void);
-/* Value of a koop.conf key that is no option of this program; or NULL. */
-const char *cli_config_value(const char *key);
-
 /* Exit 64 when fd is a terminal; the message says how to go on. */
 void cli_refuse_tty(const struct cli *cli, int fd, const char *what);
 

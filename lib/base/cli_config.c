@@ -244,21 +244,6 @@ cli_config_file(void)
 	return config.read ? config.path : NULL;
 }
 
-const char *
-cli_config_path(void)
-{
-	return config.read ? config.folder : NULL;
-}
-
-const char *
-cli_config_value(const char *key)
-{
-	for (size_t i = 0; i < config.n; i++)
-		if (strcmp(config.entry[i].key, key) == 0)
-			return config.entry[i].value;
-	return NULL;
-}
-
 /* Where the path begins in a URL of a kind that has one. */
 static const char *
 path_of_url(const char *text)

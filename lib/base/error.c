@@ -133,9 +133,3 @@ error_http_status(enum errc code)
 {
 	return error_code_of(code)->http_status;
 }
-
-const char *
-error_name(enum errc code)
-{
-	return error_code_of(code)->name;
-}

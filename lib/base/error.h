@@ -74,9 +74,8 @@ error_failed(int rc)
 #define error_errno(...) error_failed(error_errno(__VA_ARGS__))
 #define error_wrap(...) error_failed(error_wrap(__VA_ARGS__))
 
-/* Exit status, HTTP status and short name ("UNAVAILABLE") of a code. */
+/* Exit status and HTTP status of a code. */
 int error_exit_status(enum errc code);
 int error_http_status(enum errc code);
-const char *error_name(enum errc code);
 
 #endif

@@ -109,26 +109,6 @@ io_writev_full(int fd, struct iovec *iov, int count, struct error *err)
 	return 0;
 }
 
-int
-io_pwrite_full(int fd, const void *p, size_t n, off_t at, struct error *err)
-{
-	const char *from = p;
-
-	nowait_touch("a descriptor");
-	while (n > 0) {
-		ssize_t put = pwrite(fd, from, n, at);
-
-		if (put >= 0) {
-			from += put;
-			at += put;
-			n -= (size_t)put;
-		} else if (errno != EINTR) {
-			return error_errno(err, ERRC_IO, "write");
-		}
-	}
-	return 0;
-}
-
 ssize_t
 io_pread_full(int fd, void *p, size_t n, off_t at, struct error *err)
 {

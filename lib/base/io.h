@@ -22,8 +22,6 @@ KOOP_MUST int io_write_full(int fd, const void *p, size_t n, struct error *err);
 /* The iovecs are used up (modified). */
 KOOP_MUST int io_writev_full(int fd, struct iovec *iov, int count,
     struct error *err);
-KOOP_MUST int io_pwrite_full(int fd, const void *p, size_t n, off_t at,
-    struct error *err);
 /* Reads up to n bytes at an offset, short only at the end of the file. */
 KOOP_MUST ssize_t io_pread_full(int fd, void *p, size_t n, off_t at,
     struct error *err);

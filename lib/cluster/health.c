@@ -94,17 +94,3 @@ health_p95_us(const struct health *health, uint64_t fallback_us)
 	}
 	return sorted[(n * 95 + 99) / 100 - 1];
 }
-
-const char *
-health_name(enum health_state state)
-{
-	switch (state) {
-	case HEALTH_HEALTHY:
-		return "healthy";
-	case HEALTH_SUSPECT:
-		return "suspect";
-	case HEALTH_DOWN:
-		return "down";
-	}
-	return "unknown";
-}

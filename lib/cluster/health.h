@@ -49,6 +49,5 @@ void health_failure(struct health *health, uint64_t now_ms);
 bool health_may_try(struct health *health, uint64_t now_ms);
 /* 95th percentile of the window in microseconds; fallback_us below 8 values. */
 uint64_t health_p95_us(const struct health *health, uint64_t fallback_us);
-const char *health_name(enum health_state state);
 
 #endif

@@ -70,12 +70,6 @@ placement_shard(const struct placement *placement, uint32_t machine)
 	return (machine + n - placement->partition % n) % n;
 }
 
-const struct machine *
-placement_address(const struct placement *placement, uint32_t shard)
-{
-	return &placement->set->machine[placement_machine(placement, shard)];
-}
-
 /* The machine of shard j is (partition + j) mod n, so i is the shard. */
 bool
 placement_inline_holder(const struct placement *placement, uint32_t machine)

@@ -40,8 +40,6 @@ KOOP_MUST int placement_partition(const struct topology *topology,
 /* Which machine holds a shard, and which shard a machine holds. */
 uint32_t placement_machine(const struct placement *placement, uint32_t shard);
 uint32_t placement_shard(const struct placement *placement, uint32_t machine);
-const struct machine *placement_address(const struct placement *placement,
-    uint32_t shard);
 
 /*
  * Does this machine keep the bytes of inline objects: is it

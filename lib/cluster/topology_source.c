@@ -88,12 +88,6 @@ topology_snapshot_version(const struct topology_snapshot *snapshot)
 	return snapshot->version;
 }
 
-const char *
-topology_source_url(const struct topology_source *source)
-{
-	return source->url;
-}
-
 /* Why it may not be taken, or 0. */
 static int
 check_epoch_locked(const struct topology_source *source, uint64_t epoch,
@@ -264,17 +258,6 @@ watch_locked(struct topology_source *source)
 			      source) == 0;
 	if (!source->watched)
 		log_warn("cluster", "topology: cannot start a thread");
-}
-
-uint64_t
-topology_source_version(struct topology_source *source)
-{
-	uint64_t version;
-
-	pthread_mutex_lock(&source->lock);
-	version = source->version;
-	pthread_mutex_unlock(&source->lock);
-	return version;
 }
 
 uint64_t

@@ -44,10 +44,7 @@ KOOP_MUST int topology_source_open(struct topology_source **out,
     const char *url, struct error *err);
 /* Nobody may be in topology_source_wait() or _reach(). */
 void topology_source_close(struct topology_source *source);
-const char *topology_source_url(const struct topology_source *source);
 
-/* The number of the newest one; it only grows, by one with each. */
-uint64_t topology_source_version(struct topology_source *source);
 /* Sleep until there is another than `seen`, or timeout_ms is over; returns the
  * newest version.  From topology_source_wake() on nobody sleeps any more: for
  * who is about to stop. */

@@ -5,7 +5,6 @@
 #include <assert.h>
 
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include "base/error.h"
 
@@ -83,14 +82,4 @@ digest_sha256(uint8_t out[static DIGEST_SHA256_BYTES], const void *p, size_t n,
     struct error *err)
 {
 	return one_shot(DIGEST_SHA256, out, p, n, err);
-}
-
-int
-digest_hmac_sha256(uint8_t out[static DIGEST_SHA256_BYTES], const void *key,
-    size_t key_bytes, const void *p, size_t n, struct error *err)
-{
-	assert(key_bytes <= INT32_MAX);
-	if (HMAC(EVP_sha256(), key, (int)key_bytes, p, n, out, NULL) == NULL)
-		return error_set(err, ERRC_NOMEM, "digest: out of memory");
-	return 0;
 }

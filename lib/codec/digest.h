@@ -45,8 +45,5 @@ KOOP_MUST int digest_md5(uint8_t out[static DIGEST_MD5_BYTES], const void *p,
     size_t n, struct error *err);
 KOOP_MUST int digest_sha256(uint8_t out[static DIGEST_SHA256_BYTES],
     const void *p, size_t n, struct error *err);
-KOOP_MUST int digest_hmac_sha256(uint8_t out[static DIGEST_SHA256_BYTES],
-    const void *key, size_t key_bytes, const void *p, size_t n,
-    struct error *err);
 
 #endif

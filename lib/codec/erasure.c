@@ -161,27 +161,3 @@ erasure_plan_run(const struct erasure_plan *plan, size_t cell_bytes,
 		to[i] = cell[plan->target[i]];
 	apply(plan->tables, cell_bytes, plan->sources, plan->targets, from, to);
 }
-
-int
-erasure_rebuild_some(const struct erasure *coder, size_t cell_bytes,
-    uint8_t *const cell[], uint32_t have, uint32_t want, struct error *err)
-{
-	struct erasure_plan *plan = calloc(1, sizeof(*plan));
-	int rc;
-
-	if (plan == NULL)
-		return error_set(err, ERRC_NOMEM, "erasure: out of memory");
-	rc = erasure_plan_make(coder, plan, have, want, err);
-	if (rc == 0)
-		erasure_plan_run(plan, cell_bytes, cell);
-	free(plan);
-	return rc;
-}
-
-int
-erasure_rebuild(const struct erasure *coder, size_t cell_bytes,
-    uint8_t *const cell[], uint32_t have, struct error *err)
-{
-	return erasure_rebuild_some(coder, cell_bytes, cell, have, UINT32_MAX,
-	    err);
-}

@@ -61,11 +61,4 @@ KOOP_MUST int erasure_plan_make(const struct erasure *coder,
 void erasure_plan_run(const struct erasure_plan *plan, size_t cell_bytes,
     uint8_t *const cell[]);
 
-/* Both at once, for every missing cell, or for the missing ones of want. */
-KOOP_MUST int erasure_rebuild(const struct erasure *coder, size_t cell_bytes,
-    uint8_t *const cell[], uint32_t have, struct error *err);
-KOOP_MUST int erasure_rebuild_some(const struct erasure *coder,
-    size_t cell_bytes, uint8_t *const cell[], uint32_t have, uint32_t want,
-    struct error *err);
-
 #endif

@@ -484,24 +484,6 @@ commitlog_mem_land(struct commitlog *log)
 	pthread_mutex_unlock(&data->lock);
 }
 
-void
-commitlog_mem_cut(struct commitlog *log, uint32_t partition, uint64_t seq)
-{
-	struct mem_data *data = mem_data(log);
-	size_t index = commitlog_mem_index(data, partition);
-
-	pthread_mutex_lock(&data->lock);
-	assert(seq >= data->first[index] && seq < data->next[index]);
-	for (size_t i = 0; i < data->record_count; i++) {
-		const struct commitlog_entry *entry = &data->records[i].entry;
-
-		if (entry->partition == partition && entry->seq > seq)
-			data->records[i].gone = true;
-	}
-	data->next[index] = seq + 1;
-	pthread_mutex_unlock(&data->lock);
-}
-
 static uint32_t
 mem_bell(struct commitlog *log)
 {

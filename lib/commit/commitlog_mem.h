@@ -32,7 +32,5 @@ void commitlog_mem_outage(struct commitlog *log, uint32_t partition, bool out);
  * commitlog_mem_land(). */
 void commitlog_mem_hold(struct commitlog *log);
 void commitlog_mem_land(struct commitlog *log);
-/* Forget all records of a partition after seq: a log that lost its tail. */
-void commitlog_mem_cut(struct commitlog *log, uint32_t partition, uint64_t seq);
 
 #endif

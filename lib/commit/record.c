@@ -178,33 +178,30 @@ record_strip(struct buf *out, struct bytes line)
 }
 
 int
-record_inline(const struct record *record, struct buf *out, struct error *err)
+record_inline(struct buf *out, struct bytes text, uint64_t size,
+    uint64_t crc64nvme, struct error *err)
 {
-	const struct record_blob *blob = &record->blob;
-	struct bytes text = blob->inline_base64;
-	size_t room;
+	size_t room = text.n + 1;
 	uint8_t *to;
 
-	assert(blob->is_inline);
-	if (blob->size > RECORD_BYTES_MAX ||
-	    text.n != BASE64_BYTES(blob->size) - 1)
+	if (size > RECORD_BYTES_MAX || text.n != BASE64_BYTES(size) - 1)
 		return error_set(err, ERRC_CORRUPT,
 		    "inline text: %zu digits, which is not %llu bytes", text.n,
-		    (unsigned long long)blob->size);
-	room = text.n + 1;
+		    (unsigned long long)size);
 	buf_clear(out);
 	to = (uint8_t *)buf_reserve(out, room);
 	if (to == NULL)
 		return error_set(err, ERRC_NOMEM,
 		    "inline text: no room for %zu bytes", room);
 	if (!base64_decode(to, &room, (const char *)text.p, text.n) ||
-	    room != blob->size)
+	    room != size)
 		return error_set(err, ERRC_CORRUPT,
 		    "inline text: not base64 of %llu bytes",
-		    (unsigned long long)blob->size);
-	if (crc64_nvme(0, to, room) != blob->crc64nvme)
+		    (unsigned long long)size);
+	if (crc64_nvme(0, to, room) != crc64nvme)
 		return error_set(err, ERRC_CORRUPT,
 		    "inline text: fails the content CRC of its record");
 	out->n += room;
+	assert(out->n == size);
 	return 0;
 }

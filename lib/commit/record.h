@@ -139,8 +139,10 @@ KOOP_MUST int record_hash(uint8_t out[static RECORD_CHAIN_BYTES],
     struct error *err);
 /* The line without its inline text (as it is when there is none). */
 void record_strip(struct buf *out, struct bytes line);
-/* The bytes of an inline object.  ERRC_CORRUPT: damaged, or stripped. */
-KOOP_MUST int record_inline(const struct record *record, struct buf *out,
-    struct error *err);
+/* The bytes of an inline object from the text in its record, against the size
+ * and the content CRC that the record tells, since the record's own CRC leaves
+ * the text out.  ERRC_CORRUPT: damaged, or stripped. */
+KOOP_MUST int record_inline(struct buf *out, struct bytes text, uint64_t size,
+    uint64_t crc64nvme, struct error *err);
 
 #endif

@@ -245,22 +245,6 @@ httpreq_gate(const struct httpreq *req, struct httpreq_body *body,
 	return status;
 }
 
-void
-httpreq_split(struct bytes target, struct bytes *path, struct bytes *query)
-{
-	const uint8_t *mark = NULL;
-
-	if (target.n > 0)
-		mark = memchr(target.p, '?', target.n);
-	if (mark == NULL) {
-		*path = target;
-		*query = BYTES_NONE;
-		return;
-	}
-	*path = bytes_of(target.p, (size_t)(mark - target.p));
-	*query = bytes_of(mark + 1, target.n - path->n - 1);
-}
-
 static int
 decode_into(char *out, size_t *out_n, struct bytes raw, bool plus_is_space,
     struct error *err)

@@ -56,10 +56,6 @@ struct httpreq_body {
 KOOP_MUST int httpreq_gate(const struct httpreq *req, struct httpreq_body *body,
     const char **reason);
 
-/* Split at the first '?': both parts borrow from target. */
-void httpreq_split(struct bytes target, struct bytes *path,
-    struct bytes *query);
-
 /*
  * Decode percent escapes once into fresh memory (free()), NUL-ended.  Fails
  * with ERRC_USAGE on a bad escape and on %00, so that the text has no NUL.

@@ -2,13 +2,13 @@
 #include "member/inventory.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #include "apply/apply.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "codec/crc.h"
+#include "commit/record.h"
 #include "member/lastread.h"
 #include "member/nodecore.h"
 #include "member/pending.h"
@@ -86,36 +86,32 @@ inventory_lacks(struct nodecore *core, const struct apply_blob *blob)
 	return true;
 }
 
+/* Damaged bytes are never kept (protocol.md 5: the content CRC binds the text
+ * that the record's own CRC leaves out): a peer has good ones. */
 static int
 take_inline(struct nodecore *core, const struct apply_blob *blob,
     struct error *err)
 {
-	size_t n = blob->inline_base64.n;
-	uint8_t *content;
-	bool good;
+	struct buf content = buf_make(RECORD_BYTES_MAX);
 	int rc;
 
 	assert(blob->info->shard_count == 0);
 	if (blob->size == 0 || !nodecore_holds_inline(core, blob->partition))
 		return 0;
-	if (n == 0)
+	/* A peer's record comes without its text. */
+	if (blob->inline_base64.n == 0)
 		return inventory_queue(core, blob, err);
-	content = malloc(n);
-	if (content == NULL)
-		return error_set(err, ERRC_NOMEM, "inline bytes: no memory");
-	good = base64_decode(content, &n, (const char *)blob->inline_base64.p,
-		   blob->inline_base64.n) &&
-	    n == blob->size &&
-	    crc64_nvme(0, content, n) == blob->info->crc64nvme;
-	if (good) {
+	rc = record_inline(&content, blob->inline_base64, blob->size,
+	    blob->info->crc64nvme, err);
+	if (rc == 0) {
 		rc = shardmeta_inline_put(core->meta, blob->id,
-		    bytes_of(content, n), err);
-	} else {
+		    buf_bytes(&content), err);
+	} else if (rc == -ERRC_CORRUPT) {
 		log_error("node", "inline bytes damaged partition=%u seq=%llu",
 		    blob->partition, (unsigned long long)blob->seq);
 		rc = inventory_queue(core, blob, err);
 	}
-	free(content);
+	buf_fini(&content);
 	return rc;
 }
 

@@ -42,13 +42,6 @@ field_text(const struct field *f, struct bytes v)
 }
 
 bool
-field_view(const struct field *f, struct bytes v)
-{
-	*(struct bytes *)f->out = v;
-	return true;
-}
-
-bool
 field_list(const struct field *f, struct bytes v)
 {
 	struct field_list *list = f->out;

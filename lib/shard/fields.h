@@ -36,7 +36,6 @@ bool field_hex64(const struct field *f, struct bytes v);  /* uint64_t */
 bool field_hex(const struct field *f, struct bytes v);    /* max bytes */
 bool field_reqid(const struct field *f, struct bytes v);  /* struct reqid */
 bool field_text(const struct field *f, struct bytes v);   /* is f->text */
-bool field_view(const struct field *f, struct bytes v);   /* struct bytes */
 
 /* Comma-separated 64-bit hex numbers. */
 struct field_list {

@@ -68,12 +68,6 @@ stream_reader_free(struct stream_reader *r)
 	free(r);
 }
 
-const uint8_t *
-stream_reader_header(const struct stream_reader *r)
-{
-	return r->header;
-}
-
 uint64_t
 stream_reader_damage(const struct stream_reader *r)
 {

@@ -41,8 +41,6 @@ KOOP_MUST int stream_reader_begin(struct stream_reader *r,
  */
 KOOP_MUST int stream_reader_next(struct stream_reader *r, struct frame *out,
     struct error *err);
-/* Its 32 bytes, as they came. */
-const uint8_t *stream_reader_header(const struct stream_reader *r);
 
 /* Read the CELL's payload, frame.length bytes.  Returns 1 when its CRC is
  * right, 0 when it is not or the stream ends early, else ERRC_IO. */

@@ -469,27 +469,3 @@ metaquery_repair(struct metaquery *read, struct reqid id,
 	rc = step_one(read, stmt, err);
 	return rc < 0 ? rc : row_repair(stmt, out, err);
 }
-
-int
-metaquery_note(struct metaquery *read, const char *name, struct buf *out,
-    struct error *err)
-{
-	sqlite3_stmt *stmt = sql_stmt(&read->sql, SQL_NOTE_GET, err);
-	struct bytes value;
-	int rc;
-
-	assert(read->busy);
-	assert(name != NULL);
-	if (stmt == NULL)
-		return -ERRC_IO;
-	(void)sqlite3_bind_text(stmt, 1, name, -1, SQLITE_TRANSIENT);
-	rc = step_one(read, stmt, err);
-	if (rc < 0)
-		return rc;
-	value = sql_get_blob(stmt, 0);
-	buf_add(out, value.p, value.n);
-	sqlite3_reset(stmt);
-	return buf_failed(out) ?
-	    error_set(err, ERRC_NOMEM, "meta.db: note: out of memory") :
-	    0;
-}

@@ -119,8 +119,6 @@ KOOP_MUST int metaquery_repair_next(struct metaquery *read, uint32_t partition,
     struct repair_row *out, struct error *err);
 KOOP_MUST int metaquery_repair(struct metaquery *read, struct reqid id,
     struct repair_row *out, struct error *err);
-KOOP_MUST int metaquery_note(struct metaquery *read, const char *name,
-    struct buf *out, struct error *err);
 
 /* Of the lines that the oplog keeps. */
 KOOP_MUST int metaquery_oplog_bytes(struct metaquery *read, uint64_t *out,

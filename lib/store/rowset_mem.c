@@ -680,12 +680,6 @@ rowset_mem_digest(uint8_t out[static 32], struct rowset_mem *mem,
 }
 
 size_t
-rowset_mem_count(const struct rowset_mem *mem)
-{
-	return mem->count;
-}
-
-size_t
 rowset_mem_drop_tombstones(struct rowset_mem *mem)
 {
 	size_t dropped = 0;

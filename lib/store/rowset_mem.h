@@ -33,8 +33,6 @@ void rowset_mem_spoil(struct rowset_mem *mem, bool on);
 /* The digest, computed from the rows anew. */
 KOOP_MUST int rowset_mem_digest(uint8_t out[static 32], struct rowset_mem *mem,
     uint32_t partition, struct error *err);
-/* Rows of all tables but the oplog, tombstones included. */
-size_t rowset_mem_count(const struct rowset_mem *mem);
 /* Forget tombstones, as a collector may at any time; how many there were. */
 size_t rowset_mem_drop_tombstones(struct rowset_mem *mem);
 

@@ -115,9 +115,6 @@ KOOP_MUST int shardmeta_tombstones_del(struct shardmeta *meta,
     uint32_t partition, uint64_t seq, unsigned max, struct error *err);
 /* Keep the oplog within its size; deletes up to 1024 of the oldest rows. */
 KOOP_MUST int shardmeta_oplog_trim(struct shardmeta *meta, struct error *err);
-/* Small texts of the node itself, at most 4 KiB; a value NULL removes. */
-KOOP_MUST int shardmeta_note_put(struct shardmeta *meta, const char *name,
-    const char *value, struct error *err);
 
 /*
  * Installing a snapshot.  begin gives a rowset whose partition() is the

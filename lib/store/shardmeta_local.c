@@ -7,9 +7,7 @@
 #include "base/error.h"
 #include "store/shardmeta_in.h"
 
-/* The rows that are this node's own: queues, inline bytes, oplog, notes. */
-
-#define NOTE_MAX 4096
+/* The rows that are this node's own: queues, inline bytes, oplog. */
 
 static int
 run(struct shardmeta *meta, sqlite3_stmt *stmt, struct error *err)
@@ -188,23 +186,5 @@ shardmeta_oplog_trim(struct shardmeta *meta, struct error *err)
 	if (meta->oplog_total <= meta->oplog_max_bytes)
 		return 0;
 	sql_int(stmt, 1, meta->oplog_total - meta->oplog_max_bytes);
-	return run(meta, stmt, err);
-}
-
-int
-shardmeta_note_put(struct shardmeta *meta, const char *name, const char *value,
-    struct error *err)
-{
-	sqlite3_stmt *stmt = stmt_of(meta,
-	    value != NULL ? SQL_NOTE_PUT : SQL_NOTE_DEL, err);
-
-	assert(name != NULL);
-	if (stmt == NULL)
-		return -ERRC_IO;
-	if (value != NULL && strlen(value) > NOTE_MAX)
-		return error_set(err, ERRC_USAGE, "note %s: too long", name);
-	(void)sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
-	if (value != NULL)
-		(void)sqlite3_bind_text(stmt, 2, value, -1, SQLITE_STATIC);
 	return run(meta, stmt, err);
 }

@@ -66,7 +66,6 @@ static const char schema[] =
     " partition INTEGER, seq INTEGER, whole INTEGER, bucket BLOB, key BLOB,"
     " upload BLOB, part INTEGER, attempts INTEGER, queued_ms INTEGER);"
     "CREATE INDEX repair_order ON repair (partition, attempts, number DESC);"
-    "CREATE TABLE note (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
     "PRAGMA user_version = 3;";
 
 #define SCHEMA_VERSION 3
@@ -235,9 +234,6 @@ static const char *const text[SQL_MAX] = {
 			    " ORDER BY attempts, number DESC LIMIT 1",
 	[SQL_REPAIR_GET] = "SELECT " REPAIR " FROM repair WHERE id = ?",
 	[SQL_REPAIR_COUNT] = "SELECT count(*) FROM repair",
-	[SQL_NOTE_GET] = "SELECT value FROM note WHERE name = ?",
-	[SQL_NOTE_PUT] = "REPLACE INTO note (name, value) VALUES (?,?)",
-	[SQL_NOTE_DEL] = "DELETE FROM note WHERE name = ?",
 	[SQL_SWEEP_BUCKET] =
 	    "DELETE FROM bucket WHERE slot = ?1 AND name IN"
 	    " (SELECT name FROM bucket WHERE slot = ?1 LIMIT ?2)",
@@ -395,13 +391,6 @@ sql_close(struct sql *sql)
 		sqlite3_finalize(sql->stmt[i]);
 	sqlite3_close(sql->db);
 	*sql = (struct sql){ 0 };
-}
-
-const char *
-sql_text(enum sql_id id)
-{
-	assert(id < SQL_MAX);
-	return text[id];
 }
 
 sqlite3_stmt *

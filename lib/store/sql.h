@@ -90,9 +90,6 @@ enum sql_id {
 	SQL_REPAIR_NEXT,
 	SQL_REPAIR_GET,
 	SQL_REPAIR_COUNT,
-	SQL_NOTE_GET,
-	SQL_NOTE_PUT,
-	SQL_NOTE_DEL,
 	SQL_SWEEP_BUCKET,
 	SQL_SWEEP_OBJECT,
 	SQL_SWEEP_VERSION,
@@ -114,7 +111,6 @@ void sql_close(struct sql *sql);
 
 /* A statement, reset and ready for binding; NULL with err set. */
 sqlite3_stmt *sql_stmt(struct sql *sql, enum sql_id id, struct error *err);
-const char *sql_text(enum sql_id id);
 /* SQLITE_ROW gives 1, SQLITE_DONE 0 (and a reset), else an error (reset). */
 KOOP_MUST int sql_step(struct sql *sql, sqlite3_stmt *stmt, struct error *err);
 /* For a statement without rows. */

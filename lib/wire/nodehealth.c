@@ -50,21 +50,6 @@ nodehealth_judge(const struct nodehealth *h)
 }
 
 void
-nodehealth_reasons(char out[static NODEHEALTH_REASONS_BYTES], unsigned reasons)
-{
-	size_t n = 0;
-
-	out[0] = '\0';
-	for (size_t i = 0; i < nitems(reason_words); i++) {
-		if ((reasons & reason_words[i].bit) == 0)
-			continue;
-		n += (size_t)snprintf(out + n, NODEHEALTH_REASONS_BYTES - n,
-		    "%s%s", n > 0 ? ", " : "", reason_words[i].text);
-		assert(n < NODEHEALTH_REASONS_BYTES);
-	}
-}
-
-void
 nodehealth_print_reasons(struct buf *out, unsigned reasons)
 {
 	const char *comma = "";

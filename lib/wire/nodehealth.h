@@ -30,7 +30,6 @@
 
 /* An answer to GET /health?brief: a number for each partition at most. */
 #define NODEHEALTH_BYTES_MAX (64u << 10)
-#define NODEHEALTH_REASONS_BYTES 128
 
 struct buf;
 struct error;
@@ -74,9 +73,6 @@ struct nodehealth {
 const char *nodehealth_name(enum nodehealth_word word);
 /* Of one node alone. */
 enum nodehealth_word nodehealth_judge(const struct nodehealth *health);
-/* "disk full, behind"; "" without a reason. */
-void nodehealth_reasons(char out[static NODEHEALTH_REASONS_BYTES],
-    unsigned reasons);
 /* As a JSON list: ["disk full","behind"] */
 void nodehealth_print_reasons(struct buf *out, unsigned reasons);
 /* One node more: "the disk of node 1/2 is full (N bytes free)", and then

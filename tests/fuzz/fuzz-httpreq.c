@@ -28,14 +28,19 @@ check_target(struct bytes target, bool passed)
 {
 	struct httpreq_query query;
 	struct error err;
-	struct bytes path;
-	struct bytes raw;
+	struct bytes path = target;
+	struct bytes raw = BYTES_NONE;
 	char *text = NULL;
 	size_t n = 0;
 	int rc;
 
-	httpreq_split(target, &path, &raw);
-	assert(path.n + raw.n <= target.n);
+	for (size_t i = 0; i < target.n; i++) {
+		if (target.p[i] != '?')
+			continue;
+		path = bytes_of(target.p, i);
+		raw = bytes_of(target.p + i + 1, target.n - i - 1);
+		break;
+	}
 	rc = httpreq_decode(&text, &n, path, false, &err);
 	if (rc == 0) {
 		assert(n == strlen(text) && n <= path.n);

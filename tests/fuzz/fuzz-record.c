@@ -24,7 +24,9 @@ rebuild(const struct record *record)
 	struct buf bytes = buf_make(RECORD_BYTES_MAX);
 	struct record *again = NULL;
 
-	if (record->blob.is_inline && record_inline(record, &bytes, NULL) == 0)
+	if (record->blob.is_inline &&
+	    record_inline(&bytes, record->blob.inline_base64, record->blob.size,
+		record->blob.crc64nvme, NULL) == 0)
 		assert(bytes.n == record->blob.size);
 	/* It may be longer than it was: escapes have many spellings. */
 	if (record_build(&one, record, NULL) == 0) {

@@ -75,7 +75,6 @@ hex_numbers_have_exactly_their_digits(void)
 {
 	char text[17];
 	uint64_t v = 7;
-	uint32_t w = 7;
 
 	hex_u64(text, UINT64_C(0xfedcba9876543210));
 	CHECK_STR(text, "fedcba9876543210");
@@ -83,8 +82,6 @@ hex_numbers_have_exactly_their_digits(void)
 	CHECK(v == UINT64_C(0xfedcba9876543210));
 	CHECK(!hex_parse_u64(&v, text, 15));
 	CHECK(!hex_parse_u64(&v, "0x00000000000001", 16));
-	CHECK(hex_parse_u32(&w, "deadbeef", 8) && w == 0xdeadbeefu);
-	CHECK(!hex_parse_u32(&w, "0deadbeef", 9));
 }
 
 static void

@@ -46,12 +46,12 @@ open_fresh(unsigned readers)
 static void
 commit_many(struct shardmeta *meta, unsigned n)
 {
-	char value[24];
-
 	for (unsigned i = 0; i < n; i++) {
-		(void)snprintf(value, sizeof(value), "%u", i);
+		struct reqid id = { { 1, (uint8_t)i, (uint8_t)(i >> 8) } };
+
 		CHECK(shardmeta_begin(meta, NULL) == 0);
-		CHECK(shardmeta_note_put(meta, "n", value, NULL) == 0);
+		CHECK(
+		    shardmeta_inline_put(meta, id, bytes_str("n"), NULL) == 0);
 		CHECK(shardmeta_commit(meta, NULL) == 0);
 	}
 }

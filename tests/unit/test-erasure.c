@@ -14,6 +14,19 @@ static uint8_t made[ERASURE_SHARDS_MAX][CELL];
 static uint8_t kept[ERASURE_SHARDS_MAX][CELL];
 static uint8_t *cell[ERASURE_SHARDS_MAX];
 
+/* Plan and run at once. */
+static int
+rebuild(const struct erasure *coder, size_t len, uint8_t *const into[],
+    uint32_t have, uint32_t want, struct error *err)
+{
+	struct erasure_plan plan = { 0 };
+	int rc = erasure_plan_make(coder, &plan, have, want, err);
+
+	if (rc == 0)
+		erasure_plan_run(&plan, len, into);
+	return rc;
+}
+
 static struct erasure *
 encode(unsigned k, unsigned m, size_t len)
 {
@@ -52,7 +65,7 @@ any_6_of_9_cells_rebuild_the_stripe(void)
 		int rc;
 
 		lose(9, have, CELL);
-		rc = erasure_rebuild(coder, CELL, cell, have, &err);
+		rc = rebuild(coder, CELL, cell, have, UINT32_MAX, &err);
 		if (__builtin_popcount(have) < 6)
 			CHECK(rc == -ERRC_UNAVAILABLE);
 		else
@@ -82,8 +95,8 @@ every_geometry_rebuilds_what_it_promises(void)
 				    << random_u64(&random.source) % (k + m));
 			if (__builtin_popcount(have) == (int)k) {
 				lose(k + m, have, len);
-				bad += erasure_rebuild(coder, len, cell, have,
-					   NULL) != 0;
+				bad += rebuild(coder, len, cell, have,
+					   UINT32_MAX, NULL) != 0;
 				bad += memcmp(made, kept, sizeof(made)) != 0;
 			}
 			erasure_free(coder);
@@ -99,12 +112,10 @@ only_wanted_cells_are_touched(void)
 
 	REQUIRE(coder != NULL);
 	lose(6, 0x2d, CELL); /* 1 and 4 are lost */
-	CHECK(
-	    erasure_rebuild_some(coder, CELL, cell, 0x2d, 1u << 1, &err) == 0);
+	CHECK(rebuild(coder, CELL, cell, 0x2d, 1u << 1, &err) == 0);
 	CHECK(memcmp(made[1], kept[1], CELL) == 0);
 	CHECK(made[4][0] == 0xee && made[4][CELL - 1] == 0xee);
-	CHECK(
-	    erasure_rebuild_some(coder, CELL, cell, 0x2d, 1u << 4, &err) == 0);
+	CHECK(rebuild(coder, CELL, cell, 0x2d, 1u << 4, &err) == 0);
 	CHECK(memcmp(made, kept, sizeof(made)) == 0);
 	erasure_free(coder);
 }
@@ -191,7 +202,7 @@ no_length_writes_past_the_end(void)
 				bad += kept[i][j] !=
 				    (uint8_t)(i * 31 + j * 7 + j * j * i);
 		lose(8, 0xd9, len);
-		CHECK(erasure_rebuild(coder, len, cell, 0xd9, &err) == 0);
+		CHECK(rebuild(coder, len, cell, 0xd9, UINT32_MAX, &err) == 0);
 		bad += memcmp(made, kept, sizeof(made)) != 0;
 		erasure_free(coder);
 	}

@@ -214,22 +214,6 @@ too_many_or_too_long_headers_are_refused(void)
 }
 
 static void
-the_target_is_split_at_the_first_question_mark(void)
-{
-	struct bytes path;
-	struct bytes query;
-
-	httpreq_split(bytes_str("/a/b?c=d?e"), &path, &query);
-	CHECK(bytes_is(path, "/a/b") && bytes_is(query, "c=d?e"));
-	httpreq_split(bytes_str("/a"), &path, &query);
-	CHECK(bytes_is(path, "/a") && query.n == 0);
-	httpreq_split(bytes_str("?"), &path, &query);
-	CHECK(path.n == 0 && query.n == 0);
-	httpreq_split(BYTES_NONE, &path, &query);
-	CHECK(path.n == 0 && query.n == 0);
-}
-
-static void
 a_path_is_decoded_once(void)
 {
 	struct error err;
@@ -304,7 +288,6 @@ main(void)
 	RUN(the_length_of_the_body_has_one_meaning);
 	RUN(names_are_tokens_and_values_have_no_control_bytes);
 	RUN(too_many_or_too_long_headers_are_refused);
-	RUN(the_target_is_split_at_the_first_question_mark);
 	RUN(a_path_is_decoded_once);
 	RUN(a_query_keeps_its_order_and_decodes_both_sides);
 	RUN(a_bad_query_is_refused);

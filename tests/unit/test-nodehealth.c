@@ -52,19 +52,20 @@ a_node_is_as_well_as_its_worst_reason(void)
 static void
 every_word_and_reason_has_a_name(void)
 {
-	char text[NODEHEALTH_REASONS_BYTES];
 	struct buf out = buf_make(4096);
 
 	CHECK_STR(nodehealth_name(NODEHEALTH_OK), "ok");
 	CHECK_STR(nodehealth_name(NODEHEALTH_DEGRADED), "degraded");
 	CHECK_STR(nodehealth_name(NODEHEALTH_READONLY), "readonly");
 	CHECK_STR(nodehealth_name(NODEHEALTH_DOWN), "down");
-	nodehealth_reasons(text, 0);
-	CHECK_STR(text, "");
-	nodehealth_reasons(text, UINT32_MAX);
-	CHECK_STR(text,
-	    "unreachable, disk full, behind, halted, commit log out of reach, "
-	    "clock");
+	nodehealth_print_reasons(&out, 0);
+	CHECK_STR(buf_cstr(&out), "[]");
+	buf_clear(&out);
+	nodehealth_print_reasons(&out, UINT32_MAX);
+	CHECK_STR(buf_cstr(&out),
+	    "[\"unreachable\",\"disk full\",\"behind\",\"halted\","
+	    "\"commit log out of reach\",\"clock\"]");
+	buf_clear(&out);
 	nodehealth_print_reasons(&out,
 	    NODEHEALTH_DISK_FULL | NODEHEALTH_HALTED);
 	CHECK_STR(buf_cstr(&out), "[\"disk full\",\"halted\"]");

@@ -428,7 +428,6 @@ queues_outlive_the_process(void)
 	CHECK(shardmeta_repair_failed(meta, id_of(2), NULL) == 0);
 	CHECK(shardmeta_inline_put(meta, id_of(7), bytes_str("hello"), NULL) ==
 	    0);
-	CHECK(shardmeta_note_put(meta, "sweep", "12", NULL) == 0);
 	commit(meta);
 	shardmeta_close(meta);
 	meta = open_again();
@@ -450,8 +449,6 @@ queues_outlive_the_process(void)
 	CHECK(
 	    metaquery_inline(read, id_of(8), &content, NULL) == -ERRC_NOTFOUND);
 	buf_clear(&content);
-	CHECK(metaquery_note(read, "sweep", &content, NULL) == 0);
-	CHECK_STR(buf_cstr(&content), "12");
 	shardmeta_counts(meta, &counts);
 	CHECK(counts.repairs == 2 && counts.garbage == 4);
 	metaquery_end(read);
