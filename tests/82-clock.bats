@@ -23,12 +23,14 @@ gateway() {
 }
 
 # ahead N: a gateway whose clock is thirty days ahead writes N times to one
-# key, so that its partition's time is ahead by N hours.
+# key, so that its partition's time is ahead by N hours.  The tests of this
+# file run side by side in one cluster, so each has its own key.
+KEY=ahead$BATS_TEST_NUMBER
 ahead() {
 	gateway +30d
 	local i
 	for ((i = 0; i < $1; i++)); do
-		printf 'url = "%s/films/ahead"\nupload-file = "one"\noutput = "/dev/null"\n' "$GW"
+		printf 'url = "%s/films/%s"\nupload-file = "one"\noutput = "/dev/null"\n' "$GW" "$KEY"
 	done >requests
 	echo 1 >one
 	curl -sS -f -K requests
@@ -41,29 +43,29 @@ ahead() {
 	ahead 60
 	# Seen by who knew nothing of it: a new gateway with a good clock.
 	gateway +0d
-	s3 PUT /films/ahead -d again
+	s3 PUT "/films/$KEY" -d again
 	is 200
-	s3 PUT /films/ahead-large --data-binary "@$BIN/koop-node"
+	s3 PUT "/films/$KEY-large" --data-binary "@$BIN/koop-node"
 	is 200
-	s3 GET /films/ahead
+	s3 GET "/films/$KEY"
 	is 200
 	[ "$(cat body)" = again ]
 	# The id of a write is that of its record still.
-	s3 PUT /films/ahead -d more
+	s3 PUT "/films/$KEY" -d more
 	is 200
 	id=$(header x-amz-request-id)
 	koop-log | grep -q "\"requestId\":\"$id\""
-	s3 DELETE /films/ahead
+	s3 DELETE "/films/$KEY"
 	is 204
-	s3 POST '/films/ahead?uploads'
+	s3 POST "/films/$KEY?uploads"
 	is 200
 	upload=$(element UploadId)
-	s3 PUT "/films/ahead?partNumber=1&uploadId=$upload" -d part
+	s3 PUT "/films/$KEY?partNumber=1&uploadId=$upload" -d part
 	is 200
 	etag=$(header ETag)
-	s3 POST "/films/ahead?uploadId=$upload" -d "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>$etag</ETag></Part></CompleteMultipartUpload>"
+	s3 POST "/films/$KEY?uploadId=$upload" -d "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>$etag</ETag></Part></CompleteMultipartUpload>"
 	is 200
-	s3 POST '/films?delete' -d '<Delete><Object><Key>ahead</Key></Object></Delete>'
+	s3 POST '/films?delete' -d "<Delete><Object><Key>$KEY</Key></Object></Delete>"
 	is 200
 	[ "$(element Code)" = "" ]
 	# Named, since the time of the log is far ahead.
@@ -79,11 +81,11 @@ ahead() {
 @test "clock: a pipeline writes into a partition whose time is ahead" {
 	ahead 60
 	object 100000 film
-	koop-encode <film | koop-shard-put films/ahead >receipts
+	koop-encode <film | koop-shard-put "films/$KEY" >receipts
 	koop-commit <receipts >line
 	grep -q ' outcome=done$' line
-	koop-shard-get films/ahead | koop-decode | cmp - film
-	koop-rm films/ahead
+	koop-shard-get "films/$KEY" | koop-decode | cmp - film
+	koop-rm "films/$KEY"
 	koop-bucket make "made-$RANDOM"
 }
 
