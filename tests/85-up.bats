@@ -106,6 +106,46 @@ load helpers
 	grep -q '^node-1.0 .* stopped$' out
 }
 
+# supervisor: its process id.
+supervisor() {
+	local pid
+	for pid in $(leftovers "$DATA"); do
+		grep -qz -- '^--detach$' "/proc/$pid/cmdline" && echo "$pid"
+	done
+	return 0
+}
+
+# more_starts: node 1 was started again since it was counted.
+more_starts() {
+	[ "$(grep -c '^node-1.1 .* is started again' "$DATA/koop-up.log")" -gt "$again" ]
+}
+
+@test "up: who waits for a supervisor that is killed learns how it ended" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	koop down --data "$DATA"
+	# A lost folder is not filled by itself: who starts its node waits.
+	mv "$DATA/node-1.1" away
+	koop up --detach --data "$DATA" --durability os 3>&- >up.log
+	koop up --data "$DATA" --start-node 1 3>&- >out 2>&1 &
+	pid=$!
+	again=$(grep -c '^node-1.1 .* is started again' "$DATA/koop-up.log")
+	until_true more_starts
+	kill -KILL "$(supervisor)"
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" -eq 75 ]
+	cat out
+	grep -Eq '^koop-up: the supervisor ended( \(killed by signal 9\))? before it had answered; its log ends: node-1.1 ' out
+}
+
+@test "up: after down the next one can be started at once" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	for _ in 1 2 3 4 5; do
+		koop down --data "$DATA"
+		koop up --detach --data "$DATA" --durability os 3>&- >up.log
+	done
+}
+
 # folder_gone: the cluster of $DATA, whose folder was removed, has ended.
 folder_gone() { [ -z "$(leftovers "$DATA")" ]; }
 

@@ -223,11 +223,7 @@ supervise(struct clusterup *up, struct error *err)
 	options.program = up->program;
 	options.count = up->count;
 	rc = supervisor_run(&options, err);
-	/* While the lock is held: the socket cannot be another's. */
-	char path[PROGRAM_ARG_BYTES + 16];
-	snprintf(path, sizeof(path), "%s/" CONTROL_SOCKET, up->layout.dir);
-	unlink(path);
-	close(options.control_fd);
+	control_close(up->layout.dir, options.control_fd);
 out:
 	free(up->program);
 	layout_close(&up->layout);

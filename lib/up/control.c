@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "up/control.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -15,6 +17,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "up/lastword.h"
+#include "up/layout.h"
 
 /*
  * A socket address holds 108 bytes, a path may be longer: the folder is
@@ -65,7 +69,27 @@ out:
 	return rc;
 }
 
-/* Everything until the peer closes. */
+void
+control_close(const char *dir, int fd)
+{
+	struct sockaddr_un sun;
+	int dirfd, client;
+
+	assert(fd != -1);
+	/* Nobody comes any more; who came is told, not just cut off. */
+	if (socket_address(&sun, dir, &dirfd, NULL) == 0) {
+		unlinkat(dirfd, CONTROL_SOCKET, 0);
+		close(dirfd);
+	}
+	while ((client = accept4(fd, NULL, NULL, SOCK_CLOEXEC)) != -1) {
+		(void)!send(client, CONTROL_GONE "\n", strlen(CONTROL_GONE) + 1,
+		    MSG_NOSIGNAL);
+		close(client);
+	}
+	close(fd);
+}
+
+/* Everything until the peer closes, or is no more. */
 static int
 read_answer(int fd, struct buf *answer, uint64_t deadline, struct error *err)
 {
@@ -85,23 +109,29 @@ read_answer(int fd, struct buf *answer, uint64_t deadline, struct error *err)
 		if (room == NULL)
 			return error_set(err, ERRC_PROTOCOL,
 			    "the supervisor's answer is too long");
-		n = io_read_some(fd, room, 4096, err);
-		if (n < 0)
-			return (int)n;
-		if (n == 0)
+		n = recv(fd, room, 4096, 0);
+		if (n == -1 && errno == EINTR)
+			continue;
+		/* A reset: it ended without having read what we said. */
+		if (n == 0 || (n == -1 && errno == ECONNRESET))
 			return 0;
+		if (n == -1)
+			return error_errno(err, ERRC_IO, "the supervisor");
 		answer->n += (size_t)n;
 	}
 }
 
-/* Take the last line off the answer and judge it. */
+/* Take the last line off the answer and judge it; one that is neither word
+ * is ERRC_RETRY. */
 static int
-judge_answer(struct buf *answer, size_t from, struct error *err)
+judge_answer(const char *dir, struct buf *answer, size_t from,
+    struct error *err)
 {
 	char last[CONTROL_LINE_MAX * 4];
 	size_t end = answer->n;
 	size_t start;
 
+	assert(from <= end);
 	if (end > from && answer->p[end - 1] == '\n')
 		end--;
 	for (start = end; start > from && answer->p[start - 1] != '\n';)
@@ -113,23 +143,23 @@ judge_answer(struct buf *answer, size_t from, struct error *err)
 		answer->p[start] = '\0';
 	if (strcmp(last, "ok") == 0)
 		return 0;
+	if (strcmp(last, CONTROL_GONE) == 0)
+		return error_set(err, ERRC_NOTFOUND,
+		    "no cluster runs in %s; start it with: koop up --data %s",
+		    dir, dir);
 	if (strncmp(last, "error ", 6) == 0)
 		return error_set(err, ERRC_USAGE, "%s", last + 6);
-	return error_set(err, ERRC_RETRY,
-	    "the supervisor ended before it had answered");
+	return -ERRC_RETRY;
 }
 
-int
-control_ask(const char *dir, const char *request, struct buf *answer,
-    int timeout_ms, struct error *err)
+/* A socket that is connected to the supervisor. */
+static int
+control_connect(const char *dir, int timeout_ms, int *out, struct error *err)
 {
-	uint64_t deadline = clock_mono_ms(&clock_system) + (uint64_t)timeout_ms;
-	char line[CONTROL_LINE_MAX];
+	struct timeval wait = { timeout_ms / 1000, timeout_ms % 1000 * 1000L };
 	struct sockaddr_un sun;
-	size_t from = answer->n;
-	int dirfd = -1;
-	int fd = -1;
-	int rc;
+	int dirfd, rc;
+	int fd;
 
 	rc = socket_address(&sun, dir, &dirfd, err);
 	if (rc < 0)
@@ -139,21 +169,63 @@ control_ask(const char *dir, const char *request, struct buf *answer,
 		rc = error_errno(err, ERRC_NOMEM, "socket");
 		goto out;
 	}
+	/* So many ask at once that we must wait in front of the door. */
+	(void)!setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1) {
-		rc = error_set(err, ERRC_NOTFOUND,
-		    "no cluster runs in %s; start it with: koop up --data %s",
-		    dir, dir);
+		rc = errno == EAGAIN ?
+		    error_set(err, ERRC_RETRY,
+			"the supervisor did not answer in time") :
+		    error_set(err, ERRC_NOTFOUND,
+			"no cluster runs in %s; start it with: "
+			"koop up --data %s",
+			dir, dir);
+		close(fd);
 		goto out;
 	}
-	snprintf(line, sizeof(line), "%s\n", request);
-	rc = io_write_full(fd, line, strlen(line), err);
-	if (rc == 0)
-		rc = read_answer(fd, answer, deadline, err);
-	if (rc == 0)
-		rc = judge_answer(answer, from, err);
+	*out = fd;
 out:
-	if (fd != -1)
-		close(fd);
 	close(dirfd);
+	return rc;
+}
+
+static int
+control_unanswered(const struct lastword *word, const char *dir,
+    struct error *err)
+{
+	char socket_path[2 * LAYOUT_DIR_BYTES], log_path[2 * LAYOUT_DIR_BYTES];
+	char why[LASTWORD_BYTES];
+
+	snprintf(socket_path, sizeof(socket_path), "%s/" CONTROL_SOCKET, dir);
+	snprintf(log_path, sizeof(log_path), "%s/koop-up.log", dir);
+	lastword_tell(word, socket_path, log_path, why);
+	return error_set(err, ERRC_RETRY, "%s", why);
+}
+
+int
+control_ask(const char *dir, const char *request, struct buf *answer,
+    int timeout_ms, struct error *err)
+{
+	uint64_t deadline = clock_mono_ms(&clock_system) + (uint64_t)timeout_ms;
+	char line[CONTROL_LINE_MAX];
+	struct lastword word;
+	size_t from = answer->n;
+	int fd, rc;
+
+	rc = control_connect(dir, timeout_ms, &fd, err);
+	if (rc < 0)
+		return rc;
+	lastword_open(&word, fd);
+	snprintf(line, sizeof(line), "%s\n", request);
+	/* One that ends just now has perhaps answered, and does not read. */
+	(void)!send(fd, line, strlen(line), MSG_NOSIGNAL);
+	rc = read_answer(fd, answer, deadline, err);
+	if (rc < 0)
+		goto out;
+	rc = judge_answer(dir, answer, from, err);
+	if (rc == -ERRC_RETRY)
+		rc = control_unanswered(&word, dir, err);
+out:
+	lastword_close(&word);
+	close(fd);
 	return rc;
 }

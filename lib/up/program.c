@@ -144,7 +144,10 @@ program_ended(struct program *p, int status, const struct clock *clock)
 		close(p->ready_fd);
 	p->ready_fd = -1;
 	if (p->state == PROGRAM_STOPPING) {
-		p->state = PROGRAM_STOPPED;
+		p->state = p->again ? PROGRAM_DOWN : PROGRAM_STOPPED;
+		p->restart_at_ms = 0;
+		p->backoff_ms = 0;
+		p->again = false;
 		return;
 	}
 	if (now - p->started_ms >= PROGRAM_YOUNG_MS ||
@@ -162,6 +165,7 @@ program_ended(struct program *p, int status, const struct clock *clock)
 void
 program_stop(struct program *p)
 {
+	p->again = false;
 	if (p->pid == 0) {
 		p->state = PROGRAM_STOPPED;
 		return;

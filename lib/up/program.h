@@ -42,6 +42,7 @@ struct program {
 	char arg[PROGRAM_ARGS_MAX][PROGRAM_ARG_BYTES];
 	unsigned args;
 	bool gateway;
+	bool again; /* while it stops: it shall be started then */
 
 	enum program_state state;
 	pid_t pid;    /* 0 when not running */

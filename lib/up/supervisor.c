@@ -198,13 +198,14 @@ reap(struct supervisor *s)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (unsigned i = 0; i < s->o->count; i++) {
 			struct program *p = &s->o->program[i];
+			bool asked = p->state == PROGRAM_STOPPING;
 			char how[64], what[160];
 
 			if (p->pid != pid)
 				continue;
 			program_ended(p, status, s->o->clock);
 			program_describe_end(how, status);
-			if (p->state == PROGRAM_STOPPED)
+			if (asked)
 				snprintf(what, sizeof(what), "stopped");
 			else
 				snprintf(what, sizeof(what),
@@ -261,6 +262,8 @@ obey(struct supervisor *s, struct client *c)
 	c->wish = stop ? WISH_STOPPED : WISH_RUNNING;
 	if (stop)
 		program_stop(p);
+	else if (p->state == PROGRAM_STOPPING)
+		p->again = true;
 	else if (p->state == PROGRAM_STOPPED || p->state == PROGRAM_DOWN) {
 		p->state = PROGRAM_DOWN;
 		p->restart_at_ms = 0;
@@ -268,22 +271,59 @@ obey(struct supervisor *s, struct client *c)
 	}
 }
 
-/* Answer those whose wish has come true. */
+/* Another client may have wished the contrary since. */
+static const char *
+client_outcome(const struct supervisor *s, const struct client *c)
+{
+	const struct program *p = &s->o->program[c->node];
+	bool stops = p->state == PROGRAM_STOPPED ||
+	    (p->state == PROGRAM_STOPPING && !p->again);
+
+	assert(c->node < s->o->count);
+	if (c->wish == WISH_STOPPED && p->state == PROGRAM_STOPPED)
+		return "ok\n";
+	if (c->wish == WISH_STOPPED && !stops)
+		return "error the node was started again\n";
+	if (c->wish == WISH_RUNNING && p->state == PROGRAM_READY)
+		return "ok\n";
+	if (c->wish == WISH_RUNNING && s->going_down)
+		return "error the cluster goes down\n";
+	if (c->wish == WISH_RUNNING && stops)
+		return "error the node was stopped\n";
+	return NULL;
+}
+
+/* Answer those whose wish has come true, or cannot. */
 static void
 answer_clients(struct supervisor *s)
 {
 	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
 		struct client *c = &s->client[i];
-		const struct program *p = &s->o->program[c->node];
+		const char *outcome = c->fd == -1 ? NULL : client_outcome(s, c);
+
+		if (outcome != NULL)
+			client_answer(c, outcome);
+	}
+}
+
+/*
+ * At the end nobody is just cut off.  Who asked for it reads until we close:
+ * that is left to the end of the process, when the folder's lock is free, so
+ * that the next cluster can be started at once.
+ */
+static void
+answer_last(struct supervisor *s)
+{
+	assert(s->going_down && running(s, false) == 0);
+	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+		struct client *c = &s->client[i];
 
 		if (c->fd == -1)
 			continue;
-		if ((c->wish == WISH_STOPPED && p->state == PROGRAM_STOPPED) ||
-		    (c->wish == WISH_RUNNING && p->state == PROGRAM_READY) ||
-		    (c->wish == WISH_DOWN && running(s, false) == 0))
-			client_answer(c, "ok\n");
-		else if (c->wish == WISH_RUNNING && s->going_down)
-			client_answer(c, "error the cluster goes down\n");
+		if (c->wish == WISH_DOWN)
+			(void)!send(c->fd, "ok\n", 3, MSG_NOSIGNAL);
+		else
+			client_answer(c, CONTROL_GONE "\n");
 	}
 }
 
@@ -304,31 +344,41 @@ client_read(struct supervisor *s, struct client *c)
 	}
 	c->n += (size_t)n;
 	c->line[c->n] = '\0';
+	if (c->wish != WISH_READING) {
+		client_answer(c, "error one request a connection\n");
+		return;
+	}
 	end = strchr(c->line, '\n');
 	if (end != NULL) {
 		*end = '\0';
+		c->n = 0; /* who waits may say nothing more */
 		obey(s, c);
 	} else if (c->n == sizeof(c->line) - 1) {
 		client_answer(c, "error request too long\n");
 	}
 }
 
+static struct client *
+client_room(struct supervisor *s)
+{
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		if (s->client[i].fd == -1)
+			return &s->client[i];
+	return NULL;
+}
+
 static void
 client_accept(struct supervisor *s)
 {
-	int fd = accept4(s->o->control_fd, NULL, NULL,
-	    SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *c = client_room(s);
+	int fd;
 
-	if (fd == -1)
+	if (c == NULL)
 		return;
-	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
-		if (s->client[i].fd != -1)
-			continue;
-		s->client[i] = (struct client){ .fd = fd,
-			.wish = WISH_READING };
-		return;
-	}
-	close(fd);
+	fd = accept4(s->o->control_fd, NULL, NULL,
+	    SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd != -1)
+		*c = (struct client){ .fd = fd, .wish = WISH_READING };
 }
 
 static void
@@ -351,7 +401,11 @@ turn(struct supervisor *s, uint64_t next)
 	int timeout = -1;
 
 	pfd[0] = (struct pollfd){ .fd = s->signal_fd, .events = POLLIN };
-	pfd[1] = (struct pollfd){ .fd = s->o->control_fd, .events = POLLIN };
+	/* Without room they wait in front of the door, where none is lost. */
+	pfd[1] = (struct pollfd){ .fd = client_room(s) != NULL ?
+		    s->o->control_fd :
+		    -1,
+		.events = POLLIN };
 	for (unsigned i = 0; i < CLIENTS_MAX; i++)
 		pfd[2 + i] = (struct pollfd){ .fd = s->client[i].fd,
 			.events = POLLIN };
@@ -416,6 +470,7 @@ supervisor_run(const struct supervisor_options *options, struct error *err)
 			break;
 		turn(&s, next);
 	}
+	answer_last(&s);
 	close(s.signal_fd);
 	return s.gone ? error_set(err, ERRC_NOTFOUND,
 			    "the data folder is gone: the cluster was "

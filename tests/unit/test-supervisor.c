@@ -7,11 +7,13 @@
  */
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -306,6 +308,128 @@ one_that_fails_once_is_started_again(void)
 	CHECK_STR(order, "1");
 }
 
+static int
+talk(const struct world *w, const char *words)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", w->path);
+	CHECK(connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0);
+	CHECK(send(fd, words, strlen(words), 0) == (ssize_t)strlen(words));
+	return fd;
+}
+
+/* All that comes until it hangs up. */
+static void
+hear(int fd, const char *wanted)
+{
+	char answer[512] = "";
+	ssize_t n = io_read_full(fd, answer, sizeof(answer) - 1, NULL);
+
+	CHECK(n >= 0);
+	CHECK_STR(answer, wanted);
+	close(fd);
+}
+
+#define WAITERS 20 /* more than have a place inside */
+
+/* What the thread beside the supervisor asks of it. */
+struct asker {
+	struct world *w;
+	void (*ask)(struct world *w);
+	pthread_t thread;
+};
+
+static void *
+asker_run(void *arg)
+{
+	struct asker *asker = arg;
+
+	asker->ask(asker->w);
+	ask_down(asker->w);
+	return NULL;
+}
+
+static struct asker asker;
+
+static void
+asker_start(void *arg)
+{
+	asker.w = arg;
+	CHECK(pthread_create(&asker.thread, NULL, asker_run, &asker) == 0);
+}
+
+static void
+supervise_asked(struct world *w, void (*ask)(struct world *w))
+{
+	struct error err;
+
+	asker.ask = ask;
+	alarm(60);
+	CHECK(supervise(w, 2, &clock_system, asker_start, &err) == 0);
+	CHECK(pthread_join(asker.thread, NULL) == 0);
+	alarm(0);
+}
+
+static void
+ask_by_many(struct world *w)
+{
+	int fd[WAITERS];
+
+	hear(talk(w, "stop 1\n"), "ok\n");
+	for (int i = 0; i < WAITERS; i++)
+		fd[i] = talk(w, "start 1\n");
+	CHECK(send(fd[0], "stop 1\n", 7, 0) == 7);
+	hear(fd[0], "error one request a connection\n");
+	/* Who hangs up makes room. */
+	for (int i = 1; i < 6; i++)
+		close(fd[i]);
+	hear(talk(w, "stop 1\n"), "ok\n");
+	for (int i = 6; i < WAITERS; i++)
+		hear(fd[i], "error the node was stopped\n");
+}
+
+static void
+nobody_who_asks_is_cut_off(void)
+{
+	struct world w = { .there = true };
+	char order[64];
+
+	/* The second serves once; who starts it again waits for long. */
+	make_program(&w.program[0], "node", false, READY SERVE);
+	make_program(&w.program[1], "weak", false,
+	    "[ ! -e order ] || { " SERVE "; }; printf 1 >order; " READY SERVE);
+	supervise_asked(&w, ask_by_many);
+	read_order(order);
+	CHECK_STR(order, "1");
+}
+
+static void
+ask_while_it_stops(struct world *w)
+{
+	int stop = talk(w, "stop 0\n");
+	int start = talk(w, "start 0\n");
+
+	hear(stop, "error the node was started again\n");
+	hear(start, "ok\n");
+}
+
+static void
+one_that_stops_can_be_started(void)
+{
+	struct world w = { .there = true };
+	char order[64];
+
+	make_program(&w.program[0], "slow", false,
+	    "trap 'sleep 0.3; exit' TERM; printf s >>order; " READY SERVE);
+	make_program(&w.program[1], "node", false, READY SERVE);
+	supervise_asked(&w, ask_while_it_stops);
+	read_order(order);
+	CHECK_STR(order, "ss");
+	CHECK(w.restarts == 0);
+}
+
 int
 main(void)
 {
@@ -319,5 +443,7 @@ main(void)
 	RUN(what_ignores_its_end_is_killed);
 	RUN(without_its_folder_it_ends);
 	RUN(one_that_fails_once_is_started_again);
+	RUN(nobody_who_asks_is_cut_off);
+	RUN(one_that_stops_can_be_started);
 	return tap_done();
 }
