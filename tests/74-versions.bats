@@ -230,6 +230,270 @@ complete() {
 	[ "$ID" = "$first" ]
 }
 
+# delete PATH [CURL-OPTION...]: sets ID and MARKER, the headers of the answer.
+delete() {
+	s3 DELETE "$@"
+	is 204
+	[ ! -s body ]
+	ID=$(header x-amz-version-id)
+	MARKER=$(header x-amz-delete-marker)
+}
+
+@test "versions: a delete makes a marker, and the key is gone but not its bytes" {
+	local one marker other
+	bucket marked
+	put /marked/k zero
+	delete /marked/k
+	[ "$ID$MARKER" = '' ]
+	versioning marked Enabled
+	put /marked/k one
+	one=$ID
+	delete /marked/k
+	is_id "$ID"
+	[ "$MARKER" = true ]
+	marker=$ID
+	s3 GET /marked/k
+	is 404 NoSuchKey
+	[ "$(header x-amz-version-id)" = "$marker" ]
+	reads "/marked/k?versionId=$one" one
+	# On top of a marker, and of a key that never was: one more.
+	delete /marked/k
+	is_id "$ID"
+	[ "$ID" != "$marker" ]
+	other=$ID
+	delete /marked/never
+	is_id "$ID"
+	[ "$MARKER" = true ]
+	# A marker goes by its name, and with the last one the key is back.
+	delete "/marked/k?versionId=$marker"
+	[ "$ID $MARKER" = "$marker true" ]
+	s3 GET /marked/k
+	is 404 NoSuchKey
+	[ "$(header x-amz-version-id)" = "$other" ]
+	delete "/marked/k?versionId=$other"
+	[ "$ID $MARKER" = "$other true" ]
+	reads /marked/k one
+}
+
+@test "versions: suspended, the marker is null and replaces that version" {
+	local kept
+	bucket quiet
+	versioning quiet Enabled
+	put /quiet/k kept
+	kept=$ID
+	versioning quiet Suspended
+	put /quiet/k null
+	delete /quiet/k
+	[ "$ID $MARKER" = 'null true' ]
+	s3 GET '/quiet/k?versionId=null'
+	is 405 MethodNotAllowed
+	delete /quiet/k
+	[ "$ID $MARKER" = 'null true' ]
+	delete '/quiet/k?versionId=null'
+	[ "$ID $MARKER" = 'null true' ]
+	reads /quiet/k kept
+	[ "$(header x-amz-version-id)" = "$kept" ]
+	delete '/quiet/k?versionId=null'
+	[ "$ID $MARKER" = 'null ' ]
+	reads /quiet/k kept
+}
+
+@test "versions: a version goes by its name, and the one before is promoted" {
+	local one two three
+	bucket named
+	put /named/k zero
+	versioning named Enabled
+	put /named/k one
+	one=$ID
+	put /named/k two
+	two=$ID
+	put /named/k three
+	three=$ID
+	# From the middle, from the top, from below.
+	delete "/named/k?versionId=$two"
+	[ "$ID $MARKER" = "$two " ]
+	s3 GET "/named/k?versionId=$two"
+	is 404 NoSuchVersion
+	reads /named/k three
+	delete "/named/k?versionId=$three"
+	reads /named/k one
+	[ "$(header x-amz-version-id)" = "$one" ]
+	delete '/named/k?versionId=null'
+	[ "$ID $MARKER" = 'null ' ]
+	s3 GET '/named/k?versionId=null'
+	is 404 NoSuchVersion
+	reads /named/k one
+	delete "/named/k?versionId=$one"
+	s3 GET /named/k
+	is 404 NoSuchKey
+	[ -z "$(header x-amz-delete-marker)" ]
+	s3 DELETE /named
+	is 204
+}
+
+@test "versions: what is no version is deleted, or no name" {
+	local other
+	bucket unknown
+	put /unknown/k x
+	# Before there are versions the only one is null, and is not named.
+	delete '/unknown/k?versionId=7ffffffffffffff00123456789abcdef'
+	reads /unknown/k x
+	delete '/unknown/k?versionId=null'
+	[ "$ID$MARKER" = '' ]
+	s3 GET /unknown/k
+	is 404 NoSuchKey
+	versioning unknown Enabled
+	put /unknown/other x
+	other=$ID
+	put /unknown/k kept
+	# Well-formed, and another key's.
+	delete "/unknown/k?versionId=$other"
+	[ "$ID $MARKER" = "$other " ]
+	reads /unknown/k kept
+	reads "/unknown/other?versionId=$other" x
+	for version in '' other "${other^^}" "${other}0" ' null' NULL; do
+		s3 DELETE "/unknown/k?versionId=${version// /%20}"
+		is 400 InvalidArgument
+	done
+	reads /unknown/k kept
+	s3 DELETE "/nobucket/k?versionId=$other"
+	is 404 NoSuchBucket
+}
+
+@test "versions: a bucket with only markers or versions is not empty" {
+	local version marker
+	bucket full
+	versioning full Enabled
+	delete /full/k
+	marker=$ID
+	s3 DELETE /full
+	is 409 BucketNotEmpty
+	delete "/full/k?versionId=$marker"
+	put /full/j x
+	version=$ID
+	delete /full/j
+	marker=$ID
+	s3 GET /full
+	[ -z "$(element Key)" ]
+	s3 DELETE /full
+	is 409 BucketNotEmpty
+	delete "/full/j?versionId=$version"
+	s3 DELETE /full
+	is 409 BucketNotEmpty
+	delete "/full/j?versionId=$marker"
+	s3 DELETE /full
+	is 204
+	# A new one of that name has never had versions.
+	bucket full
+	s3 GET '/full?versioning'
+	[ -z "$(element Status)" ]
+	put /full/k x
+	[ -z "$ID" ]
+}
+
+@test "versions: of conditions a delete marker is nothing" {
+	local right wrong
+	right=$(printf x | md5sum | cut -d ' ' -f 1)
+	wrong=$(printf y | md5sum | cut -d ' ' -f 1)
+	bucket conditions
+	versioning conditions Enabled
+	put /conditions/k x
+	s3 PUT /conditions/k -H 'If-None-Match: *' -d y
+	is 412 PreconditionFailed
+	delete /conditions/k
+	s3 PUT /conditions/k -H "If-Match: \"$right\"" -d y
+	is 404 NoSuchKey
+	s3 DELETE /conditions/k -H "If-Match: \"$right\""
+	is 404 NoSuchKey
+	s3 PUT /conditions/k -H 'If-None-Match: *' -d x
+	is 200
+	ID=$(header x-amz-version-id)
+	is_id "$ID"
+	upload /conditions/k
+	s3 POST "/conditions/k?uploadId=$UPLOAD" -H 'If-None-Match: *' \
+		-d "$LIST"
+	is 412 PreconditionFailed
+	# Of a version that is named, the condition is about that.
+	put /conditions/k y
+	put /conditions/k z
+	s3 GET '/conditions?versions'
+	ID=$(element VersionId | sed -n 2p)
+	s3 DELETE "/conditions/k?versionId=$ID" -H "If-Match: \"$right\""
+	is 412 PreconditionFailed
+	delete "/conditions/k?versionId=$ID" -H "If-Match: \"$wrong\""
+	s3 DELETE "/conditions/k?versionId=$ID" -H "If-Match: \"$wrong\""
+	is 404 NoSuchVersion
+	delete /conditions/k -H "If-Match: \"$(printf z | md5sum |
+		cut -d ' ' -f 1)\""
+	[ "$MARKER" = true ]
+}
+
+# deleted KEY: the element of DeleteResult for it, on a line.
+deleted() {
+	sed 's/<Deleted>/\n&/g; s/<Error>/\n&/g; s|</DeleteResult>||' body |
+		grep -F "<Key>$1</Key>"
+}
+
+@test "versions: many are deleted at once, each with its outcome" {
+	local a1 a2 b1 marker
+	bucket many
+	versioning many Enabled
+	put /many/a 1
+	a1=$ID
+	put /many/a 2
+	a2=$ID
+	put /many/b 1
+	b1=$ID
+	delete /many/b
+	marker=$ID
+	put /many/c 1
+	put /many/d 1
+	s3 POST '/many?delete' -d "<Delete>
+		<Object><Key>a</Key><VersionId>$a1</VersionId></Object>
+		<Object><Key>a</Key><VersionId>$a2</VersionId></Object>
+		<Object><Key>b</Key><VersionId>$marker</VersionId></Object>
+		<Object><Key>c</Key></Object>
+		<Object><Key>never</Key></Object>
+		<Object><Key>d</Key><VersionId>no id</VersionId></Object>
+		<Object><Key>e</Key><VersionId>$a1</VersionId></Object>
+	</Delete>"
+	is 200
+	[ "$(deleted a)" = "<Deleted><Key>a</Key><VersionId>$a1</VersionId></Deleted>
+<Deleted><Key>a</Key><VersionId>$a2</VersionId></Deleted>" ]
+	[ "$(deleted b)" = "<Deleted><Key>b</Key><VersionId>$marker</VersionId><DeleteMarker>true</DeleteMarker><DeleteMarkerVersionId>$marker</DeleteMarkerVersionId></Deleted>" ]
+	for key in c never; do
+		ID=$(deleted "$key" | grep -o '<DeleteMarkerVersionId>.*Id>')
+		ID=${ID#*>}
+		ID=${ID%<*}
+		is_id "$ID"
+		[ "$(deleted "$key")" = "<Deleted><Key>$key</Key><DeleteMarker>true</DeleteMarker><DeleteMarkerVersionId>$ID</DeleteMarkerVersionId></Deleted>" ]
+		s3_body=$(cat body)
+		s3 GET "/many/$key?versionId=$ID"
+		is 405
+		printf %s "$s3_body" >body
+	done
+	[[ $(deleted d) == "<Error><Key>d</Key><VersionId>no id</VersionId><Code>NoSuchVersion</Code>"* ]]
+	[ "$(deleted e)" = "<Deleted><Key>e</Key><VersionId>$a1</VersionId></Deleted>" ]
+	s3 GET /many/a
+	is 404 NoSuchKey
+	[ -z "$(header x-amz-delete-marker)" ]
+	reads "/many/b" 1
+	reads /many/d 1
+	# Quietly: only what failed is told.
+	s3 POST '/many?delete' -d "<Delete><Quiet>true</Quiet>
+		<Object><Key>b</Key><VersionId>$b1</VersionId></Object>
+		<Object><Key>d</Key><VersionId>x</VersionId></Object></Delete>"
+	is 200
+	[ "$(element Key)" = d ]
+	s3 GET /many/b
+	is 404 NoSuchKey
+	# Suspended.
+	versioning many Suspended
+	s3 POST '/many?delete' -d '<Delete><Object><Key>d</Key></Object></Delete>'
+	is 200
+	[ "$(deleted d)" = '<Deleted><Key>d</Key><DeleteMarker>true</DeleteMarker><DeleteMarkerVersionId>null</DeleteMarkerVersionId></Deleted>' ]
+}
+
 @test "versions: what one gateway set another obeys at once" {
 	local status
 	gateway
