@@ -335,7 +335,6 @@ open_world(struct nodeworld *w, bool synced)
 	must(httpc_pool_new(&core->pool, &pool, &err), "pool", &err);
 	peers.pool = core->pool;
 	must(peers_new(&core->peers, &peers, &err), "peers", &err);
-	make_partitions(w);
 	/* So that what a test did not read counts as read long ago. */
 	w->clock.now_ms += 1000;
 }
@@ -344,12 +343,20 @@ void
 nodeworld_open(struct nodeworld *w)
 {
 	open_world(w, false);
+	make_partitions(w);
 }
 
 void
 nodeworld_open_synced(struct nodeworld *w)
 {
 	open_world(w, true);
+	make_partitions(w);
+}
+
+void
+nodeworld_open_new(struct nodeworld *w)
+{
+	open_world(w, false);
 }
 
 static int

@@ -73,6 +73,8 @@ struct nodeworld {
 void nodeworld_open(struct nodeworld *w);
 /* The same with every sync, as in durability full. */
 void nodeworld_open_synced(struct nodeworld *w);
+/* A new disk: no rows, which the applier makes from the log. */
+void nodeworld_open_new(struct nodeworld *w);
 void nodeworld_close(struct nodeworld *w);
 
 /* This node votes, or not, in a partition. */

@@ -183,6 +183,11 @@ what_comes_after_the_end_is_garbage(void)
 
 	v = initiate(&w, "k");
 	CHECK(put_part(&w, "k", v, 1, 0) == OUTCOME_DONE);
+	/* Who names another key means another upload. */
+	r = world_upload(&w, RECORD_ABORT, "other", v);
+	CHECK(world_do(&w, &r) == OUTCOME_NO_SUCH_UPLOAD);
+	CHECK(put_part(&w, "other", v, 1, 0) == OUTCOME_NO_SUCH_UPLOAD);
+	CHECK(upload_row(&w, v).state == UPLOAD_OPEN);
 	r = world_upload(&w, RECORD_ABORT, "k", v);
 	CHECK(world_do(&w, &r) == OUTCOME_DONE);
 	CHECK(!has_part(&w, v, 1));

@@ -63,6 +63,16 @@ static enum outcome delete (struct world *w) {
 	return world_do(w, &r);
 }
 
+/* Does a row refer to what that record made? */
+static bool
+is_live(struct world *w, struct reqid id)
+{
+	struct decided_row row = { 0 };
+
+	CHECK(w->rows->ops->decided_get(w->rows, 0, id, &row, NULL) == 0);
+	return row.live;
+}
+
 static enum outcome
 delete_version(struct world *w, struct versionid version)
 {
@@ -269,7 +279,10 @@ a_bucket_with_a_delete_marker_is_not_empty(void)
 	CHECK(world_do(&w, &r) == OUTCOME_SEALED);
 	/* A delete makes a version there, so it is a write. */
 	CHECK(delete (&w) == OUTCOME_SEALED);
+	/* Its id lives as long as it does, or would be kept for ever. */
+	CHECK(is_live(&w, marker.id));
 	CHECK(delete_version(&w, name_of(&marker)) == OUTCOME_DONE);
+	CHECK(!is_live(&w, marker.id));
 	r = world_bucket(&w, RECORD_UNSEAL_BUCKET, 1, 5, false);
 	CHECK(world_do(&w, &r) == OUTCOME_DONE);
 	r = world_bucket(&w, RECORD_SEAL_BUCKET, 1, 6, false);

@@ -283,6 +283,34 @@ totals_must_fit_the_geometry(void)
 	CHECK(frame_totals_check(&t, &g, &err) == -ERRC_CORRUPT);
 }
 
+/* Each field by itself: END of one shard is held against another's. */
+static void
+totals_are_equal_in_all_or_not_at_all(void)
+{
+	const struct blob_totals totals = {
+		.size = 393217,
+		.stripes = 2,
+		.has_md5 = true,
+		.crc64nvme = 7,
+		.shards = 3,
+		.shard_crc64 = { 1, 2, 3 },
+	};
+	struct blob_totals differs[7];
+
+	for (unsigned i = 0; i < nitems(differs); i++)
+		differs[i] = totals;
+	CHECK(frame_totals_equal(&totals, &differs[0]));
+	differs[0].size++;
+	differs[1].stripes++;
+	differs[2].has_md5 = false;
+	differs[3].md5[15] = 1;
+	differs[4].crc64nvme++;
+	differs[5].shards--;
+	differs[6].shard_crc64[2]++;
+	for (unsigned i = 0; i < nitems(differs); i++)
+		CHECK(!frame_totals_equal(&totals, &differs[i]));
+}
+
 int
 main(void)
 {
@@ -298,5 +326,6 @@ main(void)
 	RUN(a_text_without_end_is_refused);
 	RUN(end_comes_back);
 	RUN(totals_must_fit_the_geometry);
+	RUN(totals_are_equal_in_all_or_not_at_all);
 	return tap_done();
 }

@@ -158,6 +158,38 @@ what_is_not_stable_stays_however_old(void)
 	end();
 }
 
+static bool
+has_tombstone(void)
+{
+	struct metaquery *read = NULL;
+	struct object_row row = { 0 };
+	int rc;
+
+	CHECK(metaquery_begin(&read, w.core.meta, NULL) == 0);
+	rc = metaquery_object(read, P, bytes_str("b"), bytes_str("k"), &row,
+	    NULL);
+	metaquery_end(read);
+	CHECK(rc == -ERRC_NOTFOUND || row.kind == OBJECT_TOMBSTONE);
+	return rc == 0;
+}
+
+/* A reader that finds nothing must learn from it what it has to wait for: the
+ * delete may not have come to the others yet (protocol.md 7). */
+static void
+a_tombstone_stays_until_it_is_stable(void)
+{
+	begin();
+	delete_it();
+	nodeworld_applied(&w, P, w.seq[P], WORLD_QUORUM - 1);
+	w.clock.now_ms += 2 * DAY_MS;
+	gc_collect(&w.core);
+	CHECK(has_tombstone());
+	nodeworld_all_stable(&w);
+	gc_collect(&w.core);
+	CHECK(!has_tombstone());
+	end();
+}
+
 static void
 an_aborted_one_goes_at_once_when_it_is_stable(void)
 {
@@ -550,6 +582,7 @@ every_case(void)
 	RUN(a_read_renews_the_grace);
 	RUN(a_disk_that_is_nearly_full_waits_for_leases_only);
 	RUN(what_is_not_stable_stays_however_old);
+	RUN(a_tombstone_stays_until_it_is_stable);
 	RUN(an_aborted_one_goes_at_once_when_it_is_stable);
 	RUN(garbage_that_a_row_needs_is_kept);
 	RUN(a_file_that_will_not_go_keeps_no_other_one);

@@ -59,14 +59,16 @@ what_members_applied_is_seen_by_all_who_share_it(void)
 		positions_publish(mine, (struct positions_member){ 1, machine },
 		    5, 0);
 	CHECK(append(log, 5, "x", NULL, NULL) == 0);
+	CHECK(append(log, 5, "y", NULL, NULL) == 0);
 	positions_publish(mine, nine, 5, 1);
-	positions_publish(mine, (struct positions_member){ 2, 31 }, 5, 1);
+	/* Of another set: another member. */
+	positions_publish(mine, (struct positions_member){ 2, 31 }, 5, 2);
 	CHECK(positions_applied(mine, nine, 5) == 1);
 	CHECK(positions_applied(its, nine, 5) == (shared ? 1 : 0));
 	CHECK(
 	    positions_applied(its, (struct positions_member){ 1, 30 }, 5) == 0);
 	CHECK(positions_applied(its, (struct positions_member){ 2, 31 }, 5) ==
-	    (shared ? 1 : 0));
+	    (shared ? 2 : 0));
 	CHECK(positions_applied(its, nine, 0) == 0);
 	CHECK(log_end(other, 5) >= 1 && log_last(other, 5) >= 1);
 	/* What a stream tells counts where nothing is shared, until the stream

@@ -178,6 +178,46 @@ what_was_superseded_is_not_rebuilt(void)
 	end();
 }
 
+/* By what made it and not by its key, which has another version by now. */
+static void
+an_older_version_is_rebuilt_too(void)
+{
+	struct shardtest newer;
+	struct record r;
+
+	begin();
+	r = nodeworld_record(RECORD_BUCKET_CONFIG, NULL, nodeworld_id(40));
+	r.revision = r.ruling = 1000;
+	r.settings = bytes_str("{\"versioning\":\"Enabled\"}");
+	nodeworld_apply(&w, P, &r);
+	nodeworld_blob(&newer, SIZE, 2);
+	nodeworld_store(&w, P, &newer);
+	r = nodeworld_put("k", &newer);
+	r.revision = 1000;
+	nodeworld_apply(&w, P, &r);
+	CHECK(nodeworld_queued(&w, blob.id));
+	CHECK(!nodeworld_queued(&w, newer.id));
+	CHECK(repair_step(&w.core) == REPAIR_STEP_DONE);
+	CHECK(is_whole(&blob, P));
+	shardtest_free(&newer);
+	end();
+}
+
+/* What is rebuilt is data: the reserve is for records (protocol.md 8). */
+static void
+a_disk_that_is_full_makes_a_repair_wait(void)
+{
+	begin();
+	w.free_bytes = WORLD_RESERVE;
+	CHECK(repair_step(&w.core) == REPAIR_STEP_FAILED);
+	CHECK(!nodeworld_has(&w, P, blob.id));
+	CHECK(nodeworld_queued(&w, blob.id) && attempts(blob.id) == 1);
+	w.free_bytes = 1u << 30;
+	CHECK(repair_step(&w.core) == REPAIR_STEP_DONE);
+	CHECK(is_whole(&blob, P));
+	end();
+}
+
 static void
 who_has_no_vote_repairs_nothing(void)
 {
@@ -414,6 +454,8 @@ main(void)
 	RUN(too_few_good_peers_publish_nothing_and_are_asked_again);
 	RUN(what_does_not_agree_with_the_record_is_not_published);
 	RUN(what_was_superseded_is_not_rebuilt);
+	RUN(an_older_version_is_rebuilt_too);
+	RUN(a_disk_that_is_full_makes_a_repair_wait);
 	RUN(who_has_no_vote_repairs_nothing);
 	RUN(a_halted_partition_starves_no_other);
 	RUN(few_attempts_come_first_then_the_newest);

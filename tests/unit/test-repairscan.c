@@ -76,6 +76,7 @@ all_that_is_missing_is_found(void)
 {
 	uint64_t broken = nowait_broken();
 	struct record put;
+	uint64_t alarms;
 
 	begin();
 	for (uint32_t i = 0; i < KEYS; i++)
@@ -85,7 +86,10 @@ all_that_is_missing_is_found(void)
 	nodeworld_apply(&w, P, &put);
 	forget_queue(KEYS);
 	w.core.rescan = true;
+	alarms = w.core.counters.alarms;
 	CHECK(repair_scan(&w.core, NULL) == 0);
+	/* The rows say that they were durable here. */
+	CHECK(w.core.counters.alarms == alarms + KEYS);
 	CHECK(!w.core.rescan);
 	CHECK(nodeworld_repairs(&w) == KEYS);
 	CHECK(!nodeworld_queued(&w, blob.id));
@@ -156,6 +160,36 @@ parts_and_small_objects_are_found_too(void)
 	CHECK(repair_scan(&w.core, NULL) == 0);
 	CHECK(nodeworld_queued(&w, id_of(0)) && nodeworld_queued(&w, id_of(1)));
 	CHECK(nodeworld_repairs(&w) == 2);
+	end();
+}
+
+/* Its parts go with the records that follow, some at a time. */
+static void
+parts_of_an_upload_that_is_over_are_not_missed(void)
+{
+	struct reqid upload = nodeworld_id(30);
+	struct record r;
+
+	begin();
+	r = nodeworld_record(RECORD_INITIATE, "film", upload);
+	r.owner = bytes_str("me");
+	nodeworld_apply(&w, P, &r);
+	for (uint32_t i = 1; i <= 200; i++) {
+		r = nodeworld_put("film", &blob);
+		r.type = RECORD_PART;
+		r.request_id = id_of(i);
+		r.has_upload = true;
+		r.upload_id = upload;
+		r.part_number = i;
+		nodeworld_apply(&w, P, &r);
+	}
+	r = nodeworld_record(RECORD_ABORT, "film", nodeworld_id(31));
+	r.has_upload = true;
+	r.upload_id = upload;
+	nodeworld_apply(&w, P, &r);
+	forget_queue(201);
+	CHECK(repair_scan(&w.core, NULL) == 0);
+	CHECK(nodeworld_repairs(&w) == 0);
 	end();
 }
 
@@ -281,6 +315,7 @@ main(void)
 	RUN(all_that_is_missing_is_found);
 	RUN(nothing_is_held_while_files_are_looked_at);
 	RUN(parts_and_small_objects_are_found_too);
+	RUN(parts_of_an_upload_that_is_over_are_not_missed);
 	RUN(an_upload_that_goes_on_is_not_missing);
 	RUN(who_stops_searches_again_next_time);
 	RUN(older_versions_are_found);

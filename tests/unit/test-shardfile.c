@@ -492,6 +492,25 @@ a_shard_that_does_not_read_back_is_not_one(void)
 	buf_fini(&b);
 }
 
+/* Its name says which shard it is, and so does its END. */
+static void
+another_shard_under_ones_name_is_not_one(void)
+{
+	struct reqid id = id_of(3, 10);
+	struct buf b = stream(id, 1, 2, 0);
+	char from[256], to[256];
+	bool existed;
+
+	CHECK(put(id, 1, &b, 32768, &existed) == 0);
+	path_of(from, id, 1);
+	path_of(to, id, 0);
+	CHECK(link(from, to) == 0);
+	CHECK(shardfile_exists(files, id, 1));
+	CHECK(!shardfile_exists(files, id, 0));
+	CHECK(shardfile_unlink(files, id, 0, NULL) == 0);
+	buf_fini(&b);
+}
+
 static void
 make_dirs(void)
 {
@@ -538,6 +557,7 @@ main(void)
 	RUN(a_scan_finds_all_and_quarantines_what_it_does_not_know);
 	RUN(a_shard_that_cannot_be_looked_at_is_not_removed);
 	RUN(a_shard_that_does_not_read_back_is_not_one);
+	RUN(another_shard_under_ones_name_is_not_one);
 	shardfiles_close(files);
 	close(dirfd_);
 	return tap_done();

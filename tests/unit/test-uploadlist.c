@@ -177,6 +177,31 @@ a_visit_that_fails_changes_nothing(void)
 	uploadlist_close(uploads);
 }
 
+/* Appends go on while a visit looks at the disk. */
+static int
+see_and_add(void *arg, struct uploadlist_entry *entry)
+{
+	add(arg, 2, "b");
+	(void)entry;
+	return 1;
+}
+
+static void
+what_begins_during_a_visit_is_kept(void)
+{
+	struct uploadlist *uploads = reopen(NULL);
+	struct seen seen = { .answer = { 0, 0, 0 } };
+
+	add(uploads, 1, "a");
+	CHECK(uploadlist_visit(uploads, see_and_add, uploads, NULL) == 0);
+	add(uploads, 3, "c");
+	CHECK(uploadlist_visit(uploads, see, &seen, NULL) == 0);
+	REQUIRE(seen.n == 3);
+	for (uint8_t i = 0; i < 3; i++)
+		CHECK(reqid_equal(seen.entry[i].id, id_of((uint8_t)(i + 1))));
+	uploadlist_close(uploads);
+}
+
 static void
 a_read_is_remembered_and_never_thought_earlier(void)
 {
@@ -202,6 +227,7 @@ main(void)
 	RUN(a_torn_line_loses_itself_only);
 	RUN(a_line_that_did_not_fit_does_not_spoil_the_next);
 	RUN(a_visit_that_fails_changes_nothing);
+	RUN(what_begins_during_a_visit_is_kept);
 	RUN(a_read_is_remembered_and_never_thought_earlier);
 	unlinkat(dirfd_, "uploads", 0);
 	unlinkat(dirfd_, "uploads.tmp", 0);
