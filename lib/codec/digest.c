@@ -19,6 +19,7 @@ kind_md(enum digest_kind kind)
 	case DIGEST_SHA256:
 		break;
 	}
+	assert(kind == DIGEST_SHA256);
 	return EVP_sha256();
 }
 

@@ -50,6 +50,10 @@ erasure_new(struct erasure **out, unsigned data_shards, unsigned parity_shards,
 	if (parity_shards > 0)
 		ec_init_tables((int)data_shards, (int)parity_shards,
 		    &coder->matrix[data_shards * data_shards], coder->tables);
+	/* Data cells are the contents themselves: whole reads need no field
+	 * arithmetic, and what is on disks would mean nothing otherwise. */
+	assert(coder->matrix[0] == 1);
+	assert(data_shards == 1 || coder->matrix[1] == 0);
 	*out = coder;
 	return 0;
 }
@@ -66,6 +70,7 @@ apply(const uint8_t *tables, size_t cell_bytes, unsigned sources,
     unsigned targets, uint8_t **from, uint8_t **to)
 {
 	assert(cell_bytes <= INT_MAX);
+	assert(sources >= 1 && sources + targets <= MAX);
 	ec_encode_data((int)cell_bytes, (int)sources, (int)targets,
 	    (uint8_t *)tables, from, to);
 }
@@ -91,6 +96,7 @@ plan_row(const struct erasure *coder, const uint8_t *inverse, unsigned r,
 	const unsigned k = coder->data;
 	const uint8_t *row = &coder->matrix[r * k];
 
+	assert(r < k + coder->parity);
 	for (unsigned c = 0; c < k; c++) {
 		uint8_t sum = 0;
 
@@ -153,6 +159,8 @@ erasure_plan_run(const struct erasure_plan *plan, size_t cell_bytes,
 	uint8_t *from[MAX], *to[MAX];
 
 	assert(plan->made);
+	/* A cell that is there is never written over by one that is made. */
+	assert((plan->have & plan->want) == 0);
 	if (plan->targets == 0 || cell_bytes == 0)
 		return;
 	for (unsigned i = 0; i < plan->sources; i++)

@@ -29,6 +29,14 @@ struct md5_thread {
 	struct digest md5; /* the thread's, until it is joined */
 };
 
+/* Bytes that are pushed keep their place in the queue until they are hashed. */
+static void
+check_queue(const struct md5_thread *worker)
+{
+	assert(worker->done <= worker->pushed);
+	assert(worker->pushed - worker->done <= MD5_THREAD_PENDING);
+}
+
 static void *
 md5_main(void *arg)
 {
@@ -42,6 +50,7 @@ md5_main(void *arg)
 			pthread_cond_wait(&worker->more, &worker->lock);
 		if (worker->done == worker->pushed)
 			break;
+		check_queue(worker);
 		next = worker->queue[(worker->done + 1) % MD5_THREAD_PENDING];
 		pthread_mutex_unlock(&worker->lock);
 		digest_update(&worker->md5, next.p, next.n);
@@ -135,6 +144,8 @@ md5_thread_push(struct md5_thread *worker, const void *p, size_t n)
 		pthread_cond_wait(&worker->less, &worker->lock);
 	ticket = ++worker->pushed;
 	worker->queue[ticket % MD5_THREAD_PENDING] = bytes_of(p, n);
+	check_queue(worker);
+	assert(ticket != 0); /* the ticket that is always done */
 	pthread_cond_signal(&worker->more);
 	pthread_mutex_unlock(&worker->lock);
 	return ticket;
@@ -155,5 +166,6 @@ md5_thread_final(struct md5_thread *worker,
     uint8_t out[static DIGEST_MD5_BYTES])
 {
 	md5_join(worker);
+	assert(worker->done == worker->pushed);
 	digest_final(&worker->md5, out);
 }

@@ -47,8 +47,10 @@ geometry_shards(const struct geometry *g)
 void
 geometry_format(char out[static 32], const struct geometry *g)
 {
-	snprintf(out, 32, "%u+%u/%u", g->data_shards, g->parity_shards,
+	int n = snprintf(out, 32, "%u+%u/%u", g->data_shards, g->parity_shards,
 	    g->cell_bytes);
+
+	assert(n > 0 && n < 32);
 }
 
 int
@@ -144,9 +146,14 @@ stripe_cell_offset(const struct geometry *g, uint64_t stripe)
 uint64_t
 stripe_end_offset(const struct geometry *g, uint64_t size)
 {
-	return STRIPE_BEGIN_BYTES +
-	    stripe_count(g, size) * STRIPE_HEADER_BYTES +
+	uint64_t count = stripe_count(g, size);
+	uint64_t end = STRIPE_BEGIN_BYTES + count * STRIPE_HEADER_BYTES +
 	    stripe_shard_bytes(g, size);
+
+	/* Only the last cell is shorter than the others. */
+	assert(end <= stripe_cell_offset(g, count));
+	assert(count == 0 || end > stripe_cell_offset(g, count - 1));
+	return end;
 }
 
 uint64_t

@@ -83,6 +83,15 @@ run_a_plan_that_was_not_made(void)
 }
 
 static void
+make_a_cell_that_is_there(void)
+{
+	struct erasure_plan plan = { .made = true, .have = 3, .want = 2 };
+	uint8_t *cell[ERASURE_SHARDS_MAX] = { 0 };
+
+	erasure_plan_run(&plan, 1, cell);
+}
+
+static void
 write_a_cell_of_no_object(void)
 {
 	struct frame frame = { .kind = FRAME_CELL, .length = 1 };
@@ -121,6 +130,7 @@ a_mistake_of_ours_ends_the_process(void)
 	CHECK(dies(look_behind_the_end));
 	CHECK(dies(cut_for_no_shards));
 	CHECK(dies(run_a_plan_that_was_not_made));
+	CHECK(dies(make_a_cell_that_is_there));
 	CHECK(dies(write_a_cell_of_no_object));
 	CHECK(dies(count_a_quorum_that_is_none));
 	CHECK(dies(ask_a_program_that_was_told));
