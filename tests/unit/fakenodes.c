@@ -154,6 +154,7 @@ serve_applied(struct fake_node *node, struct httpd_request *req)
 	struct buf line = buf_make(COMMITLOG_LINE_MAX);
 
 	nodeproto_position_print(&at, put_header, req);
+	node->all->by_id += seq == NULL;
 	if (seq == NULL ||
 	    !number_parse(&ack.seq, seq + 4, strcspn(seq + 4, "&"), 0,
 		UINT64_MAX) ||
@@ -236,6 +237,11 @@ serve_bucket(struct fake_node *node, struct httpd_request *req)
 	struct buf body = buf_make(NODELINE_MAX);
 
 	node->buckets++;
+	if (node->all->sealed) {
+		line.state = NODEPROTO_SEALED;
+		line.attempt = 2;
+		line.sealed_ms = node->all->sealed_ms;
+	}
 	nodeproto_position_print(&at, put_header, req);
 	nodeline_bucket_print(&body, &line);
 	if (strcmp(httpd_path(req), "/bucket/0/bucket") == 0)
@@ -333,6 +339,8 @@ on_begin(void *ctx, struct httpd_request *req)
 		httpd_reply(req, 200, "", 0);
 	} else if (put && node->mode == FAKE_FULL) {
 		httpd_reply(req, 507, "", 0);
+	} else if (put && node->mode == FAKE_EAGER) {
+		httpd_reply(req, 200, "", 0);
 	} else if (put) {
 		pthread_mutex_lock(&node->all->lock);
 		buf_clear(&node->shard);

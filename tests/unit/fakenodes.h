@@ -30,6 +30,7 @@ enum fake_mode {
 	FAKE_MISSING,  /* has no shard */
 	FAKE_FULL,     /* 507 to every PUT */
 	FAKE_STUCK,    /* reads nothing of a PUT's body after the headers */
+	FAKE_EAGER,    /* 200 to a PUT before its body */
 	FAKE_PAUSED,   /* the same, and goes on when the mode is another */
 	FAKE_OTHER_ID, /* its outcomes are of another record at that seq */
 };
@@ -74,6 +75,9 @@ struct fakenodes {
 	atomic_uint not_yet_here;     /* bit seq: what that record came to */
 	atomic_uint torn;             /* next manifests that miss a part */
 	atomic_uint manifests;        /* asked for */
+	atomic_bool sealed;           /* the bucket, at sealed_ms */
+	_Atomic uint64_t sealed_ms;
+	atomic_uint by_id; /* outcomes asked for by request id */
 	atomic_bool stopping;
 	pthread_mutex_t lock;
 };

@@ -181,13 +181,52 @@ static void
 different_outcomes_are_not_added_up(void)
 {
 	struct ackwait *wait;
+	enum outcome outcome;
 
 	start();
 	connect_all();
 	wait = expect();
 	for (uint32_t i = 0; i < 9; i++)
 		report(i, 5, i < 5 ? OUTCOME_DONE : OUTCOME_EXISTS);
-	CHECK(!decided(wait, 5, OUTCOME_DONE));
+	CHECK(!acks_wait(acks, wait, 5, 0, &outcome));
+	acks_forget(acks, wait);
+	stop();
+}
+
+/* A direct answer overtakes the stream, which then tells of the first. */
+static void
+an_older_report_never_replaces_a_newer_one(void)
+{
+	struct ackwait *wait;
+
+	start();
+	connect_all();
+	wait = expect();
+	for (uint32_t i = 0; i < 7; i++)
+		acks_report(acks, wait, i, 9, OUTCOME_DONE, true);
+	for (uint32_t i = 0; i < 7; i++)
+		report(i, 5, OUTCOME_NOT_YET_HERE);
+	CHECK(decided(wait, 9, OUTCOME_DONE));
+	acks_forget(acks, wait);
+	stop();
+}
+
+static void
+a_vote_for_one_record_is_none_for_the_next(void)
+{
+	struct ackwait *wait;
+
+	start();
+	wait = expect();
+	for (uint32_t i = 0; i < 7; i++)
+		acks_report(acks, wait, i, 5, OUTCOME_NOT_YET_HERE, true);
+	CHECK(decided(wait, 5, OUTCOME_NOT_YET_HERE));
+	/* It lost its vote in between. */
+	for (uint32_t i = 0; i < 7; i++)
+		acks_report(acks, wait, i, 9, OUTCOME_DONE, i != 3);
+	CHECK(!decided(wait, 9, OUTCOME_DONE));
+	acks_report(acks, wait, 3, 9, OUTCOME_DONE, true);
+	CHECK(decided(wait, 9, OUTCOME_DONE));
 	acks_forget(acks, wait);
 	stop();
 }
@@ -292,9 +331,9 @@ lines_that_are_no_lines_of_the_stream_are_refused(void)
 }
 
 /* Another topology from now on: machine 8 listens elsewhere, and there are
- * more partitions. */
+ * other partitions, of the numbers from `first` on. */
 static void
-change(uint32_t partitions, uint16_t port_of_8)
+change_from(uint32_t first, uint32_t partitions, uint16_t port_of_8)
 {
 	struct topology_options options = {
 		.nodes = 9,
@@ -310,9 +349,17 @@ change(uint32_t partitions, uint16_t port_of_8)
 
 	CHECK(topology_make(&topology, &options, &err) == 0);
 	topology->sets[0].machine[8].port = port_of_8;
+	for (uint32_t i = 0; i < partitions; i++)
+		topology->partitions[i] += first;
 	CHECK(acks_reconcile(acks, topology, &err) == 0);
 	/* Nothing of the old one is looked at any more. */
 	topology_free(old);
+}
+
+static void
+change(uint32_t partitions, uint16_t port_of_8)
+{
+	change_from(0, partitions, port_of_8);
 }
 
 static void
@@ -391,6 +438,13 @@ votes_follow_their_partition(void)
 		vote(i, true);
 	CHECK(acks_wait(acks, wait, 10, 0, &outcome));
 	acks_forget(acks, wait);
+	/* It is another one of the list from now on: 1 2 3. */
+	change_from(1, 3, 8009);
+	wait = expect();
+	for (uint32_t i = 0; i < 7; i++)
+		report(i, 20, OUTCOME_DONE);
+	CHECK(acks_wait(acks, wait, 20, 0, &outcome));
+	acks_forget(acks, wait);
 	stop();
 }
 
@@ -405,6 +459,8 @@ main(void)
 	RUN(a_node_without_a_vote_counts_once_it_has_one);
 	RUN(reports_of_an_earlier_record_of_the_id_do_not_count);
 	RUN(different_outcomes_are_not_added_up);
+	RUN(an_older_report_never_replaces_a_newer_one);
+	RUN(a_vote_for_one_record_is_none_for_the_next);
 	RUN(refusals_wait_for_the_quorum_like_successes);
 	RUN(a_stream_that_came_back_is_not_trusted_for_what_was_before);
 	RUN(votes_of_an_old_stream_end_with_it);

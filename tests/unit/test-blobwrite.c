@@ -12,9 +12,11 @@
 #include "base/error.h"
 #include "client/nodeclient.h"
 #include "client/shardsend.h"
+#include "cluster/health.h"
 #include "cluster/placement.h"
 #include "commit/commitlog.h"
 #include "shard/verify.h"
+#include "wire/peers.h"
 
 #include "fakenodes.h"
 #include "tap.h"
@@ -317,6 +319,83 @@ three_nodes_that_are_full_are_too_many(void)
 	fakenodes_stop(&f);
 }
 
+/* All of it, or what it came to. */
+static int
+write_all(struct blobwrite_result *result)
+{
+	struct blobwrite *w = open_write(BLOBWRITE_UNKNOWN, 0, CELL);
+	int rc = blobwrite_write(w, content, sizeof(content), &err);
+
+	if (rc == 0)
+		rc = blobwrite_finish(w, result, &err);
+	blobwrite_close(w);
+	return rc;
+}
+
+/* The two could be done without: it is the third that may come back. */
+static void
+two_that_are_full_and_one_that_fails_are_worth_another_try(void)
+{
+	struct blobwrite_result result = { 0 };
+
+	start();
+	f.node[0].mode = FAKE_FULL;
+	f.node[1].mode = FAKE_FULL;
+	f.node[2].mode = FAKE_ERROR;
+	CHECK(write_all(&result) == -ERRC_UNAVAILABLE);
+	fakenodes_stop(&f);
+}
+
+static void
+what_was_answered_before_its_end_is_not_durable(void)
+{
+	struct blobwrite_result result = { 0 };
+
+	start();
+	for (uint32_t i = 0; i < 3; i++)
+		f.node[i].mode = FAKE_EAGER;
+	CHECK(write_all(&result) == -ERRC_UNAVAILABLE);
+	f.node[2].mode = FAKE_OK;
+	CHECK(write_all(&result) == 0);
+	CHECK((result.durable & 3) == 0);
+	fakenodes_stop(&f);
+}
+
+/* Enough failures, for long enough. */
+static void
+take_for_down(uint32_t machine)
+{
+	struct peer peer = nodeclient_peer(&place, machine);
+
+	for (int i = 0; i < 10; i++) {
+		peers_bad(nodeclient_peers(f.nc), &peer);
+		manual.now_ms += i < 9 ? HEALTH_DOWN_MS : 0;
+	}
+	CHECK(!nodeclient_usable(f.nc, &place, machine));
+}
+
+static void
+who_is_down_is_written_to_only_where_the_quorum_needs_it(void)
+{
+	struct blobwrite_result result = { 0 };
+
+	clock_manual_init(&manual, clock_mono_ms(&clock_system));
+	start_clock(&manual.clock);
+	take_for_down(0);
+	take_for_down(1);
+	take_for_down(0);
+	CHECK(write_all(&result) == 0);
+	CHECK(result.durable == (0x1ffu & ~3u));
+	CHECK(f.node[0].puts == 0 && f.node[1].puts == 0);
+	take_for_down(2);
+	take_for_down(1);
+	take_for_down(0);
+	CHECK(write_all(&result) == 0);
+	CHECK(__builtin_popcount(result.durable) >= 7);
+	CHECK(f.node[0].puts + f.node[1].puts + f.node[2].puts > 0);
+	fakenodes_stop(&f);
+}
+
 static void
 who_is_merely_behind_is_sent_the_rest_in_the_background(void)
 {
@@ -422,6 +501,9 @@ main(void)
 	RUN(three_nodes_that_stand_still_for_a_while_are_waited_for);
 	RUN(two_nodes_that_stand_still_are_given_up_after_a_second);
 	RUN(three_nodes_that_are_full_are_too_many);
+	RUN(two_that_are_full_and_one_that_fails_are_worth_another_try);
+	RUN(what_was_answered_before_its_end_is_not_durable);
+	RUN(who_is_down_is_written_to_only_where_the_quorum_needs_it);
 	RUN(who_is_merely_behind_is_sent_the_rest_in_the_background);
 	RUN(a_shard_whose_kept_connection_was_closed_begins_anew);
 	RUN(a_write_that_was_begun_and_failed_says_so_in_the_log);

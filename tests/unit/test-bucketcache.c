@@ -13,6 +13,7 @@
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "commit/commitlog.h"
+#include "commit/commitlog_mem.h"
 #include "commit/record.h"
 
 #include "fakenodes.h"
@@ -232,6 +233,17 @@ a_change_in_the_log_is_seen_within_a_second(void)
 		CHECK(bucket_ensure(f.nc, &place, bytes_str("bucket"),
 			  &incarnation, until + 3000, &err) == 0);
 	CHECK(asked(&f) > before);
+	/* What cannot be read may hold a record about any bucket. */
+	commitlog_mem_outage(nodeclient_log(f.nc), 0, true);
+	until = nodeclient_now(f.nc) + 3 * BUCKETCACHE_FRESH_MS;
+	while (bucketcache_wait(nodeclient_buckets(f.nc), &clock_system, 0,
+		   &err) == 0 &&
+	    nodeclient_now(f.nc) < until)
+		poll(NULL, 0, 10);
+	CHECK(nodeclient_now(f.nc) < until);
+	commitlog_mem_outage(nodeclient_log(f.nc), 0, false);
+	CHECK(bucketcache_wait(nodeclient_buckets(f.nc), &clock_system,
+		  until + 3000, &err) == 0);
 	/* Nobody follows any more: nothing is said from memory. */
 	bucketfollow_close(follow);
 	while (bucketcache_wait(nodeclient_buckets(f.nc), &clock_system, 0,

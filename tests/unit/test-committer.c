@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "client/buckets.h"
 #include "client/nodeclient.h"
+#include "cluster/placement.h"
 #include "commit/commitlog.h"
 #include "commit/record.h"
 
@@ -148,6 +149,14 @@ a_second_record_of_an_id_is_told_from_the_first(void)
 	CHECK(committer_commit_all(f.nc, &item, 1, nodeclient_now(f.nc) + 3000,
 		  &err) == 0);
 	CHECK(item.outcome == OUTCOME_DONE && item.seq == 2);
+	/* By its id the first would answer, so that it is never asked for by
+	 * that, however long the second takes. */
+	for (uint32_t i = 0; i < FAKE_NODES; i++)
+		f.node[i].applied = 2;
+	item.after_seq = item.seq;
+	CHECK(committer_commit_all(f.nc, &item, 1, nodeclient_now(f.nc) + 500,
+		  &err) == -ERRC_UNAVAILABLE);
+	CHECK(f.by_id == 0);
 	fakenodes_stop(&f);
 }
 
@@ -229,6 +238,64 @@ many_that_are_not_yet_here_are_rolled_forward_in_one_go(void)
 	fakenodes_stop(&f);
 }
 
+static int
+see(uint64_t revision, uint64_t ms)
+{
+	struct bytes bucket = bytes_str("bucket");
+	struct placement place = placement_of(nodeclient_topology(f.nc), bucket,
+	    bytes_str("key"));
+	struct bucket_seen seen;
+	struct error err;
+
+	return bucket_see(f.nc, &place, bucket, revision, &seen,
+	    nodeclient_now(f.nc) + ms, &err);
+}
+
+/* Somebody deletes the bucket right now: a writer must not take that back,
+ * and waits for nothing. */
+static void
+a_fresh_attempt_to_delete_a_bucket_is_left_alone(void)
+{
+	start();
+	fakenodes_at(&f, 1000);
+	f.sealed_ms = clock_real_ms(&clock_system);
+	f.sealed = true;
+	CHECK(see(0, 3000) == -ERRC_MISMATCH);
+	CHECK(log_end() == 0);
+	/* Whoever made that one is gone. */
+	f.sealed_ms = clock_real_ms(&clock_system) - 3600000;
+	CHECK(see(0, 3000) == -ERRC_UNAVAILABLE);
+	CHECK(log_end() > 0);
+	f.sealed = false;
+	CHECK(see(0, 3000) == 0);
+	fakenodes_stop(&f);
+}
+
+/* Home decided nothing of the Unseal: its Delete may yet come, so that it is
+ * told to nobody, and nothing more is tried. */
+static void
+an_attempt_that_is_not_taken_back_is_not_over(void)
+{
+	start();
+	fakenodes_at(&f, 1000);
+	f.sealed_ms = clock_real_ms(&clock_system) - 3600000;
+	f.sealed = true;
+	f.outcome = OUTCOME_NOT_YET_HERE;
+	CHECK(see(0, 3000) == -ERRC_UNAVAILABLE);
+	CHECK(log_end() == 1);
+	fakenodes_stop(&f);
+}
+
+static void
+settings_that_are_older_than_what_was_seen_do_not_do(void)
+{
+	start();
+	fakenodes_at(&f, 1000);
+	CHECK(see(0, 3000) == 0);
+	CHECK(see(5, 1000) != 0);
+	fakenodes_stop(&f);
+}
+
 int
 main(void)
 {
@@ -239,6 +306,9 @@ main(void)
 	RUN(a_second_record_of_an_id_is_told_from_the_first);
 	RUN(an_answer_for_another_record_at_that_seq_does_not_count);
 	RUN(a_late_record_does_not_take_the_others_answers);
+	RUN(a_fresh_attempt_to_delete_a_bucket_is_left_alone);
+	RUN(an_attempt_that_is_not_taken_back_is_not_over);
+	RUN(settings_that_are_older_than_what_was_seen_do_not_do);
 	RUN(many_that_are_not_yet_here_are_rolled_forward_in_one_go);
 	return tap_done();
 }

@@ -396,8 +396,11 @@ one_client_has_so_many_and_idle_ones_of_its_own_go(void)
 {
 	char text[4096] = "";
 	int fds[4];
+	int other;
 
 	REQUIRE(start(&(struct httpd_options){ .max_per_client = 2 }));
+	other = dial_from(2);
+	CHECK(greets(other));
 	for (int i = 0; i < 2; i++) {
 		fds[i] = dial();
 		CHECK(greets(fds[i]));
@@ -406,9 +409,10 @@ one_client_has_so_many_and_idle_ones_of_its_own_go(void)
 	fds[2] = dial();
 	CHECK(greets(fds[2]));
 	CHECK(closes_within(fds[0], 5000));
+	CHECK(!is_closed(other));
 	/* ... and when all are busy, it is this client's own matter. */
 	CHECK(say(fds[1], BEGUN) && say(fds[2], BEGUN));
-	while (test.begun < 5)
+	while (test.begun < 6)
 		usleep(1000);
 	fds[3] = dial();
 	CHECK(say(fds[3], HELLO));
@@ -420,6 +424,8 @@ one_client_has_so_many_and_idle_ones_of_its_own_go(void)
 	/* Another address is another client. */
 	fds[3] = dial_from(2);
 	CHECK(greets(fds[3]));
+	CHECK(!is_closed(other));
+	close(other);
 	for (int i = 0; i < 4; i++)
 		close(fds[i]);
 	stop();

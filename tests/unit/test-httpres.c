@@ -179,6 +179,24 @@ interim_answers_are_skipped(void)
 }
 
 static void
+interim_answers_without_end_fail_the_call(void)
+{
+	struct buf text = buf_make(4096);
+	struct script scripts[1];
+	struct httpc_response r;
+	struct scripted s;
+
+	for (int i = 0; i < 17; i++)
+		buf_addstr(&text, "HTTP/1.1 102 Processing\r\n\r\n");
+	buf_addstr(&text, OK "Content-Length: 2\r\n\r\nab");
+	scripts[0] = (struct script){ text.p, text.n, false };
+	REQUIRE(start_scripts(&s, scripts, 1));
+	CHECK(get("/", &r, 1000) == -ERRC_PROTOCOL);
+	stop_scripts(&s);
+	buf_fini(&text);
+}
+
+static void
 a_kept_connection_that_was_closed_is_replaced_once(void)
 {
 	static const char good[] = OK "Content-Length: 2\r\n\r\nab";
@@ -233,8 +251,10 @@ bytes_behind_an_answer_end_the_connection(void)
 	struct scripted s;
 
 	REQUIRE(start_scripts(&s, scripts, 3));
+	/* A POST, which no fresh connection would help out. */
 	for (int i = 0; i < 3; i++) {
-		CHECK(get("/", &r, 1000) == 0);
+		CHECK(httpc_request(pool, &server, "POST", "/", NULL, 0,
+			  BYTES_NONE, &r, 100, in_ms(5000), &err) == 0);
 		CHECK_STR(buf_cstr(&r.body), "ab");
 		httpc_response_fini(&r);
 	}
@@ -271,6 +291,7 @@ what_a_server_has_closed_is_not_kept_by_who_is_idle(void)
 	/* The first closes; the second would stay for ever. */
 	struct script scripts[] = { { good, sizeof(good) - 1, false },
 		{ good, sizeof(good) - 1, true } };
+	struct httpc_options patient = { .idle_ms = 60000 };
 	struct httpc_options options = { .idle_ms = 1500 };
 	struct httpc_response r;
 	struct scripted s;
@@ -279,10 +300,12 @@ what_a_server_has_closed_is_not_kept_by_who_is_idle(void)
 	REQUIRE(start_scripts(&s, scripts, 2));
 	httpc_pool_free(pool);
 	before = open_fds();
-	REQUIRE(httpc_pool_new(&pool, &options, &err) == 0);
+	REQUIRE(httpc_pool_new(&pool, &patient, &err) == 0);
 	CHECK(get("/", &r, 1000) == 0);
 	httpc_response_fini(&r);
 	CHECK(fds_fall_to(before));
+	httpc_pool_free(pool);
+	REQUIRE(httpc_pool_new(&pool, &options, &err) == 0);
 	/* Kept for a while, and not longer. */
 	CHECK(get("/", &r, 1000) == 0);
 	httpc_response_fini(&r);
@@ -297,6 +320,7 @@ main(void)
 	RUN(a_hostile_answer_fails_the_call);
 	RUN(huge_heads_and_hidden_nul_bytes_fail_the_call);
 	RUN(interim_answers_are_skipped);
+	RUN(interim_answers_without_end_fail_the_call);
 	RUN(a_kept_connection_that_was_closed_is_replaced_once);
 	RUN(bytes_behind_an_answer_end_the_connection);
 	RUN(what_a_server_has_closed_is_not_kept_by_who_is_idle);

@@ -6,6 +6,7 @@
 #include "client/metaread.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@
 
 #define CLUSTER "0123456789abcdef0123456789abcdef"
 #define SETS 2
-#define MACHINES 3
+#define MACHINES 4
 
 struct machine_of {
 	uint32_t set, index;
@@ -33,14 +34,22 @@ struct machine_of {
 static struct machine_of machines[SETS][MACHINES];
 static const char *keys[SETS]; /* one letter each, of a set's page */
 static bool more[SETS];
-static uint64_t applied;
+static uint32_t count = 3; /* machines of each set */
+static _Atomic uint64_t applied;
+static uint64_t row_seq; /* of every key */
+/* Who says so: where it is, and whether it votes; else all are at `applied`,
+ * with a vote. */
+static atomic_bool apart;
+static uint64_t apart_at[MACHINES];
+static bool apart_votes[MACHINES];
+static char asked_at[64]; /* of the first set's last page */
 static struct nodeclient *nc;
 static unsigned number;
 
 static void
 say_page(const struct machine_of *m, struct buf *body)
 {
-	struct nodeline_key line = { .kind = NODELINE_ITEM };
+	struct nodeline_key line = { .kind = NODELINE_ITEM, .seq = row_seq };
 
 	for (const char *k = keys[m->set]; *k != '\0'; k++) {
 		line.name_bytes = 1;
@@ -60,10 +69,19 @@ on_begin(void *ctx, struct httpd_request *req)
 	struct buf body = buf_make(1 << 16);
 
 	if (strcmp(httpd_path(req), "/applied") == 0)
-		buf_printf(&body, "voting %u 1\nposition %u %llu\n", m->set,
-		    m->set, (unsigned long long)applied);
+		buf_printf(&body, "voting %u %d\nposition %u %llu\n", m->set,
+		    !apart || apart_votes[m->index], m->set,
+		    (unsigned long long)(apart ? apart_at[m->index] : applied));
 	else
 		say_page(m, &body);
+	if (strcmp(httpd_path(req), "/list") == 0) {
+		const char *at = strstr(httpd_query(req), "&at=");
+
+		if (at != NULL && m->set == 0)
+			(void)snprintf(asked_at, sizeof(asked_at), "%s",
+			    at + 4);
+		apart = false;
+	}
 	httpd_reply(req, 200, body.p, body.n);
 	buf_fini(&body);
 }
@@ -99,10 +117,10 @@ start_machines(struct buf *json)
 	buf_addstr(json, "{\"erasure_sets\":[");
 	for (uint32_t s = 0; s < SETS; s++) {
 		buf_printf(json,
-		    "%s{\"number\":%u,\"n\":3,\"m\":2,\"write_quorum\":3,"
+		    "%s{\"number\":%u,\"n\":%u,\"m\":2,\"write_quorum\":3,"
 		    "\"machines\":[",
-		    s > 0 ? "," : "", s + 1);
-		for (uint32_t i = 0; i < MACHINES; i++) {
+		    s > 0 ? "," : "", s + 1, count);
+		for (uint32_t i = 0; i < count; i++) {
 			struct machine_of *m = &machines[s][i];
 			struct httpd_options options = {
 				.ip = "127.0.0.1",
@@ -181,7 +199,7 @@ stop(void)
 {
 	nodeclient_close(nc);
 	for (uint32_t s = 0; s < SETS; s++)
-		for (uint32_t i = 0; i < MACHINES; i++)
+		for (uint32_t i = 0; i < count; i++)
 			httpd_stop(machines[s][i].httpd);
 	topology_mem_clear();
 }
@@ -290,12 +308,66 @@ a_list_over_a_log_that_shares_nothing_asks_the_machines(void)
 	stop();
 }
 
+/* The key was seen at a record behind the log's end as the page has it: until
+ * enough have that, a later read could miss it. */
+static void
+a_list_is_held_for_what_it_shows(void)
+{
+	struct buf out = buf_make(100);
+	struct list_end end = { 0 };
+
+	start("", 3);
+	row_seq = 5;
+	keys[0] = keys[1] = "abcdefgh";
+	more[0] = more[1] = false;
+	CHECK(list(&out, &end, 300) == -ERRC_UNAVAILABLE);
+	for (uint32_t s = 0; s < SETS; s++)
+		for (uint32_t i = 0; i < 2; i++)
+			positions_publish(nodeclient_positions(nc),
+			    (struct positions_member){ s + 1, i }, s, 5);
+	CHECK(list(&out, &end, 3000) == 0);
+	CHECK(out.n == 16);
+	row_seq = 0;
+	buf_fini(&out);
+	stop();
+}
+
+/* Four machines, and a write is with three of them: two with a vote tell where
+ * it is, and the higher of them. */
+static void
+where_to_read_is_asked_of_so_many_that_one_knows(void)
+{
+	struct buf out = buf_make(100);
+	struct list_end end = { 0 };
+
+	count = 4;
+	start("?shared=no", 0);
+	applied = 7;
+	keys[0] = "a";
+	keys[1] = "b";
+	more[0] = more[1] = false;
+	for (int i = 0; i < 20; i++) {
+		memcpy(apart_at, (uint64_t[]){ 7, 5, 3, 3 }, sizeof(apart_at));
+		memcpy(apart_votes, (bool[]){ true, true, false, false },
+		    sizeof(apart_votes));
+		apart = true;
+		asked_at[0] = '\0';
+		CHECK(list(&out, &end, 3000) == 0);
+		CHECK_STR(asked_at, "0:7");
+	}
+	buf_fini(&out);
+	stop();
+	count = 3;
+}
+
 int
 main(void)
 {
 	RUN(two_sets_are_merged_in_order);
 	RUN(merging_stops_at_the_end_of_a_page_that_has_more);
 	RUN(a_list_is_not_given_before_c_machines_have_it);
+	RUN(a_list_is_held_for_what_it_shows);
+	RUN(where_to_read_is_asked_of_so_many_that_one_knows);
 	RUN(a_list_over_a_log_that_shares_nothing_asks_the_machines);
 	return tap_done();
 }

@@ -270,6 +270,110 @@ another_at_that_address_is_as_good_as_nobody(void)
 	stop();
 }
 
+/* As if the machine had failed so often, and for long enough. */
+static void
+fail_times(int n)
+{
+	for (int i = 0; i < n; i++) {
+		manual.now_ms += HEALTH_DOWN_MS;
+		peers_bad(peers, &peer);
+	}
+}
+
+static void
+an_error_of_a_machine_that_is_there_says_nothing_new(void)
+{
+	static const char sick[] =
+	    "HTTP/1.1 500 Sick\r\nContent-Length: 0\r\n\r\n";
+	struct script scripts[] = { SCRIPT(sick, false), SCRIPT(OK, false) };
+	int status;
+
+	clock_manual_init(&manual, 1000);
+	REQUIRE(start(scripts, 2, &manual.clock));
+	fail_times(HEALTH_DOWN_FAILURES);
+	CHECK(!peers_usable(peers, &peer));
+	CHECK(exchange("GET", BYTES_NONE, &status) == 0 && status == 500);
+	CHECK(!peers_usable(peers, &peer));
+	CHECK(exchange("GET", BYTES_NONE, &status) == 0 && status == 200);
+	CHECK(peers_usable(peers, &peer));
+	stop();
+}
+
+static void
+a_connection_that_was_closed_while_kept_is_no_failure(void)
+{
+	struct script scripts[] = { SCRIPT(OK, true) };
+	struct nodecall_request request = {
+		.method = "PUT",
+		.target = "/store/1/b/k",
+		.body_bytes = 4,
+	};
+	char out[] = "body";
+	struct iovec iov = { out, 4 };
+	struct nodecall c;
+	char body[3] = "";
+	int status;
+
+	clock_manual_init(&manual, 1000);
+	REQUIRE(start(scripts, 1, &manual.clock));
+	CHECK(exchange("GET", BYTES_NONE, &status) == 0);
+	CHECK(nodecall_open(&c, peers, &peer, &request, &err) == 0);
+	CHECK(httpc_send(c.http, &iov, 1) == 0);
+	CHECK(finish(&c, body, 2) == HTTPC_FAILED);
+	CHECK(nodecall_is_stale(&c));
+	nodecall_close(&c);
+	/* One more than these would make it DOWN. */
+	fail_times(HEALTH_DOWN_FAILURES - 1);
+	CHECK(peers_usable(peers, &peer) && peers_usable(peers, &peer));
+	stop();
+}
+
+/* Nor is its time the machine's, when it waits for something. */
+static void
+an_answer_is_news_once(void)
+{
+	struct script scripts[] = { SCRIPT(OK, false) };
+	struct nodecall_request request = {
+		.method = "GET",
+		.target = "/applied/1",
+		.untimed = true,
+	};
+	struct nodecall c;
+	char body[3] = "";
+
+	clock_manual_init(&manual, 1000);
+	REQUIRE(start(scripts, 1, &manual.clock));
+	CHECK(nodecall_open(&c, peers, &peer, &request, &err) == 0);
+	manual.now_ms += 100;
+	CHECK(finish(&c, body, 2) == HTTPC_DONE);
+	CHECK(nodecall_due(&c, 5000) == 5000 + PEERS_HEDGE_MIN_MS);
+	fail_times(HEALTH_DOWN_FAILURES);
+	CHECK(!peers_usable(peers, &peer));
+	CHECK(nodecall_state(&c) == HTTPC_DONE);
+	nodecall_close(&c);
+	CHECK(!peers_usable(peers, &peer));
+	stop();
+}
+
+static void
+who_was_late_and_silent_to_the_end_has_failed(void)
+{
+	struct script scripts[] = { SCRIPT(OK, false) };
+	struct nodecall_request request = { .method = "GET", .target = "/" };
+	struct nodecall c;
+
+	clock_manual_init(&manual, 1000);
+	REQUIRE(start(scripts, 1, &manual.clock));
+	for (int i = 0; i < HEALTH_DOWN_FAILURES; i++) {
+		CHECK(nodecall_open(&c, peers, &peer, &request, &err) == 0);
+		c.late = true;
+		manual.now_ms += HEALTH_DOWN_MS;
+		nodecall_close(&c);
+	}
+	CHECK(!peers_usable(peers, &peer));
+	stop();
+}
+
 static void
 a_machine_is_late_after_its_p95_within_bounds(void)
 {
@@ -383,6 +487,10 @@ main(void)
 	RUN(a_body_that_has_begun_is_begun_anew_by_its_owner_once);
 	RUN(health_learns_of_every_end_once);
 	RUN(another_at_that_address_is_as_good_as_nobody);
+	RUN(an_error_of_a_machine_that_is_there_says_nothing_new);
+	RUN(a_connection_that_was_closed_while_kept_is_no_failure);
+	RUN(an_answer_is_news_once);
+	RUN(who_was_late_and_silent_to_the_end_has_failed);
 	RUN(a_machine_is_late_after_its_p95_within_bounds);
 	return tap_done();
 }
