@@ -374,6 +374,27 @@ a_question_for_the_version_keeps_its_shard(void)
 	end();
 }
 
+/* The reader holds its answer for that, so that what it saw, or saw gone, is
+ * seen by whoever comes later (protocol.md 7.2). */
+static void
+an_answer_tells_what_changed_its_key_last(void)
+{
+	struct record r;
+	char want[24];
+
+	begin(0);
+	CHECK(put() == 200);
+	put_row();
+	for (int i = 0; i < 2; i++) {
+		(void)snprintf(want, sizeof(want), "%u", (unsigned)w.seq[P]);
+		CHECK(ask("HEAD", "/store/1/b/k") == (i == 0 ? 200 : 404));
+		CHECK_STR(httpc_response_get(&answer, NODEPROTO_ROW_SEQ), want);
+		r = nodeworld_record(RECORD_DELETE, "k", nodeworld_id(50));
+		nodeworld_apply(&w, P, &r);
+	}
+	end();
+}
+
 static void
 a_lease_keeps_a_shard(void)
 {
@@ -474,6 +495,7 @@ main(void)
 	RUN(without_a_vote_it_says_nothing_of_rows);
 	RUN(a_list_waits_for_the_positions_it_is_asked_at);
 	RUN(a_question_for_the_version_keeps_its_shard);
+	RUN(an_answer_tells_what_changed_its_key_last);
 	RUN(a_lease_keeps_a_shard);
 	RUN(a_piece_of_a_shard_is_that_piece);
 	RUN(every_answer_tells_the_time_of_the_log);
