@@ -232,6 +232,7 @@ an_upload_over_an_upload_sweeps_the_first(void)
 	struct world w;
 	struct reqid u, v;
 	struct record_part list[1] = { listed(1, 0) };
+	struct decided_row decided;
 
 	world_init(&w);
 	world_make_bucket(&w);
@@ -251,6 +252,9 @@ an_upload_over_an_upload_sweeps_the_first(void)
 		CHECK(world_do(&w, &r) == OUTCOME_DONE);
 	}
 	CHECK(upload_row(&w, u).state == 0);
+	/* And its id with it, which nothing refers to any more. */
+	CHECK(w.rows->ops->decided_get(w.rows, 0, u, &decided, NULL) ==
+	    -ERRC_NOTFOUND);
 	CHECK(upload_row(&w, v).state == UPLOAD_COMPLETED);
 	CHECK(world_digest_good(&w));
 	world_fini(&w);

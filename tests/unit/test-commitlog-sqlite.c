@@ -213,11 +213,21 @@ overwrite(const char *file, const void *p, size_t n, off_t at)
 static void
 a_page_of_another_boot_or_database_counts_for_nothing(void)
 {
+	/* The end of partition 1, behind the header and the numbers. */
+	const off_t end_at = 128 + 64 + 8;
+	const uint64_t end = 99;
 	struct commitlog *log = NULL;
 	char garbage[64];
 	struct stat st;
 
 	memset(garbage, 'g', sizeof(garbage));
+	/* That is where it is: a page that is in order is believed. */
+	log = make();
+	commitlog_close(log);
+	overwrite(path(".page"), &end, sizeof(end), end_at);
+	REQUIRE(commitlog_open(&log, url, NULL, NULL) == 0);
+	CHECK(log_end(log, 1) == end);
+	commitlog_close(log);
 	/* Everything in the header is compared: byte by byte. */
 	for (off_t at = 0; at < 80; at += 8) {
 		log = make();
@@ -225,6 +235,7 @@ a_page_of_another_boot_or_database_counts_for_nothing(void)
 		commitlog_close(log);
 		overwrite(path(".page"), garbage, 8, at);
 		/* An end that nobody must believe. */
+		overwrite(path(".page"), &end, sizeof(end), end_at);
 		REQUIRE(stat(path(".page"), &st) == 0);
 		REQUIRE(commitlog_open(&log, url, NULL, NULL) == 0);
 		CHECK(log_end(log, 1) == 1);
@@ -382,6 +393,31 @@ a_row_that_nobody_told_of_raises_the_end_before_it_is_delivered(void)
 	commitlog_close(log);
 }
 
+/* In the page that the others read by now, and not in one that was removed. */
+static void
+a_row_raises_the_end_in_the_page_that_is_everybody_s(void)
+{
+	struct commitlog *log = make();
+	struct commitlog *other = NULL;
+	struct commitlog_position at = { 1, 1 };
+	struct commitlog_reader *reader = NULL;
+	struct seen seen = { .stop_at = -1 };
+
+	REQUIRE(commitlog_open(&other, url, NULL, NULL) == 0);
+	CHECK(unlink(path(".page")) == 0);
+	CHECK(append(other, 0, "makes the page", NULL, NULL) == 0);
+	sql("INSERT INTO record(partition,seq,time_ms,request_id,line)"
+	    " VALUES(1,1,1,zeroblob(16),'x')");
+	CHECK(log_end(other, 1) == 0);
+	REQUIRE(commitlog_reader_open(&reader, log, &at, 1, LATER, NULL) == 0);
+	CHECK(
+	    commitlog_reader_next(reader, 9, 99, see, &seen, LATER, NULL) == 1);
+	CHECK(log_end(other, 1) == 1);
+	commitlog_reader_close(reader);
+	commitlog_close(other);
+	commitlog_close(log);
+}
+
 static off_t
 size_of(const char *file)
 {
@@ -528,6 +564,7 @@ main(int argc, char *argv[])
 	RUN(damaged_rows_are_errors_after_the_good_ones);
 	RUN(damage_of_one_partition_leaves_the_others_readable);
 	RUN(a_row_that_nobody_told_of_raises_the_end_before_it_is_delivered);
+	RUN(a_row_raises_the_end_in_the_page_that_is_everybody_s);
 	RUN(a_large_wal_is_moved_into_the_database);
 	RUN(a_database_that_is_replaced_is_not_written_to);
 	RUN(a_lock_file_that_is_removed_still_excludes);

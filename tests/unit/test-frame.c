@@ -249,6 +249,7 @@ end_comes_back(void)
 		.shards = 32 };
 	struct blob_totals back;
 	uint8_t in[FRAME_END_BYTES], shard;
+	struct frame header;
 	struct error err;
 
 	for (unsigned i = 0; i < 32; i++)
@@ -260,6 +261,12 @@ end_comes_back(void)
 	CHECK(frame_totals_equal(&totals, &back));
 	CHECK(
 	    frame_end_decode(&back, &shard, in, &other, &err) == -ERRC_CORRUPT);
+
+	/* Both checksums right, and two numbers of stripes. */
+	CHECK(frame_decode(&header, in, &id, NULL) == 0);
+	header.stripe--;
+	frame_encode(in, &header, &id);
+	CHECK(frame_end_decode(&back, &shard, in, &id, &err) == -ERRC_CORRUPT);
 
 	totals.has_md5 = false;
 	frame_end_encode(in, &totals, &id, FRAME_INTERLEAVED);

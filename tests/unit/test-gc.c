@@ -547,9 +547,13 @@ a_late_shard_of_a_dead_id_is_collected(void)
 	begin();
 	nodeworld_blob(&other, SIZE, 2);
 	nodeworld_store(&w, P, &other);
-	state.seq = w.seq[P];
+	/* Not before what killed it is stable. */
+	state.seq = w.seq[P] + 1;
 	gc_dead_shard(&w.core, P, other.id, &state);
 	w.clock.now_ms += 2 * GRACE_MS;
+	gc_collect(&w.core);
+	CHECK(nodeworld_has(&w, P, other.id));
+	nodeworld_applied(&w, P, state.seq, WORLD_QUORUM);
 	gc_collect(&w.core);
 	CHECK(!nodeworld_has(&w, P, other.id));
 	shardtest_free(&other);

@@ -169,6 +169,22 @@ has_inline(struct reqid id)
 	return rc == 0;
 }
 
+/* The oplog of a holder's peers, and its own, has the record without them. */
+static bool
+oplog_has(uint32_t partition, const char *text)
+{
+	struct metaquery *read = NULL;
+	struct oplog_row row;
+	bool has;
+
+	CHECK(metaquery_begin(&read, w.core.meta, NULL) == 0);
+	has = metaquery_oplog_at(read, partition, w.seq[partition], &row,
+		  NULL) == 0 &&
+	    memmem(row.line.p, row.line.n, text, strlen(text)) != NULL;
+	metaquery_end(read);
+	return has;
+}
+
 static void
 inline_bytes_are_kept_by_their_holders(void)
 {
@@ -182,6 +198,7 @@ inline_bytes_are_kept_by_their_holders(void)
 
 		nodeworld_apply(&w, p, &r);
 		CHECK(has_inline(id) == (p == 0 || p == 3));
+		CHECK(oplog_has(p, "\"tiny\"") && !oplog_has(p, "aGVsbG8="));
 	}
 	CHECK(nodeworld_repairs(&w) == 0);
 	end();

@@ -55,8 +55,12 @@ an_append_is_on_disk_before_it_is_told(void)
 {
 	struct commitlog *log = make();
 	struct commitlog *fast = NULL;
-	unsigned before = atomic_load(&wal_syncs);
+	unsigned before;
 
+	/* The first one writes the head of a new WAL, which is synced anyway.
+	 */
+	CHECK(append(log, 0, "x", NULL, NULL) == 0);
+	before = atomic_load(&wal_syncs);
 	CHECK(append(log, 0, "x", NULL, NULL) == 0);
 	CHECK(atomic_load(&wal_syncs) > before);
 	REQUIRE(commitlog_open(&fast, url, &os, NULL) == 0);
@@ -147,6 +151,7 @@ rows_are_on_disk_before_a_commit_returns(void)
 
 	made++;
 	meta = open_rows(false);
+	add_partition(meta, 2);
 	before = atomic_load(&wal_syncs);
 	add_partition(meta, 1);
 	CHECK(atomic_load(&wal_syncs) > before);

@@ -45,6 +45,7 @@ a_value_is_kept_until_its_time_is_over(void)
 	CHECK(session_get(session, "a", &out, NULL) == 0);
 	CHECK_STR(buf_cstr(&out), "one");
 	manual.now_ms += 999;
+	CHECK(session_expire(session, &count, NULL) == 0 && count == 0);
 	CHECK(session_get(session, "a", &out, NULL) == 0);
 	manual.now_ms += 1;
 	CHECK(session_get(session, "a", &out, NULL) == -ERRC_NOTFOUND);

@@ -121,6 +121,25 @@ another_shard_or_object_is_refused(void)
 	shardtest_free(&t);
 }
 
+/* Parts are of streams, which are put together: a shard is whole. */
+static void
+a_shard_that_is_a_part_is_refused(void)
+{
+	struct frame_begin begin;
+	struct shardtest t;
+	struct error err;
+	uint8_t shard;
+
+	shardtest_make(&t, small, 8193, 1);
+	CHECK(frame_begin_decode(&begin, &shard, (uint8_t *)t.file[0].p,
+		  NULL) == 0);
+	begin.parts = 2;
+	frame_begin_encode((uint8_t *)t.file[0].p, &begin, 0);
+	CHECK(verify(t.file[0].p, t.file[0].n, t.id, 0, 99, &err) < 0);
+	CHECK_STR(err.text, "shard 0: part 1 of 2: a shard has no parts");
+	shardtest_free(&t);
+}
+
 /* Frames that are good alone, in the wrong order. */
 static void
 frames_out_of_order_are_refused(void)
@@ -268,6 +287,7 @@ main(void)
 	RUN(every_flipped_byte_is_seen);
 	RUN(every_truncation_and_what_follows_end_is_seen);
 	RUN(another_shard_or_object_is_refused);
+	RUN(a_shard_that_is_a_part_is_refused);
 	RUN(frames_out_of_order_are_refused);
 	RUN(an_end_that_does_not_fit_what_came_is_refused);
 	RUN(a_short_cell_before_the_last_is_refused);
