@@ -26,7 +26,7 @@ static const struct commitlog_backend *const backends[] = {
 static const struct commitlog_options default_options;
 
 static int
-find_backend(const struct commitlog_backend **out, const char *url,
+commitlog_find_backend(const struct commitlog_backend **out, const char *url,
     struct error *err)
 {
 	if (url == NULL || url[0] == '\0')
@@ -49,6 +49,7 @@ find_backend(const struct commitlog_backend **out, const char *url,
 static const char *
 rest_of(const struct commitlog_backend *backend, const char *url)
 {
+	assert(strncmp(url, backend->scheme, strlen(backend->scheme)) == 0);
 	return url + strlen(backend->scheme);
 }
 
@@ -58,6 +59,7 @@ commitlog_partition_index(const struct commitlog *log, uint32_t partition)
 	size_t index = topology_search(log->partitions, log->partition_count,
 	    partition);
 
+	assert(index == SIZE_MAX || index < log->partition_count);
 	return index == SIZE_MAX ? -1 : (long)index;
 }
 
@@ -106,6 +108,7 @@ build_genesis(struct buf *out, const struct commitlog_genesis *genesis,
 		.level = record_level(),
 	};
 
+	assert(index < genesis->count);
 	memcpy(record.cluster, genesis->cluster, sizeof(record.cluster));
 	if (genesis->base_seq != NULL)
 		record.base_seq = genesis->base_seq[index];
@@ -150,7 +153,7 @@ commitlog_create(const char *url, const struct commitlog_genesis *genesis,
 
 	if (options == NULL)
 		options = &default_options;
-	rc = find_backend(&backend, url, err);
+	rc = commitlog_find_backend(&backend, url, err);
 	if (rc == 0)
 		rc = check_genesis(genesis, err);
 	if (rc < 0)
@@ -187,7 +190,7 @@ commitlog_open(struct commitlog **out, const char *url,
 
 	if (options == NULL)
 		options = &default_options;
-	rc = find_backend(&backend, url, err);
+	rc = commitlog_find_backend(&backend, url, err);
 	if (rc == 0)
 		rc = backend->open(&log, rest_of(backend, url), options, err);
 	if (rc < 0)
@@ -200,6 +203,7 @@ commitlog_open(struct commitlog **out, const char *url,
 		commitlog_close(log);
 		return rc;
 	}
+	assert((log->backend->end == NULL) == (log->barrier != NULL));
 	*out = log;
 	return 0;
 }
@@ -328,6 +332,7 @@ commitlog_find(struct commitlog *log, uint32_t partition,
 static int
 keep_first(int first, int rc, struct error *err, const struct error *why)
 {
+	assert(first <= 0 && rc <= 0);
 	if (first == 0 && rc < 0 && err != NULL)
 		*err = *why;
 	return first < 0 ? first : rc;
@@ -379,6 +384,7 @@ commitlog_ends(struct commitlog *log, struct commitlog_end *ends, size_t count,
 		int rc = log->backend->end(log, &ends[i], deadline_mono_ms,
 		    &why);
 
+		assert(rc <= 0);
 		ends[i].code = (enum errc) - rc;
 		first = keep_first(first, rc, err, &why);
 	}
@@ -410,7 +416,8 @@ commitlog_holder(const char *url, int *pid, uint64_t *held_ms)
 {
 	const struct commitlog_backend *backend;
 
-	if (find_backend(&backend, url, NULL) < 0 || backend->holder == NULL)
+	if (commitlog_find_backend(&backend, url, NULL) < 0 ||
+	    backend->holder == NULL)
 		return false;
 	return backend->holder(rest_of(backend, url), pid, held_ms);
 }

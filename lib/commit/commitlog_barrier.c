@@ -127,6 +127,7 @@ run_round_locked(struct commitlog *log, uint64_t deadline_mono_ms)
 	size_t n = 0;
 	int rc;
 
+	assert(!barrier->running && barrier->started == barrier->finished);
 	barrier->running = true;
 	barrier->started++;
 	rc = items == NULL ?
@@ -143,6 +144,7 @@ run_round_locked(struct commitlog *log, uint64_t deadline_mono_ms)
 	for (size_t i = 0; i < n; i++) {
 		long index = commitlog_partition_index(log, items[i].partition);
 
+		assert(index >= 0);
 		/* One whose fate is not known has no seq to be an end. */
 		barrier->code[index] = items[i].code;
 		barrier->end[index] = items[i].seq;
@@ -163,6 +165,7 @@ wait_locked(struct commitlog *log, uint64_t deadline_mono_ms)
 	struct commitlog_barrier *barrier = log->barrier;
 	int left = clock_left_ms(log->clock, deadline_mono_ms);
 
+	assert(barrier->running);
 	if (left <= 0)
 		return false;
 	(void)wait_mono_for(&barrier->changed, &barrier->lock, (uint64_t)left);
@@ -181,7 +184,9 @@ commitlog_barrier_ends(struct commitlog *log, struct commitlog_end *ends,
 	for (size_t i = 0; i < count; i++)
 		barrier->wanted[commitlog_partition_index(log,
 		    ends[i].partition)] = true;
-	/* A round that began before us may have appended before us. */
+	/* A round that began before us may have appended before us: a node may
+	 * have passed its end by now, and a read at it would be stale. */
+	assert(barrier->finished <= barrier->started);
 	mine = barrier->started + 1;
 	while (barrier->finished < mine) {
 		if (!barrier->running)

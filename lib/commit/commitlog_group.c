@@ -24,12 +24,25 @@ void
 commitlog_group_fini(struct commitlog_group *group)
 {
 	assert(group->first == NULL);
+	assert(!group->led);
 	pthread_mutex_destroy(&group->lock);
+}
+
+/* Those who wait, first come first: whom the leader takes is never among them.
+ */
+static void
+check_group_locked(const struct commitlog_group *group)
+{
+	assert((group->first == NULL) == (group->last == NULL));
+	assert(group->last == NULL || group->last->next == NULL);
+	assert(group->last == NULL || group->last->state != BATCH_TAKEN);
+	assert(group->first == NULL || group->led);
 }
 
 static void
 enqueue_locked(struct commitlog_group *group, struct commitlog_batch *batch)
 {
+	assert(batch->next == NULL && batch->state == BATCH_WAITS);
 	if (group->last == NULL)
 		group->first = batch;
 	else
@@ -42,6 +55,7 @@ dequeue_locked(struct commitlog_group *group, struct commitlog_batch *batch)
 {
 	struct commitlog_batch *before = NULL;
 
+	assert(batch->state == BATCH_WAITS);
 	for (struct commitlog_batch *at = group->first; at != batch;
 	     at = at->next)
 		before = at;
@@ -52,6 +66,7 @@ dequeue_locked(struct commitlog_group *group, struct commitlog_batch *batch)
 	if (group->last == batch)
 		group->last = before;
 	batch->next = NULL;
+	check_group_locked(group);
 }
 
 /* As many from the front as one transaction should have; at least one. */
@@ -82,6 +97,7 @@ take_locked(struct commitlog_group *group)
 	}
 	if (group->first == NULL)
 		group->last = NULL;
+	check_group_locked(group);
 	return taken;
 }
 
@@ -92,6 +108,7 @@ wait_locked(struct commitlog_group *group, struct commitlog_batch *batch,
 {
 	int left = clock_left_ms(group->clock, deadline_mono_ms);
 
+	assert(group->led);
 	if (batch->state == BATCH_TAKEN) {
 		/* Our memory is in use: a commit ends in bounded time. */
 		pthread_cond_wait(&batch->changed, &group->lock);
@@ -118,6 +135,7 @@ lead_locked(struct commitlog_group *group)
 	while (batches != NULL) {
 		struct commitlog_batch *next = batches->next;
 
+		assert(batches->state == BATCH_TAKEN);
 		/* After the signal the batch may be gone from its stack. */
 		batches->state = BATCH_DONE;
 		pthread_cond_signal(&batches->changed);
@@ -164,6 +182,8 @@ commitlog_group_append(struct commitlog_group *group,
 	} else if (batch.state == BATCH_LEADS) {
 		lead_locked(group);
 	}
+	check_group_locked(group);
+	assert(batch.state == BATCH_WAITS || batch.state == BATCH_DONE);
 	pthread_mutex_unlock(&group->lock);
 
 	pthread_cond_destroy(&batch.changed);

@@ -52,6 +52,7 @@ commitlog_lock_sleep(_Atomic uint32_t *word, uint32_t seen, int timeout_ms)
 		.tv_nsec = (long)(timeout_ms % 1000) * 1000000,
 	};
 
+	assert(timeout_ms >= 0);
 	/* Any return is fine: callers look again. */
 	(void)syscall(SYS_futex, word, FUTEX_WAIT, seen, &left, NULL, 0);
 }
@@ -79,6 +80,7 @@ attach(struct commitlog_lock *lock, struct error *err)
 	struct stat st;
 	void *words;
 
+	assert(lock->fd == -1 && lock->words == NULL);
 	lock->fd = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (lock->fd == -1)
 		return error_errno(err, ERRC_CONFIG, "open %s", lock->path);
@@ -143,6 +145,7 @@ try_lock(struct commitlog_lock *lock, struct error *err)
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	struct stat named, ours;
 
+	assert(!lock->held && lock->fd != -1);
 	if (fcntl(lock->fd, F_OFD_SETLK, &whole) == -1) {
 		if (errno == EAGAIN || errno == EACCES || errno == EINTR)
 			return 0;
@@ -181,6 +184,7 @@ stand_back(struct commitlog_lock *lock, uint32_t self)
 	uint32_t want = atomic_load(&lock->words->want);
 	uint32_t seen = atomic_load(&lock->words->bell);
 
+	assert(!lock->held);
 	if (!lock->held_last || want == 0 || want == self)
 		return;
 	commitlog_lock_sleep(&lock->words->bell, seen, LOCK_YIELD_MS);
@@ -219,6 +223,7 @@ commitlog_lock_acquire(struct commitlog_lock *lock, uint64_t timeout_ms,
 		commitlog_lock_sleep(&lock->words->bell, seen,
 		    (int)KOOP_MIN(LOCK_LOOK_MS, timeout_ms - waited));
 	}
+	assert(lock->fd != -1 && lock->words != NULL);
 	atomic_store(&lock->words->want, 0);
 	atomic_store(&lock->words->since_ms, clock_boot_ms(lock->clock));
 	atomic_store(&lock->words->pid, self);
@@ -233,6 +238,7 @@ commitlog_lock_release(struct commitlog_lock *lock)
 	struct flock whole = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
 
 	assert(lock->held);
+	assert(lock->fd != -1);
 	atomic_store(&lock->words->pid, 0);
 	(void)fcntl(lock->fd, F_OFD_SETLK, &whole);
 	lock->held = false;

@@ -24,7 +24,7 @@ mem_data(struct commitlog *log)
 }
 
 static void
-ring_locked(struct mem_data *data)
+commitlog_mem_ring_locked(struct mem_data *data)
 {
 	data->bell++;
 	pthread_cond_broadcast(&data->rung);
@@ -32,8 +32,8 @@ ring_locked(struct mem_data *data)
 
 /* One record as an append makes it: after a gap, at an odd time. */
 static const struct commitlog_entry *
-append_locked(struct mem_data *data, size_t index, struct reqid id,
-    struct bytes line, const struct clock *clock)
+commitlog_mem_append_locked(struct mem_data *data, size_t index,
+    struct reqid id, struct bytes line, const struct clock *clock)
 {
 	const struct mem_hostile *hostile = &data->hostile;
 	static const struct reqid none;
@@ -45,7 +45,7 @@ append_locked(struct mem_data *data, size_t index, struct reqid id,
 		return NULL;
 	if (data->appends % 2 == 0)
 		time_ms -= KOOP_MIN(time_ms, hostile->back);
-	ring_locked(data);
+	commitlog_mem_ring_locked(data);
 	return commitlog_mem_add(data, index, id, line, time_ms);
 }
 
@@ -65,7 +65,7 @@ call_locked(struct mem_data *data, const struct clock *clock, bool all)
 			continue;
 		}
 		*at = late->next;
-		(void)append_locked(data, late->index, late->id,
+		(void)commitlog_mem_append_locked(data, late->index, late->id,
 		    bytes_of(late->line, late->bytes), clock);
 		free(late);
 	}
@@ -84,6 +84,7 @@ keep_late_locked(struct mem_data *data, size_t index,
 	late->index = index;
 	late->id = item->request_id;
 	late->due = data->hold ? UINT64_MAX : data->calls + MEM_LATE_OPS;
+	assert(late->due > data->calls);
 	late->bytes = item->line.n;
 	memcpy(late->line, item->line.p, item->line.n);
 	while (*end != NULL)
@@ -105,7 +106,7 @@ out_of_reach_locked(struct mem_data *data, size_t index)
 static const struct commitlog_backend mem_unshared;
 
 static int
-mem_open(struct commitlog **out, const char *rest,
+commitlog_mem_open(struct commitlog **out, const char *rest,
     const struct commitlog_options *options, struct error *err)
 {
 	struct mem_data *data = commitlog_mem_take(rest);
@@ -120,6 +121,7 @@ mem_open(struct commitlog **out, const char *rest,
 		return error_set(err, ERRC_NOMEM, "mem:%s: out of memory",
 		    rest);
 	}
+	assert(data->begun == data->count);
 	log->data = data;
 	log->base.backend = data->hostile.unshared ? &mem_unshared :
 						     &commitlog_mem;
@@ -136,7 +138,7 @@ mem_open(struct commitlog **out, const char *rest,
 }
 
 static void
-mem_close(struct commitlog *base)
+commitlog_mem_close(struct commitlog *base)
 {
 	struct mem_log *log = container_of(base, struct mem_log, base);
 
@@ -166,9 +168,12 @@ append_item_locked(struct mem_data *data, struct commitlog_item *item,
 		    "commit log: partition %u: no answer to an append",
 		    item->partition);
 	}
-	entry = append_locked(data, index, item->request_id, item->line, clock);
+	entry = commitlog_mem_append_locked(data, index, item->request_id,
+	    item->line, clock);
 	if (entry == NULL)
 		return error_set(err, ERRC_NOMEM, "commit log: out of memory");
+	assert(entry->partition == item->partition);
+	assert(entry->seq == data->next[index] - 1);
 	item->fate = COMMITLOG_IN;
 	item->seq = entry->seq;
 	item->time_ms = entry->time_ms;
@@ -202,7 +207,7 @@ mem_append(struct commitlog *log, struct commitlog_item *items, size_t count,
 
 /* The first that matches; NULL: none.  With an id: after seq; else at seq. */
 static const struct mem_record *
-look_locked(const struct mem_data *data, uint32_t partition,
+commitlog_mem_look_locked(const struct mem_data *data, uint32_t partition,
     const struct reqid *id, uint64_t seq)
 {
 	for (size_t i = 0; i < data->record_count; i++) {
@@ -234,8 +239,10 @@ mem_find(struct commitlog *log, uint32_t partition, struct reqid id,
 	if (data->out[commitlog_mem_index(data, partition)])
 		rc = commitlog_mem_told_out(partition, err);
 	else
-		record = look_locked(data, partition, &id, after_seq);
+		record = commitlog_mem_look_locked(data, partition, &id,
+		    after_seq);
 	if (record != NULL) {
+		assert(record->entry.seq > after_seq);
 		*seq = record->entry.seq;
 		*time_ms = record->entry.time_ms;
 	} else if (rc == 0) {
@@ -248,7 +255,7 @@ mem_find(struct commitlog *log, uint32_t partition, struct reqid id,
 }
 
 static int
-mem_get(struct commitlog *log, uint32_t partition, uint64_t seq,
+commitlog_mem_get(struct commitlog *log, uint32_t partition, uint64_t seq,
     struct commitlog_entry *entry, struct buf *line, uint64_t deadline_mono_ms,
     struct error *err)
 {
@@ -261,7 +268,7 @@ mem_get(struct commitlog *log, uint32_t partition, uint64_t seq,
 	if (data->out[commitlog_mem_index(data, partition)])
 		rc = commitlog_mem_told_out(partition, err);
 	else
-		record = look_locked(data, partition, NULL, seq);
+		record = commitlog_mem_look_locked(data, partition, NULL, seq);
 	if (record != NULL) {
 		*entry = record->entry;
 		buf_add(line, record->entry.line.p, record->entry.line.n);
@@ -292,6 +299,7 @@ mem_stored(struct commitlog *log, struct commitlog_span *span,
 	if (data->out[index])
 		rc = commitlog_mem_told_out(span->partition, err);
 	span->first = data->first[index];
+	assert(data->next[index] > data->first[index]); /* the genesis */
 	span->last = data->next[index] - 1;
 	pthread_mutex_unlock(&data->lock);
 	return rc;
@@ -438,6 +446,7 @@ mem_reader_next(struct commitlog_reader *base, size_t max_records,
 			reader->at--;
 			return rc < 0 ? rc : (int)delivered;
 		}
+		assert(base->next_seq[index] == entry.seq);
 		base->next_seq[index] = entry.seq + 1;
 		bytes += entry.line.n;
 		delivered++;
@@ -460,7 +469,7 @@ commitlog_mem_outage(struct commitlog *log, uint32_t partition, bool out)
 
 	pthread_mutex_lock(&data->lock);
 	data->out[commitlog_mem_index(data, partition)] = out;
-	ring_locked(data);
+	commitlog_mem_ring_locked(data);
 	pthread_mutex_unlock(&data->lock);
 }
 
@@ -502,6 +511,7 @@ mem_wait(struct commitlog *log, uint32_t seen, int timeout_ms)
 	struct mem_data *data = mem_data(log);
 	uint64_t until = clock_mono_ms(&clock_system) + (uint64_t)timeout_ms;
 
+	assert(timeout_ms >= 0);
 	pthread_mutex_lock(&data->lock);
 	while (data->bell == seen &&
 	    wait_mono_until(&data->rung, &data->lock, until))
@@ -548,11 +558,11 @@ const struct commitlog_backend commitlog_mem = {
 	.positions = &mem_positions,
 	.begun = commitlog_mem_begun,
 	.create = commitlog_mem_create,
-	.open = mem_open,
-	.close = mem_close,
+	.open = commitlog_mem_open,
+	.close = commitlog_mem_close,
 	.append = mem_append,
 	.find = mem_find,
-	.get = mem_get,
+	.get = commitlog_mem_get,
 	.stored = mem_stored,
 	.end = mem_end,
 	.reader_new = mem_reader_new,
@@ -567,11 +577,11 @@ static const struct commitlog_backend mem_unshared = {
 	.scheme = "mem:",
 	.begun = commitlog_mem_begun,
 	.create = commitlog_mem_create,
-	.open = mem_open,
-	.close = mem_close,
+	.open = commitlog_mem_open,
+	.close = commitlog_mem_close,
 	.append = mem_append,
 	.find = mem_find,
-	.get = mem_get,
+	.get = commitlog_mem_get,
 	.stored = mem_stored,
 	.reader_new = mem_reader_new,
 	.reader_seek = mem_reader_seek,

@@ -17,6 +17,7 @@ static struct mem_data *mem_logs[MEM_LOGS_MAX]; /* under mem_lock */
 static void
 free_data(struct mem_data *data)
 {
+	assert(data->handles == 0);
 	for (size_t i = 0; i < data->record_count; i++)
 		free(data->records[i].line);
 	positiontable_free(data->positions);
@@ -63,6 +64,7 @@ room_locked(struct mem_data *data)
 		data->records = records;
 		data->record_room = room;
 	}
+	assert(data->record_count < data->record_room);
 	return &data->records[data->record_count];
 }
 
@@ -73,6 +75,7 @@ commitlog_mem_add(struct mem_data *data, size_t index, struct reqid id,
 	struct mem_record *record = room_locked(data);
 	uint8_t *copy = malloc(line.n + 1);
 
+	assert(index < data->count);
 	if (record == NULL || copy == NULL) {
 		free(copy);
 		return NULL;
@@ -230,6 +233,7 @@ add_genesis(struct mem_data *data, const struct commitlog_genesis_lines *lines,
 {
 	bool stops = data->begun == 0 && data->hostile.begun != 0;
 
+	assert(data->begun < data->count);
 	data->genesis_id = lines->request_id;
 	for (size_t i = data->begun; i < data->count; i++) {
 		if (stops && i == data->hostile.begun)
@@ -315,6 +319,7 @@ commitlog_mem_fill(struct commitlog *log, const struct mem_data *data)
 	if (log->partitions == NULL || log->generation == NULL ||
 	    log->base_seq == NULL)
 		return false;
+	assert(data->begun == data->count);
 	log->partition_count = data->count;
 	for (size_t i = 0; i < data->count; i++) {
 		log->partitions[i] = data->partitions[i];

@@ -23,6 +23,7 @@
 #define PAGE_MEMBERS 64 /* of one partition: two sets of 32 */
 #define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
 #define BOOT_ID_BYTES 40
+#define PAGE_BELLS 2
 
 struct page_header {
 	char magic[8];
@@ -31,7 +32,7 @@ struct page_header {
 	uint64_t bytes; /* of the file */
 	char boot_id[BOOT_ID_BYTES];
 	uint8_t database_id[16];
-	_Atomic uint32_t bell[2]; /* by enum page_bell */
+	_Atomic uint32_t bell[PAGE_BELLS]; /* by enum page_bell */
 };
 
 struct page_member {
@@ -64,6 +65,7 @@ struct commitlog_page {
 static size_t
 aligned(size_t n)
 {
+	assert(n <= SIZE_MAX - PAGE_ALIGN);
 	return (n + PAGE_ALIGN - 1) / PAGE_ALIGN * PAGE_ALIGN;
 }
 
@@ -107,6 +109,7 @@ read_boot_id(char out[BOOT_ID_BYTES])
 	if (got < 32)
 		snprintf(out, BOOT_ID_BYTES, "none-%d-%lld", (int)getpid(),
 		    (long long)time(NULL));
+	assert(out[BOOT_ID_BYTES - 1] == '\0');
 }
 
 int
@@ -122,6 +125,7 @@ commitlog_page_new(struct commitlog_page **out,
 		return error_set(err, ERRC_NOMEM, "%s: out of memory",
 		    options->path);
 	}
+	assert(options->count > 0);
 	read_boot_id(page->boot_id);
 	memcpy(page->database_id, options->database_id, 16);
 	page->partitions = options->partitions;
@@ -179,8 +183,9 @@ means_something(const struct commitlog_page *page,
 }
 
 static void
-ring(const struct mapping *mapping, enum page_bell bell)
+commitlog_page_ring_one(const struct mapping *mapping, enum page_bell bell)
 {
+	assert(bell < PAGE_BELLS);
 	atomic_fetch_add(&mapping->header->bell[bell], 1);
 	commitlog_lock_wake(&mapping->header->bell[bell]);
 }
@@ -191,11 +196,12 @@ push_locked(struct commitlog_page *page, struct mapping *mapping)
 {
 	struct mapping *old = atomic_load(&page->newest);
 
+	assert(mapping != old && mapping->older == NULL);
 	mapping->older = old;
 	atomic_store(&page->newest, mapping);
 	if (old != NULL) {
-		ring(old, PAGE_BELL_POSITIONS);
-		ring(old, PAGE_BELL_RECORDS);
+		commitlog_page_ring_one(old, PAGE_BELL_POSITIONS);
+		commitlog_page_ring_one(old, PAGE_BELL_RECORDS);
 	}
 }
 
@@ -225,6 +231,9 @@ map_file(const struct commitlog_page *page, int fd)
 	mapping->header = (struct page_header *)base;
 	mapping->end = (_Atomic uint64_t *)(base + end_at(page->count));
 	mapping->member = (struct page_member *)(base + member_at(page->count));
+	/* Atomic across processes only where it is aligned. */
+	assert((uintptr_t)mapping->end % sizeof(uint64_t) == 0);
+	assert((uintptr_t)mapping->member % sizeof(uint64_t) == 0);
 	return mapping;
 }
 
@@ -246,6 +255,7 @@ commitlog_page_attach(struct commitlog_page *page)
 			good = true;
 		}
 	}
+	assert(!good || atomic_load(&page->newest) != NULL);
 	pthread_mutex_unlock(&page->lock);
 	return good;
 }
@@ -270,6 +280,7 @@ fill(const struct commitlog_page *page, uint8_t *base, const uint64_t *ends)
 	    page->count * sizeof(uint32_t));
 	for (size_t i = 0; i < page->count; i++)
 		atomic_store(&end[i], ends[i]);
+	assert(means_something(page, header));
 }
 
 /*
@@ -358,6 +369,7 @@ find_member(const struct mapping *mapping, size_t index, uint32_t set,
 	struct page_member *row = &mapping->member[index * PAGE_MEMBERS];
 	uint64_t who = ((uint64_t)set << 32 | machine) + 1;
 
+	assert(who != 0); /* a free place */
 	for (size_t i = 0; i < PAGE_MEMBERS; i++) {
 		struct page_member *member = &row[(machine + i) % PAGE_MEMBERS];
 		uint64_t seen = atomic_load(&member->who);
@@ -401,6 +413,7 @@ commitlog_page_publish(struct commitlog_page *page, size_t index, uint32_t set,
 	assert(index < page->count);
 	if (mapping == NULL)
 		return;
+	assert(applied < INT64_MAX);
 	/* The end first: whoever sees this member there must not find the end
 	 * below it (protocol-why.md S7). */
 	raise_to(&mapping->end[index], applied);
@@ -408,7 +421,7 @@ commitlog_page_publish(struct commitlog_page *page, size_t index, uint32_t set,
 	member = find_member(mapping, index, set, machine, true);
 	if (member != NULL)
 		atomic_store(&member->applied, applied);
-	ring(mapping, PAGE_BELL_POSITIONS);
+	commitlog_page_ring_one(mapping, PAGE_BELL_POSITIONS);
 }
 
 uint32_t
@@ -416,6 +429,7 @@ commitlog_page_bell(struct commitlog_page *page, enum page_bell bell)
 {
 	struct mapping *mapping = atomic_load(&page->newest);
 
+	assert(bell < PAGE_BELLS);
 	return mapping == NULL ? 0 : atomic_load(&mapping->header->bell[bell]);
 }
 
@@ -425,7 +439,7 @@ commitlog_page_ring(struct commitlog_page *page, enum page_bell bell)
 	struct mapping *mapping = atomic_load(&page->newest);
 
 	if (mapping != NULL)
-		ring(mapping, bell);
+		commitlog_page_ring_one(mapping, bell);
 }
 
 void
@@ -434,6 +448,7 @@ commitlog_page_sleep(struct commitlog_page *page, enum page_bell bell,
 {
 	struct mapping *mapping = atomic_load(&page->newest);
 
+	assert(bell < PAGE_BELLS);
 	if (mapping != NULL)
 		commitlog_lock_sleep(&mapping->header->bell[bell], seen,
 		    timeout_ms);

@@ -121,11 +121,12 @@ int
 commitlog_reader_trouble(struct commitlog_reader *reader, size_t index,
     enum errc code, const char *text, struct error *err)
 {
-	struct commitlog_trouble *trouble = reader->trouble[index];
+	struct commitlog_trouble *trouble;
 
 	assert(index < reader->log->partition_count);
 	assert(code != ERRC_OK);
 	assert(reader->next_seq[index] != UINT64_MAX);
+	trouble = reader->trouble[index];
 	if (trouble == NULL)
 		trouble = reader->trouble[index] = calloc(1, sizeof(*trouble));
 	if (trouble == NULL)
@@ -136,6 +137,7 @@ commitlog_reader_trouble(struct commitlog_reader *reader, size_t index,
 	snprintf(trouble->why.text, sizeof(trouble->why.text), "%s", text);
 	trouble->pending = true;
 	reader->pending++;
+	assert(reader->pending <= reader->log->partition_count);
 	/* Left out until the next seek: what follows a gap must not be read
 	 * as if it came next. */
 	reader->next_seq[index] = UINT64_MAX;
@@ -150,6 +152,7 @@ deliver_troubles(struct commitlog_reader *reader, commitlog_entry_fn *fn,
 	const struct commitlog *log = reader->log;
 	int delivered = 0;
 
+	assert(reader->pending > 0);
 	for (size_t i = 0; i < log->partition_count && reader->pending > 0;
 	     i++) {
 		struct commitlog_trouble *trouble = reader->trouble[i];
@@ -166,6 +169,7 @@ deliver_troubles(struct commitlog_reader *reader, commitlog_entry_fn *fn,
 		rc = fn(arg, &entry);
 		if (rc != 0)
 			return rc < 0 ? rc : delivered;
+		assert(reader->next_seq[i] == UINT64_MAX);
 		trouble->pending = false;
 		reader->pending--;
 		delivered++;

@@ -30,7 +30,7 @@ static const char *const scan_sql[SCAN_STATEMENTS] = {
 };
 
 static int
-failed(struct commitlog_scan *scan, struct error *err)
+commitlog_scan_failed(struct commitlog_scan *scan, struct error *err)
 {
 	return commitlog_schema_error(scan->db, scan->path, "read", err);
 }
@@ -48,7 +48,7 @@ commitlog_scan_open(struct commitlog_scan *scan, struct error *err)
 		if (sqlite3_prepare_v3(scan->db, scan_sql[i], -1,
 			SQLITE_PREPARE_PERSISTENT, &scan->statement[i],
 			NULL) != SQLITE_OK)
-			return failed(scan, err);
+			return commitlog_scan_failed(scan, err);
 	}
 	return 0;
 }
@@ -66,13 +66,16 @@ commitlog_scan_close(struct commitlog_scan *scan)
 
 /* 1 a row, 0 none, or -ERRC_x.  The statement is reset but for a row. */
 static int
-step(struct commitlog_scan *scan, enum scan_statement which, struct error *err)
+commitlog_scan_step(struct commitlog_scan *scan, enum scan_statement which,
+    struct error *err)
 {
-	int rc = sqlite3_step(scan->statement[which]);
+	int rc;
 
+	assert(which < SCAN_STATEMENTS);
+	rc = sqlite3_step(scan->statement[which]);
 	if (rc == SQLITE_ROW)
 		return 1;
-	rc = rc == SQLITE_DONE ? 0 : failed(scan, err);
+	rc = rc == SQLITE_DONE ? 0 : commitlog_scan_failed(scan, err);
 	sqlite3_reset(scan->statement[which]);
 	return rc;
 }
@@ -102,6 +105,7 @@ take_row(struct commitlog_scan *scan, sqlite3_stmt *statement,
 		return error_set(err, ERRC_CORRUPT,
 		    "commit log %s: row %lld is damaged", scan->path,
 		    (long long)row->row);
+	assert((size_t)index < scan->log->partition_count);
 	row->bytes = (size_t)line_bytes;
 	row->entry = (struct commitlog_entry){
 		.partition = (uint32_t)partition,
@@ -128,9 +132,9 @@ commitlog_scan_find(struct commitlog_scan *scan, uint32_t partition,
 		SQLITE_OK ||
 	    sqlite3_bind_int64(statement, 2, partition) != SQLITE_OK ||
 	    sqlite3_bind_int64(statement, 3, (int64_t)after_seq) != SQLITE_OK)
-		rc = failed(scan, err);
+		rc = commitlog_scan_failed(scan, err);
 	else
-		rc = step(scan, SCAN_FIND, err);
+		rc = commitlog_scan_step(scan, SCAN_FIND, err);
 	if (rc == 1) {
 		*seq = (uint64_t)sqlite3_column_int64(statement, 0);
 		*time_ms = (uint64_t)sqlite3_column_int64(statement, 1);
@@ -158,9 +162,9 @@ commitlog_scan_get(struct commitlog_scan *scan, uint32_t partition,
 	pthread_mutex_lock(&scan->lock);
 	if (sqlite3_bind_int64(statement, 1, partition) != SQLITE_OK ||
 	    sqlite3_bind_int64(statement, 2, (int64_t)seq) != SQLITE_OK)
-		rc = failed(scan, err);
+		rc = commitlog_scan_failed(scan, err);
 	else
-		rc = step(scan, SCAN_GET, err);
+		rc = commitlog_scan_step(scan, SCAN_GET, err);
 	if (rc == 0)
 		rc = error_set(err, ERRC_NOTFOUND,
 		    "commit log: partition %u: no record %llu", partition,
@@ -193,10 +197,10 @@ stored_locked(struct commitlog_scan *scan, uint32_t partition, uint64_t *first,
 	int rc;
 
 	if (sqlite3_bind_int64(statement, 1, partition) != SQLITE_OK)
-		return failed(scan, err);
-	rc = step(scan, SCAN_ENDS, err);
+		return commitlog_scan_failed(scan, err);
+	rc = commitlog_scan_step(scan, SCAN_ENDS, err);
 	if (rc != 1)
-		return rc < 0 ? rc : failed(scan, err);
+		return rc < 0 ? rc : commitlog_scan_failed(scan, err);
 	rc = 0;
 	if (sqlite3_column_type(statement, 0) != SQLITE_INTEGER ||
 	    sqlite3_column_int64(statement, 0) < 0)
@@ -235,6 +239,7 @@ place_locked(struct commitlog_scan *scan, struct commitlog_reader *reader,
 	char text[256];
 	int rc;
 
+	assert(wanted != UINT64_MAX);
 	rc = stored_locked(scan, partition, &first, &last, &why);
 	if (rc == -ERRC_CORRUPT)
 		return commitlog_reader_trouble(reader, index, ERRC_CORRUPT,
@@ -254,8 +259,8 @@ place_locked(struct commitlog_scan *scan, struct commitlog_reader *reader,
 	}
 	if (sqlite3_bind_int64(statement, 1, partition) != SQLITE_OK ||
 	    sqlite3_bind_int64(statement, 2, (int64_t)wanted) != SQLITE_OK)
-		return failed(scan, err);
-	rc = step(scan, SCAN_PLACE, err);
+		return commitlog_scan_failed(scan, err);
+	rc = commitlog_scan_step(scan, SCAN_PLACE, err);
 	if (rc == 1) {
 		int64_t found = sqlite3_column_int64(statement, 0);
 
@@ -275,9 +280,9 @@ commitlog_scan_place(struct commitlog_scan *scan,
 
 	pthread_mutex_lock(&scan->lock);
 	/* One view: a record appended between two looks would be missed. */
-	rc = step(scan, SCAN_BEGIN, err);
+	rc = commitlog_scan_step(scan, SCAN_BEGIN, err);
 	if (rc == 0) {
-		rc = step(scan, SCAN_TOP, err);
+		rc = commitlog_scan_step(scan, SCAN_TOP, err);
 		if (rc == 1) {
 			top = sqlite3_column_int64(scan->statement[SCAN_TOP],
 			    0);
@@ -289,10 +294,11 @@ commitlog_scan_place(struct commitlog_scan *scan,
 			if (reader->next_seq[i] != UINT64_MAX)
 				rc = place_locked(scan, reader, i, &top, err);
 		}
-		if (step(scan, SCAN_END, NULL) < 0 && rc == 0)
-			rc = failed(scan, err);
+		if (commitlog_scan_step(scan, SCAN_END, NULL) < 0 && rc == 0)
+			rc = commitlog_scan_failed(scan, err);
 	}
 	pthread_mutex_unlock(&scan->lock);
+	assert(rc < 0 || sqlite3_get_autocommit(scan->db) != 0);
 	if (rc == 0)
 		*row = top;
 	return rc;
@@ -309,8 +315,9 @@ fetch_locked(struct commitlog_scan *scan, struct commitlog_fetch *fetch,
 	sqlite3_stmt *statement = scan->statement[SCAN_ROWS];
 	int rc;
 
+	assert(fetch->count == 0 && fetch->max_rows > 0);
 	if (sqlite3_bind_int64(statement, 1, fetch->row) != SQLITE_OK)
-		return failed(scan, err);
+		return commitlog_scan_failed(scan, err);
 	for (size_t steps = 0;; steps++) {
 		struct commitlog_row *row = &fetch->rows[fetch->count];
 
@@ -319,7 +326,7 @@ fetch_locked(struct commitlog_scan *scan, struct commitlog_fetch *fetch,
 		    (fetch->count > 0 && fetch->lines->n >= fetch->max_bytes) ||
 		    steps == SCAN_STEPS_MAX)
 			break;
-		rc = step(scan, SCAN_ROWS, err);
+		rc = commitlog_scan_step(scan, SCAN_ROWS, err);
 		if (rc <= 0) {
 			fetch->more = false;
 			return rc;
@@ -360,6 +367,7 @@ commitlog_scan_fetch(struct commitlog_scan *scan, struct commitlog_fetch *fetch,
 	buf_clear(fetch->lines);
 	pthread_mutex_lock(&scan->lock);
 	rc = fetch_locked(scan, fetch, err);
+	assert(fetch->count <= fetch->max_rows);
 	pthread_mutex_unlock(&scan->lock);
 	return rc;
 }

@@ -112,6 +112,7 @@ open_parts(struct sqlite_log *log, const struct commitlog_options *options,
 		rc = open_page(log, database_id, err);
 	if (rc < 0)
 		return rc;
+	assert(log->base.partition_count > 0);
 	log->writer.log = &log->base;
 	log->writer.clock = log->base.clock;
 	log->writer.path = log->path;
@@ -238,6 +239,7 @@ raise_ends(struct sqlite_log *log, const struct commitlog_row *rows,
 		int rc;
 
 		for (size_t i = 0; i < count; i++) {
+			assert(rows[i].index < log->base.partition_count);
 			if (!rows[i].damaged)
 				commitlog_page_raise(log->page, rows[i].index,
 				    rows[i].entry.seq);
@@ -259,6 +261,8 @@ stop_at_damage(struct sqlite_reader *reader, const struct commitlog_row *row,
 {
 	char text[256];
 
+	assert(
+	    row->damaged || row->entry.seq > reader->base.next_seq[row->index]);
 	if (row->damaged)
 		snprintf(text, sizeof(text),
 		    "commit log: partition %u: row %lld is damaged",
@@ -296,6 +300,7 @@ deliver(struct sqlite_reader *reader, size_t count, bool *whole,
 				return rc;
 			continue;
 		}
+		assert(row->at + row->bytes <= reader->lines.n);
 		row->entry.line = bytes_of(reader->lines.p + row->at,
 		    row->bytes);
 		rc = fn(arg, &row->entry);
@@ -349,6 +354,7 @@ sqlite_reader_next(struct commitlog_reader *base, size_t max_records,
 	do {
 		fetch.row = reader->row;
 		rc = commitlog_scan_fetch(&log->scan, &fetch, err);
+		assert(fetch.count <= reader->rows_max);
 		if (rc == 0 && fetch.count > 0)
 			rc = raise_ends(log, reader->rows, fetch.count, err);
 		if (rc == 0)
@@ -412,6 +418,7 @@ sqlite_publish(struct commitlog *base, struct positions_member member,
 {
 	struct sqlite_log *log = sqlite_log(base);
 
+	assert(index < base->partition_count);
 	for (int tries = 0; tries < SQLITE_PAGE_TRIES; tries++) {
 		commitlog_page_publish(log->page, index, member.set,
 		    member.machine, applied);

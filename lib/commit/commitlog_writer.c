@@ -39,17 +39,21 @@ static const char *const writer_sql[WRITER_STATEMENTS] = {
 };
 
 static int
-failed(struct commitlog_writer *writer, const char *what, struct error *err)
+commitlog_writer_failed(struct commitlog_writer *writer, const char *what,
+    struct error *err)
 {
 	return commitlog_schema_error(writer->db, writer->path, what, err);
 }
 
 static int
-run(struct commitlog_writer *writer, enum writer_statement which)
+commitlog_writer_run(struct commitlog_writer *writer,
+    enum writer_statement which)
 {
 	sqlite3_stmt *statement = writer->statement[which];
-	int rc = sqlite3_step(statement);
+	int rc;
 
+	assert(which < WRITER_STATEMENTS);
+	rc = sqlite3_step(statement);
 	sqlite3_reset(statement);
 	return rc;
 }
@@ -77,10 +81,11 @@ last_seq(struct commitlog_writer *writer, size_t index, uint64_t *out,
 	sqlite3_stmt *statement = writer->statement[WRITER_LAST];
 	int rc = 0;
 
+	assert(index < writer->log->partition_count);
 	if (sqlite3_bind_int64(statement, 1, writer->log->partitions[index]) !=
 		SQLITE_OK ||
 	    sqlite3_step(statement) != SQLITE_ROW)
-		rc = failed(writer, "read", err);
+		rc = commitlog_writer_failed(writer, "read", err);
 	else if (sqlite3_column_type(statement, 0) != SQLITE_INTEGER ||
 	    sqlite3_column_int64(statement, 0) < 0)
 		rc = error_set(err, ERRC_CORRUPT,
@@ -162,6 +167,7 @@ next_seq(struct commitlog_writer *writer, size_t index, uint64_t *out,
 			    "programs and see RECOVERY in koop-log(1)",
 			    writer->path, writer->log->partitions[index],
 			    (unsigned long long)last, (unsigned long long)end);
+		assert(writer->touched_count < writer->log->partition_count);
 		writer->next_seq[index] = last + 1;
 		writer->touched[writer->touched_count++] = (uint32_t)index;
 	}
@@ -179,7 +185,7 @@ append_time(struct commitlog_writer *writer, uint64_t *out, struct error *err)
 	int64_t last;
 
 	if (sqlite3_step(statement) != SQLITE_ROW) {
-		int rc = failed(writer, "read", err);
+		int rc = commitlog_writer_failed(writer, "read", err);
 
 		sqlite3_reset(statement);
 		return rc;
@@ -187,6 +193,7 @@ append_time(struct commitlog_writer *writer, uint64_t *out, struct error *err)
 	last = sqlite3_column_int64(statement, 0);
 	sqlite3_reset(statement);
 	*out = last > 0 && (uint64_t)last > now ? (uint64_t)last : now;
+	assert(last <= 0 || *out >= (uint64_t)last);
 	return 0;
 }
 
@@ -203,6 +210,7 @@ insert(struct commitlog_writer *writer, struct commitlog_item *item,
 	if (rc < 0)
 		return rc;
 	assert(item->seq > writer->log->base_seq[index]);
+	assert(item->line.n >= 1 && item->line.n <= COMMITLOG_LINE_MAX);
 	item->time_ms = time_ms;
 	if (sqlite3_bind_int64(statement, 1, item->partition) != SQLITE_OK ||
 	    sqlite3_bind_int64(statement, 2, (int64_t)item->seq) != SQLITE_OK ||
@@ -212,7 +220,7 @@ insert(struct commitlog_writer *writer, struct commitlog_item *item,
 	    sqlite3_bind_blob(statement, 5, item->line.p, (int)item->line.n,
 		SQLITE_STATIC) != SQLITE_OK ||
 	    sqlite3_step(statement) != SQLITE_DONE)
-		rc = failed(writer, "append", err);
+		rc = commitlog_writer_failed(writer, "append", err);
 	sqlite3_reset(statement);
 	return rc;
 }
@@ -236,8 +244,13 @@ static int
 commit_locked(struct commitlog_writer *writer, enum commitlog_fate *fate,
     struct error *err)
 {
-	int rc = FAULT(LOG_COMMIT) != 0 ? SQLITE_IOERR_FSYNC :
-					  run(writer, WRITER_COMMIT);
+	int rc;
+
+	assert(*fate == COMMITLOG_NOT_IN);
+	assert(sqlite3_get_autocommit(writer->db) == 0);
+	rc = FAULT(LOG_COMMIT) != 0 ?
+	    SQLITE_IOERR_FSYNC :
+	    commitlog_writer_run(writer, WRITER_COMMIT);
 
 	if (rc == SQLITE_DONE) {
 		*fate = COMMITLOG_IN;
@@ -247,7 +260,7 @@ commit_locked(struct commitlog_writer *writer, enum commitlog_fate *fate,
 		sync_failed(writer);
 	if ((rc & 0xff) != SQLITE_FULL)
 		*fate = COMMITLOG_UNKNOWN;
-	return failed(writer, "commit", err);
+	return commitlog_writer_failed(writer, "commit", err);
 }
 
 static int
@@ -259,8 +272,8 @@ append_locked(struct commitlog_writer *writer, struct commitlog_batch *batches,
 
 	assert(writer->touched_count == 0);
 
-	if (run(writer, WRITER_BEGIN) != SQLITE_DONE)
-		return failed(writer, "begin", err);
+	if (commitlog_writer_run(writer, WRITER_BEGIN) != SQLITE_DONE)
+		return commitlog_writer_failed(writer, "begin", err);
 	rc = append_time(writer, &time_ms, err);
 	for (; batches != NULL && rc == 0; batches = batches->next) {
 		for (size_t i = 0; i < batches->count && rc == 0; i++)
@@ -270,7 +283,9 @@ append_locked(struct commitlog_writer *writer, struct commitlog_batch *batches,
 		rc = commit_locked(writer, fate, err);
 	/* Some errors have rolled back already. */
 	if (rc < 0 && sqlite3_get_autocommit(writer->db) == 0)
-		(void)run(writer, WRITER_ROLLBACK);
+		(void)commitlog_writer_run(writer, WRITER_ROLLBACK);
+	assert((rc == 0) == (*fate == COMMITLOG_IN));
+	assert(rc < 0 || sqlite3_get_autocommit(writer->db) != 0);
 	return rc;
 }
 
@@ -336,7 +351,7 @@ commit_group(void *arg, struct commitlog_batch *batches)
  * to is no failure of an append: the next one tries again.
  */
 static void
-checkpoint(void *arg, struct commitlog_batch *none)
+commitlog_writer_checkpoint(void *arg, struct commitlog_batch *none)
 {
 	struct commitlog_writer *writer = arg;
 	int64_t bytes;
@@ -368,24 +383,26 @@ see_wal(void *arg, sqlite3 *db, const char *name, int pages)
 
 	(void)db;
 	(void)name;
+	assert(pages >= 0);
 	writer->wal_pages = pages;
 	return SQLITE_OK;
 }
 
 static int
-prepare(struct commitlog_writer *writer, bool durability_os, struct error *err)
+commitlog_writer_prepare(struct commitlog_writer *writer, bool durability_os,
+    struct error *err)
 {
 	sqlite3_stmt *size = NULL;
 	const char *sync = durability_os ? "PRAGMA synchronous=NORMAL" :
 					   "PRAGMA synchronous=FULL";
 
 	if (sqlite3_exec(writer->db, sync, NULL, NULL, NULL) != SQLITE_OK)
-		return failed(writer, "configure", err);
+		return commitlog_writer_failed(writer, "configure", err);
 	for (int i = 0; i < WRITER_STATEMENTS; i++) {
 		if (sqlite3_prepare_v3(writer->db, writer_sql[i], -1,
 			SQLITE_PREPARE_PERSISTENT, &writer->statement[i],
 			NULL) != SQLITE_OK)
-			return failed(writer, "prepare", err);
+			return commitlog_writer_failed(writer, "prepare", err);
 	}
 	if (sqlite3_prepare_v2(writer->db, "PRAGMA page_size", -1, &size,
 		NULL) == SQLITE_OK &&
@@ -406,7 +423,7 @@ commitlog_writer_open(struct commitlog_writer *writer, bool durability_os,
 
 	pthread_mutex_init(&writer->lock, NULL);
 	commitlog_group_init(&writer->group, writer->clock, commit_group,
-	    checkpoint, writer);
+	    commitlog_writer_checkpoint, writer);
 	writer->next_seq = calloc(count, sizeof(*writer->next_seq));
 	writer->touched = calloc(count, sizeof(*writer->touched));
 	if (writer->next_seq == NULL || writer->touched == NULL)
@@ -421,7 +438,7 @@ commitlog_writer_open(struct commitlog_writer *writer, bool durability_os,
 		rc = error_errno(err, ERRC_CONFIG, "commit log %s",
 		    writer->path);
 	if (rc == 0)
-		rc = prepare(writer, durability_os, err);
+		rc = commitlog_writer_prepare(writer, durability_os, err);
 	return rc;
 }
 
@@ -430,6 +447,7 @@ commitlog_writer_close(struct commitlog_writer *writer)
 {
 	if (writer->group.commit == NULL)
 		return;
+	assert(writer->touched_count == 0);
 	for (int i = 0; i < WRITER_STATEMENTS; i++)
 		sqlite3_finalize(writer->statement[i]);
 	commitlog_lock_close(writer->file_lock);

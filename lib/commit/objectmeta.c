@@ -57,7 +57,8 @@ objectmeta_value_safe(const char *value)
 static char *
 strip_aws_chunked(const char *value)
 {
-	char *out = malloc(strlen(value) + 1);
+	size_t room = strlen(value) + 1;
+	char *out = malloc(room);
 	size_t n = 0;
 
 	if (!out)
@@ -75,6 +76,7 @@ strip_aws_chunked(const char *value)
 			strncasecmp(value, "aws-chunked", 11) == 0)) {
 			if (n > 0)
 				out[n++] = ',';
+			assert(n + len < room);
 			memcpy(out + n, value, len);
 			n += len;
 		}
@@ -89,7 +91,7 @@ strip_aws_chunked(const char *value)
 }
 
 static enum objectmeta_result
-keep(json_t *object, const char *name, const char *value)
+objectmeta_keep(json_t *object, const char *name, const char *value)
 {
 	if (!objectmeta_value_safe(value))
 		return OBJECTMETA_BAD;
@@ -101,8 +103,9 @@ keep(json_t *object, const char *name, const char *value)
 
 /* A name in lower case, counted. */
 static enum objectmeta_result
-take_name(struct objectmeta *m, char lower[static OBJECTMETA_NAME_MAX + 1],
-    const char *name, size_t n, const char *value)
+objectmeta_take_name(struct objectmeta *m,
+    char lower[static OBJECTMETA_NAME_MAX + 1], const char *name, size_t n,
+    const char *value)
 {
 	if (n == 0)
 		return OBJECTMETA_BAD;
@@ -126,12 +129,12 @@ objectmeta_user(struct objectmeta *m, const char *name, size_t name_n,
 	/* It goes out as part of a header's name: that must be one. */
 	if (!httpreq_is_token(bytes_of(name, name_n)))
 		return OBJECTMETA_BAD;
-	result = take_name(m, lower, name, name_n, value);
+	result = objectmeta_take_name(m, lower, name, name_n, value);
 	if (result != OBJECTMETA_OK)
 		return result;
 	if (json_object_get(m->meta, lower) != NULL)
 		return OBJECTMETA_TWICE;
-	return keep(m->meta, lower, value);
+	return objectmeta_keep(m->meta, lower, value);
 }
 
 /* A name that comes twice is one with a list, as everywhere in HTTP. */
@@ -143,24 +146,15 @@ add_user(struct objectmeta *m, const char *name, const char *value)
 	const char *before;
 	char *joined = NULL;
 
-	result = take_name(m, lower, name, strlen(name), value);
+	result = objectmeta_take_name(m, lower, name, strlen(name), value);
 	if (result != OBJECTMETA_OK)
 		return result;
 	before = json_string_value(json_object_get(m->meta, lower));
 	if (before && asprintf(&joined, "%s,%s", before, value) < 0)
 		return OBJECTMETA_NOMEM;
-	result = keep(m->meta, lower, joined ? joined : value);
+	result = objectmeta_keep(m->meta, lower, joined ? joined : value);
 	free(joined);
 	return result;
-}
-
-static enum objectmeta_result
-add_kept(struct objectmeta *m, const char *name, const char *value)
-{
-	m->headers_bytes += strlen(value);
-	if (m->headers_bytes > OBJECTMETA_SYSTEM_MAX)
-		return OBJECTMETA_LARGE;
-	return value[0] != '\0' ? keep(m->headers, name, value) : OBJECTMETA_OK;
 }
 
 /* Only names that are kept: a record written by another program must not be
@@ -172,6 +166,17 @@ kept_name(const char *name)
 		if (strcasecmp(name, kept[i]) == 0)
 			return kept[i];
 	return NULL;
+}
+
+static enum objectmeta_result
+add_kept(struct objectmeta *m, const char *name, const char *value)
+{
+	assert(kept_name(name) == name);
+	m->headers_bytes += strlen(value);
+	if (m->headers_bytes > OBJECTMETA_SYSTEM_MAX)
+		return OBJECTMETA_LARGE;
+	return value[0] != '\0' ? objectmeta_keep(m->headers, name, value) :
+				  OBJECTMETA_OK;
 }
 
 enum objectmeta_result
@@ -212,7 +217,7 @@ objectmeta_print(const struct objectmeta *m, char **headers, char **meta)
 }
 
 static json_t *
-parse(const char *text)
+objectmeta_parse(const char *text)
 {
 	return json_loads(text ? text : "{}", JSON_REJECT_DUPLICATES, NULL);
 }
@@ -221,8 +226,8 @@ void
 objectmeta_each(const char *headers, const char *meta, objectmeta_fn *fn,
     void *arg)
 {
-	json_t *h = parse(headers);
-	json_t *u = parse(meta);
+	json_t *h = objectmeta_parse(headers);
+	json_t *u = objectmeta_parse(meta);
 	bool typed = false;
 	const char *name;
 	json_t *item;

@@ -48,6 +48,7 @@ objectname_bucket_valid(struct bytes name)
 		if (!alnum(c) && c != '-' && c != '.')
 			return false;
 		/* The last one is alphanumeric, so there is a next. */
+		assert(c != '.' || i + 1 < name.n);
 		if (c == '.' && name.p[i + 1] == '.')
 			return false;
 	}
@@ -111,6 +112,7 @@ objectname_split(struct bytes text, struct bytes *bucket, struct bytes *key,
 	if (rest.n == 0)
 		return error_set(err, ERRC_USAGE,
 		    "%.*s: not of the form bucket/key", SHOWN(text));
+	assert(name.n + 1 + rest.n == text.n);
 	*bucket = name;
 	*key = rest;
 	return 0;

@@ -33,6 +33,7 @@ outcome_parse(enum outcome *out, const char *name, size_t len)
 bool
 outcome_decides(enum outcome outcome)
 {
+	assert(outcome < OUTCOME_MAX);
 	return outcome != OUTCOME_STALE_EPOCH &&
 	    outcome != OUTCOME_NOT_YET_HERE &&
 	    outcome != OUTCOME_STALE_REVISION && outcome != OUTCOME_IGNORED;

@@ -36,6 +36,7 @@ positions_open(struct positions **out, struct commitlog *log, struct error *err)
 		free(positions);
 		return rc;
 	}
+	assert((positions->shared != NULL) != (positions->table != NULL));
 	*out = positions;
 	return 0;
 }
@@ -119,6 +120,7 @@ positions_wait(const struct positions *positions, uint32_t seen, int timeout_ms)
 	/* Who rings may die between the store and the bell. */
 	if (timeout_ms < 0 || timeout_ms > POSITIONS_LOOK_MS)
 		timeout_ms = POSITIONS_LOOK_MS;
+	assert(timeout_ms >= 0 && timeout_ms <= POSITIONS_LOOK_MS);
 	if (positions->shared != NULL)
 		positions->shared->wait(positions->log, seen, timeout_ms);
 	else
@@ -135,8 +137,11 @@ held(const struct positions *positions, const struct positions_hold *hold)
 
 		known[i] = positions_applied(positions, member,
 		    hold->partition);
+		/* A member that went back had it when it said so: what was
+		 * counted once stays counted for this hold. */
 		if (hold->known != NULL) {
 			known[i] = KOOP_MAX(known[i], hold->known[i]);
+			assert(known[i] >= hold->known[i]);
 			hold->known[i] = known[i];
 		}
 	}

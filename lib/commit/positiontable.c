@@ -53,7 +53,8 @@ positiontable_free(struct positiontable *table)
 }
 
 static struct row *
-find_locked(struct positiontable *table, struct positions_member member)
+positiontable_find_locked(struct positiontable *table,
+    struct positions_member member)
 {
 	for (size_t i = 0; i < table->row_count; i++) {
 		struct row *row = &table->rows[i];
@@ -76,6 +77,7 @@ add_locked(struct positiontable *table, struct positions_member member)
 	if (rows == NULL)
 		return NULL;
 	table->rows = rows;
+	assert(positiontable_find_locked(table, member) == NULL);
 	row = &rows[table->row_count];
 	row->member = member;
 	row->applied = calloc(table->count, sizeof(*row->applied));
@@ -100,7 +102,7 @@ positiontable_set(struct positiontable *table, struct positions_member member,
 
 	assert(index < table->count);
 	pthread_mutex_lock(&table->lock);
-	row = find_locked(table, member);
+	row = positiontable_find_locked(table, member);
 	if (row == NULL)
 		row = add_locked(table, member);
 	if (row != NULL && row->applied[index] != applied) {
@@ -117,7 +119,7 @@ positiontable_forget(struct positiontable *table,
 	struct row *row;
 
 	pthread_mutex_lock(&table->lock);
-	row = find_locked(table, member);
+	row = positiontable_find_locked(table, member);
 	if (row != NULL)
 		memset(row->applied, 0, table->count * sizeof(*row->applied));
 	pthread_mutex_unlock(&table->lock);
@@ -132,7 +134,7 @@ positiontable_get(struct positiontable *table, struct positions_member member,
 
 	assert(index < table->count);
 	pthread_mutex_lock(&table->lock);
-	row = find_locked(table, member);
+	row = positiontable_find_locked(table, member);
 	applied = row == NULL ? 0 : row->applied[index];
 	pthread_mutex_unlock(&table->lock);
 	return applied;

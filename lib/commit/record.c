@@ -80,6 +80,7 @@ record_needs(const struct record *record)
 	uint32_t form = record_form[record->type];
 	uint32_t needs = 0;
 
+	assert(record->type < RECORD_TYPE_MAX);
 	if ((form & FORM_SEEN) != 0 && record->revision != 0)
 		needs |= RECORD_NEED_BIT(REVISION);
 	if ((form & FORM_VERSION) != 0 && record->has_version)
@@ -128,12 +129,14 @@ record_covered(struct bytes line, struct bytes part[2])
 		return true;
 	part[0] = bytes_of(head.p, before + 1);
 	part[1] = bytes_of(head.p + head.n - 1, 1);
+	assert(part[0].n + part[1].n <= head.n);
 	return true;
 }
 
 uint32_t
 record_crc(const struct bytes part[2])
 {
+	assert(part[0].n > 0);
 	return crc32c(crc32c(0, part[0].p, part[0].n), part[1].p, part[1].n);
 }
 
@@ -147,10 +150,14 @@ record_hash(uint8_t out[static RECORD_CHAIN_BYTES],
 	int rc;
 
 	_Static_assert(RECORD_CHAIN_BYTES == DIGEST_SHA256_BYTES, "SHA-256");
+	/* Nodes differ in which inline texts they still have: the chain must
+	 * not depend on them, or it would differ between machines that agree.
+	 */
 	if (!record_covered(line, part)) {
 		part[0] = line;
 		part[1] = BYTES_NONE;
 	}
+	assert(part[0].n + part[1].n <= line.n);
 	rc = digest_init(&digest, DIGEST_SHA256, err);
 	if (rc < 0)
 		return rc;
@@ -172,6 +179,7 @@ record_strip(struct buf *out, struct bytes line)
 		buf_add(out, line.p, line.n);
 		return;
 	}
+	assert(part[0].n + part[1].n + RECORD_TAIL_BYTES <= line.n);
 	buf_add(out, part[0].p, part[0].n);
 	buf_add(out, part[1].p, part[1].n);
 	buf_add(out, line.p + line.n - RECORD_TAIL_BYTES, RECORD_TAIL_BYTES);

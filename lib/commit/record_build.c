@@ -11,20 +11,20 @@
 #include "commit/record_form.h"
 
 static void
-add_text(struct buf *out, const char *name, struct bytes text)
+record_add_text(struct buf *out, const char *name, struct bytes text)
 {
 	buf_printf(out, ",\"%s\":", name);
 	jsontext_quote(out, text);
 }
 
 static void
-add_number(struct buf *out, const char *name, uint64_t number)
+record_add_number(struct buf *out, const char *name, uint64_t number)
 {
 	buf_printf(out, ",\"%s\":%llu", name, (unsigned long long)number);
 }
 
 static void
-add_id(struct buf *out, const char *name, struct reqid id)
+record_add_id(struct buf *out, const char *name, struct reqid id)
 {
 	char hex[REQID_HEX + 1];
 
@@ -37,14 +37,16 @@ add_blob(struct buf *out, const struct record_blob *blob, struct bytes etag)
 {
 	const char *separator = "";
 
-	add_number(out, "size", blob->size);
-	add_text(out, "etag", etag);
+	assert(blob->shard_count <= RECORD_SHARDS_MAX);
+	assert(!blob->is_inline || blob->shard_count == 0);
+	record_add_number(out, "size", blob->size);
+	record_add_text(out, "etag", etag);
 	buf_printf(out, ",\"crc64nvme\":\"%016llx\"",
 	    (unsigned long long)blob->crc64nvme);
-	add_number(out, "dataShards", blob->data_shards);
-	add_number(out, "parityShards", blob->parity_shards);
-	add_number(out, "cellSize", blob->cell_bytes);
-	add_number(out, "set", blob->set);
+	record_add_number(out, "dataShards", blob->data_shards);
+	record_add_number(out, "parityShards", blob->parity_shards);
+	record_add_number(out, "cellSize", blob->cell_bytes);
+	record_add_number(out, "set", blob->set);
 	buf_addstr(out, ",\"shardCrc64\":[");
 	for (uint32_t i = 0; i < blob->shard_count; i++)
 		buf_printf(out, "%s\"%016llx\"", i > 0 ? "," : "",
@@ -64,6 +66,8 @@ add_parts(struct buf *out, const struct record *fields)
 {
 	char hex[33];
 
+	assert(fields->part_count >= 1);
+	assert(fields->part_count <= RECORD_PARTS_MAX);
 	buf_addstr(out, ",\"parts\":[");
 	for (size_t i = 0; i < fields->part_count; i++) {
 		hex_encode(hex, fields->parts[i].md5, 16);
@@ -78,12 +82,14 @@ add_genesis(struct buf *out, const struct record *fields)
 {
 	char hex[2 * RECORD_CHAIN_BYTES + 1];
 
-	add_number(out, "partition", fields->partition);
-	add_number(out, "generation", fields->generation);
-	add_number(out, "baseSeq", fields->base_seq);
+	assert(fields->generation >= 1);
+	assert(fields->partition_count >= 1);
+	record_add_number(out, "partition", fields->partition);
+	record_add_number(out, "generation", fields->generation);
+	record_add_number(out, "baseSeq", fields->base_seq);
 	hex_encode(hex, fields->chain, RECORD_CHAIN_BYTES);
 	buf_printf(out, ",\"chain\":\"%s\"", hex);
-	add_number(out, "partitions", fields->partition_count);
+	record_add_number(out, "partitions", fields->partition_count);
 }
 
 static void
@@ -91,6 +97,7 @@ add_needs(struct buf *out, uint32_t needs)
 {
 	const char *separator = "";
 
+	assert(needs >> RECORD_NEED_MAX == 0);
 	if (needs == 0)
 		return;
 	buf_addstr(out, ",\"need\":[");
@@ -110,30 +117,32 @@ add_version(struct buf *out, const struct versionid *version)
 	char text[VERSIONID_TEXT + 1];
 
 	versionid_format(text, version);
-	add_text(out, "version", bytes_str(text));
+	record_add_text(out, "version", bytes_str(text));
 }
 
 static void
 add_names(struct buf *out, const struct record *fields, uint32_t form)
 {
+	assert((form & FORM_BUCKET) == 0 || fields->bucket.n > 0);
+	assert((form & FORM_KEY) == 0 || fields->key.n > 0);
 	if ((form & FORM_BUCKET) != 0) {
-		add_text(out, "bucket", fields->bucket);
-		add_number(out, "incarnation", fields->incarnation);
+		record_add_text(out, "bucket", fields->bucket);
+		record_add_number(out, "incarnation", fields->incarnation);
 	}
 	if ((form & FORM_CONFIG) != 0 ||
 	    ((form & FORM_SEEN) != 0 && fields->revision != 0))
-		add_number(out, "revision", fields->revision);
+		record_add_number(out, "revision", fields->revision);
 	if ((form & FORM_ATTEMPT) != 0)
-		add_number(out, "attempt", fields->attempt);
+		record_add_number(out, "attempt", fields->attempt);
 	if ((form & FORM_HOME) != 0)
 		buf_printf(out, ",\"home\":%s",
 		    fields->home ? "true" : "false");
 	if ((form & FORM_KEY) != 0)
-		add_text(out, "key", fields->key);
+		record_add_text(out, "key", fields->key);
 	if ((form & FORM_UPLOAD) != 0)
-		add_id(out, "uploadId", fields->upload_id);
+		record_add_id(out, "uploadId", fields->upload_id);
 	if ((form & FORM_NUMBER) != 0)
-		add_number(out, "partNumber", fields->part_number);
+		record_add_number(out, "partNumber", fields->part_number);
 	if ((form & FORM_VERSION) != 0 && fields->has_version)
 		add_version(out, &fields->version);
 }
@@ -141,6 +150,7 @@ add_names(struct buf *out, const struct record *fields, uint32_t form)
 static void
 add_json(struct buf *out, const char *name, struct bytes json)
 {
+	assert(json.n == 0 || memchr(json.p, '\n', json.n) == NULL);
 	buf_printf(out, ",\"%s\":", name);
 	if (json.n == 0)
 		buf_addstr(out, "{}");
@@ -155,9 +165,9 @@ add_members(struct buf *out, const struct record *fields, uint32_t form)
 	if ((form & FORM_BLOB) != 0)
 		add_blob(out, &fields->blob, fields->etag);
 	else if ((form & FORM_ETAG) != 0)
-		add_text(out, "etag", fields->etag);
+		record_add_text(out, "etag", fields->etag);
 	if ((form & FORM_OWNER) != 0)
-		add_text(out, "owner", fields->owner);
+		record_add_text(out, "owner", fields->owner);
 	if ((form & FORM_HEADERS) != 0) {
 		add_json(out, "headers", fields->headers);
 		add_json(out, "meta", fields->meta);
@@ -165,22 +175,22 @@ add_members(struct buf *out, const struct record *fields, uint32_t form)
 	if ((form & FORM_PARTS) != 0)
 		add_parts(out, fields);
 	if ((form & FORM_IF_MATCH) != 0 && fields->if_match.p != NULL)
-		add_text(out, "ifMatch", fields->if_match);
+		record_add_text(out, "ifMatch", fields->if_match);
 	if ((form & FORM_IF_NONE_MATCH) != 0 && fields->if_none_match)
 		buf_addstr(out, ",\"ifNoneMatch\":\"*\"");
 	if ((form & FORM_GENESIS) != 0)
 		add_genesis(out, fields);
 	if ((form & FORM_CONFIG) != 0) {
-		add_number(out, "ifRevision", fields->if_revision);
-		add_number(out, "ruling", fields->ruling);
+		record_add_number(out, "ifRevision", fields->if_revision);
+		record_add_number(out, "ruling", fields->ruling);
 		add_json(out, "settings", fields->settings);
 	}
 	if ((form & FORM_EPOCH) != 0)
-		add_number(out, "newEpoch", fields->new_epoch);
+		record_add_number(out, "newEpoch", fields->new_epoch);
 	if ((form & FORM_LEVEL) != 0)
-		add_number(out, "level", fields->level);
+		record_add_number(out, "level", fields->level);
 	if ((form & FORM_BLOB) != 0 && fields->blob.is_inline)
-		add_text(out, "inline", fields->blob.inline_base64);
+		record_add_text(out, "inline", fields->blob.inline_base64);
 }
 
 /* headers and meta go into the line as they are, so they are looked at. */
@@ -243,6 +253,7 @@ check_inline(const struct record *fields, struct error *err)
 {
 	struct bytes text = fields->blob.inline_base64;
 
+	assert(fields->blob.is_inline);
 	if (text.n != BASE64_BYTES(fields->blob.size) - 1)
 		return error_set(err, ERRC_USAGE,
 		    "record: inline: %zu digits for %llu bytes", text.n,
@@ -287,6 +298,7 @@ record_build(struct buf *out, const struct record *fields, struct error *err)
 
 	/* Nobody writes what it would not understand (levels, koop-record(5)):
 	 * its own node would halt at it. */
+	assert(fields->type < RECORD_TYPE_MAX);
 	assert(record_type_level(fields->type) <= record_level());
 	rc = check_fields(fields, err);
 	if (rc < 0)
@@ -297,9 +309,9 @@ record_build(struct buf *out, const struct record *fields, struct error *err)
 
 	buf_printf(out, "{\"v\":%d,\"type\":\"%s\",\"cluster\":\"%s\"",
 	    RECORD_VERSION, record_type_name(fields->type), fields->cluster);
-	add_number(out, "epoch", fields->epoch);
-	add_id(out, "requestId", fields->request_id);
-	add_text(out, "sender", fields->sender);
+	record_add_number(out, "epoch", fields->epoch);
+	record_add_id(out, "requestId", fields->request_id);
+	record_add_text(out, "sender", fields->sender);
 	add_needs(out, record_needs(fields));
 	add_members(out, fields, form);
 	buf_addstr(out, RECORD_TAIL "00000000\"}");
@@ -313,5 +325,9 @@ record_build(struct buf *out, const struct record *fields, struct error *err)
 		return error_set(err, ERRC_CORRUPT, "record: bad end");
 	snprintf(out->p + out->n - 10, 9, "%08x", record_crc(part));
 	memcpy(out->p + out->n - 2, "\"}", 2);
+	/* It is in the log for ever: one line, and no longer than readers take.
+	 */
+	assert(out->n - start <= RECORD_BYTES_MAX);
+	assert(memchr(out->p + start, '\n', out->n - start) == NULL);
 	return 0;
 }

@@ -36,6 +36,7 @@ plain(struct bytes text, const char *others)
 static bool
 text_good(struct bytes text, size_t min, size_t max)
 {
+	assert(min <= max);
 	return text.n >= min && text.n <= max && utf8_valid(text.p, text.n) &&
 	    (text.n == 0 || memchr(text.p, '\0', text.n) == NULL);
 }
@@ -94,6 +95,7 @@ check_parts(const struct record *record)
 			return "part numbers must rise from 1 to 10000";
 		last = record->parts[i].number;
 	}
+	assert(last >= record->part_count);
 	return NULL;
 }
 
@@ -119,6 +121,8 @@ record_settings(const json_t *settings, enum record_versioning *versioning)
 
 	if (!json_is_object(settings))
 		return false;
+	/* Apply itself acts on this one: a state that some nodes take and
+	 * others do not would give them different rows. */
 	*versioning = VERSIONING_NEVER;
 	if (state == NULL)
 		return true;
@@ -192,10 +196,11 @@ check_names(const struct record *record, uint32_t form)
 const char *
 record_check(const struct record *record)
 {
-	uint32_t form = record_form[record->type];
 	const char *wrong;
+	uint32_t form;
 
 	assert(record->type < RECORD_TYPE_MAX);
+	form = record_form[record->type];
 	if (form == FORM_ABORT)
 		form |= (record->bucket.n > 0 ? FORM_BUCKET | FORM_KEY : 0) |
 		    (record->has_upload ? FORM_UPLOAD : 0);

@@ -52,6 +52,7 @@ raw_member(struct bytes text, const char *name, struct bytes *out)
 
 			while (text.p[i] != '"')
 				i += text.p[i] == '\\' ? 2 : 1;
+			assert(i < text.n);
 			if (depth == 1 && !found)
 				key = i - start == name_bytes &&
 					memcmp(text.p + start, name,
@@ -62,7 +63,9 @@ raw_member(struct bytes text, const char *name, struct bytes *out)
 			if (depth++ == 1 && found)
 				from = i;
 		} else if (c == '}' || c == ']') {
+			assert(depth > 0);
 			if (--depth == 1 && found) {
+				assert(from > 0 && from < i);
 				*out = bytes_of(text.p + from, i + 1 - from);
 				return true;
 			}
@@ -88,11 +91,12 @@ take_json(const struct record_owner *owner, struct bytes text, const char *name,
 		if (!json_is_string(value))
 			return false;
 	}
+	assert(text.n > 0 && text.p[0] == '{');
 	return raw_member(text, name, out);
 }
 
 static bool
-take_id(const json_t *json, const char *name, struct reqid *out)
+record_take_id(const json_t *json, const char *name, struct reqid *out)
 {
 	struct bytes text;
 
@@ -101,7 +105,7 @@ take_id(const json_t *json, const char *name, struct reqid *out)
 }
 
 static bool
-take_u32(const json_t *json, const char *name, uint32_t *out)
+record_take_u32(const json_t *json, const char *name, uint32_t *out)
 {
 	uint64_t value;
 
@@ -112,7 +116,7 @@ take_u32(const json_t *json, const char *name, uint32_t *out)
 }
 
 static bool
-take_number(const json_t *json, const char *name, uint64_t *out)
+record_take_number(const json_t *json, const char *name, uint64_t *out)
 {
 	return jsontext_integer(json, name, 0, JSONTEXT_INTEGER_MAX, out);
 }
@@ -149,6 +153,7 @@ take_shards(const json_t *json, struct record_blob *blob)
 		if (!json_is_integer(item) || shard <= last ||
 		    shard >= RECORD_SHARDS_MAX)
 			return false;
+		assert(shard >= 0 && shard < RECORD_SHARDS_MAX);
 		blob->durable |= UINT32_C(1) << shard;
 		last = shard;
 	}
@@ -165,12 +170,12 @@ take_blob(const json_t *json, struct record_blob *blob, struct bytes inlined)
 	blob->inline_base64 = inlined;
 	if (text != NULL && inlined.p == NULL)
 		return false;
-	return take_number(json, "size", &blob->size) &&
+	return record_take_number(json, "size", &blob->size) &&
 	    take_crc64(json_object_get(json, "crc64nvme"), &blob->crc64nvme) &&
-	    take_u32(json, "dataShards", &blob->data_shards) &&
-	    take_u32(json, "parityShards", &blob->parity_shards) &&
-	    take_u32(json, "cellSize", &blob->cell_bytes) &&
-	    take_u32(json, "set", &blob->set) && take_shards(json, blob);
+	    record_take_u32(json, "dataShards", &blob->data_shards) &&
+	    record_take_u32(json, "parityShards", &blob->parity_shards) &&
+	    record_take_u32(json, "cellSize", &blob->cell_bytes) &&
+	    record_take_u32(json, "set", &blob->set) && take_shards(json, blob);
 }
 
 static int
@@ -181,6 +186,7 @@ take_parts(struct record_owner *owner)
 
 	if (!json_is_array(parts) || count < 1 || count > RECORD_PARTS_MAX)
 		return 0;
+	assert(owner->parts == NULL);
 	owner->parts = calloc(count, sizeof(*owner->parts));
 	if (owner->parts == NULL)
 		return -ERRC_NOMEM;
@@ -208,13 +214,13 @@ take_genesis(const json_t *json, struct record *record)
 {
 	struct bytes chain;
 
-	return take_u32(json, "partition", &record->partition) &&
-	    take_number(json, "generation", &record->generation) &&
-	    take_number(json, "baseSeq", &record->base_seq) &&
+	return record_take_u32(json, "partition", &record->partition) &&
+	    record_take_number(json, "generation", &record->generation) &&
+	    record_take_number(json, "baseSeq", &record->base_seq) &&
 	    jsontext_string(json, "chain", &chain) &&
 	    hex_decode(record->chain, RECORD_CHAIN_BYTES, (const char *)chain.p,
 		chain.n) &&
-	    take_u32(json, "partitions", &record->partition_count);
+	    record_take_u32(json, "partitions", &record->partition_count);
 }
 
 static bool
@@ -224,10 +230,10 @@ take_names(const json_t *json, struct record *record, uint32_t form)
 
 	if ((form & FORM_BUCKET) != 0 &&
 	    (!jsontext_string(json, "bucket", &record->bucket) ||
-		!take_number(json, "incarnation", &record->incarnation)))
+		!record_take_number(json, "incarnation", &record->incarnation)))
 		return false;
 	if ((form & FORM_ATTEMPT) != 0 &&
-	    !take_number(json, "attempt", &record->attempt))
+	    !record_take_number(json, "attempt", &record->attempt))
 		return false;
 	if ((form & FORM_HOME) != 0 && !json_is_boolean(home))
 		return false;
@@ -239,7 +245,7 @@ take_names(const json_t *json, struct record *record, uint32_t form)
 	    !jsontext_string(json, "owner", &record->owner))
 		return false;
 	if ((form & FORM_UPLOAD) != 0) {
-		record->has_upload = take_id(json, "uploadId",
+		record->has_upload = record_take_id(json, "uploadId",
 		    &record->upload_id);
 		if (!record->has_upload)
 			return false;
@@ -248,7 +254,7 @@ take_names(const json_t *json, struct record *record, uint32_t form)
 	    !jsontext_string(json, "etag", &record->etag))
 		return false;
 	return (form & FORM_NUMBER) == 0 ||
-	    take_u32(json, "partNumber", &record->part_number);
+	    record_take_u32(json, "partNumber", &record->part_number);
 }
 
 /* A member that stands for a word of `need` is only read with that word. */
@@ -260,7 +266,7 @@ take_needed(const json_t *json, struct record *record, uint32_t form,
 
 	if ((form & FORM_SEEN) != 0 &&
 	    (needs & RECORD_NEED_BIT(REVISION)) != 0 &&
-	    (!take_number(json, "revision", &record->revision) ||
+	    (!record_take_number(json, "revision", &record->revision) ||
 		record->revision == 0))
 		return false;
 	if ((form & FORM_VERSION) == 0 ||
@@ -279,20 +285,21 @@ take_config(const json_t *json, struct record *record, struct bytes text,
 	uint64_t level;
 
 	if ((form & FORM_CONFIG) != 0 &&
-	    (!take_number(json, "revision", &record->revision) ||
-		!take_number(json, "ifRevision", &record->if_revision) ||
-		!take_number(json, "ruling", &record->ruling) ||
+	    (!record_take_number(json, "revision", &record->revision) ||
+		!record_take_number(json, "ifRevision", &record->if_revision) ||
+		!record_take_number(json, "ruling", &record->ruling) ||
 		!record_settings(json_object_get(json, "settings"),
 		    &record->versioning) ||
 		!raw_member(text, "settings", &record->settings)))
 		return false;
 	if ((form & FORM_EPOCH) != 0 &&
-	    !take_number(json, "newEpoch", &record->new_epoch))
+	    !record_take_number(json, "newEpoch", &record->new_epoch))
 		return false;
 	if ((form & FORM_LEVEL) == 0)
 		return true;
 	if (!jsontext_integer(json, "level", 1, RECORD_LEVEL_MAX, &level))
 		return false;
+	assert(level >= 1 && level <= RECORD_LEVEL_MAX);
 	record->level = (unsigned)level;
 	return true;
 }
@@ -324,6 +331,7 @@ take_members(struct record_owner *owner, struct bytes text,
 	uint32_t form = record_form[record->type];
 	const json_t *json = owner->json;
 
+	assert(record->type < RECORD_TYPE_MAX);
 	if (form == FORM_ABORT)
 		form = (json_object_get(json, "bucket") != NULL ?
 			       FORM_BUCKET | FORM_KEY :
@@ -349,8 +357,8 @@ take_members(struct record_owner *owner, struct bytes text,
 static bool
 take_common(const json_t *json, struct record *record)
 {
-	return take_number(json, "epoch", &record->epoch) &&
-	    take_id(json, "requestId", &record->request_id) &&
+	return record_take_number(json, "epoch", &record->epoch) &&
+	    record_take_id(json, "requestId", &record->request_id) &&
 	    jsontext_string(json, "sender", &record->sender);
 }
 
@@ -389,6 +397,7 @@ take_needs(const json_t *json, uint32_t *needs, struct bytes *unknown)
 		    json_string_length(word));
 		if (!record_need_known(*unknown, &need))
 			return -1;
+		assert(need < RECORD_NEED_MAX);
 		*needs |= UINT32_C(1) << need;
 	}
 	return 1;
@@ -433,11 +442,12 @@ parse_json(struct record_owner *owner, struct bytes text, struct bytes inlined,
 	if (!json_is_object(owner->json) ||
 	    !jsontext_string(owner->json, "cluster", &cluster) ||
 	    cluster.n != RECORD_CLUSTER_HEX ||
-	    !take_number(owner->json, "v", &v) ||
+	    !record_take_number(owner->json, "v", &v) ||
 	    !jsontext_string(owner->json, "type", &type))
 		return ignored(err, "has no cluster, v and type");
 	if (wanted != NULL && !bytes_is(cluster, wanted))
 		return ignored(err, "is of another cluster");
+	assert(cluster.n < sizeof(record->cluster));
 	memcpy(record->cluster, cluster.p, cluster.n);
 	if (v != RECORD_VERSION)
 		return too_old(err, "a later version, type", type);
@@ -479,6 +489,7 @@ begins_like_record(struct bytes line)
 		return false;
 	while (at < line.n && line.p[at] >= '0' && line.p[at] <= '9')
 		at++;
+	assert(at <= line.n);
 	return bytes_has_prefix(bytes_of(line.p + at, line.n - at),
 	    bytes_str(then));
 }
@@ -496,6 +507,7 @@ check_crc(struct bytes line, struct bytes part[2], struct error *err)
 		error_set(err, ERRC_CORRUPT, "record: its end is damaged");
 		return RECORD_BAD_CRC;
 	}
+	assert(part[0].n + part[1].n + RECORD_TAIL_BYTES <= line.n);
 	/* One spelling only, so that no other bytes pass for this record. */
 	snprintf(crc, sizeof(crc), "%08x", record_crc(part));
 	if (memcmp(line.p + line.n - 10, crc, 8) != 0) {
@@ -528,6 +540,7 @@ record_parse(struct record **out, struct bytes line, const char *cluster,
 	if (part[1].n > 0) {
 		memcpy(owner->text + part[0].n, part[1].p, part[1].n);
 		inlined.p = part[0].p + part[0].n;
+		assert(part[1].p >= inlined.p && part[1].p < line.p + line.n);
 		inlined.n = (size_t)(part[1].p - inlined.p);
 	}
 	owner->text[text.n - 1] = '}';
@@ -539,6 +552,7 @@ record_parse(struct record **out, struct bytes line, const char *cluster,
 		rc = parse_json(owner, text, inlined, cluster, err);
 	else if (rc != -ERRC_NOMEM)
 		rc = RECORD_IGNORED;
+	assert(rc <= 0 || rc == RECORD_IGNORED || rc == RECORD_UNKNOWN);
 	if (rc == RECORD_OK)
 		*out = &owner->record;
 	else

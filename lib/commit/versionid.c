@@ -58,6 +58,7 @@ versionid_parse(struct versionid *out, struct bytes text)
 	    inverse < 1 || inverse >= (uint64_t)INT64_MAX)
 		return false;
 	version.seq = (uint64_t)INT64_MAX - inverse;
+	assert(version.seq >= 1 && version.seq <= VERSIONID_SEQ_MAX);
 	*out = version;
 	return true;
 }

@@ -17,6 +17,8 @@
 #include "cluster/quorum.h"
 #include "codec/erasure.h"
 #include "codec/stripe.h"
+#include "commit/positiontable.h"
+#include "commit/versionid.h"
 #include "shard/frame.h"
 #include "tap.h"
 #include "up/program.h"
@@ -101,6 +103,24 @@ write_a_cell_of_no_object(void)
 }
 
 static void
+name_a_version_of_no_record(void)
+{
+	const struct reqid id = { { 0 } };
+
+	(void)versionid_of(0, id);
+}
+
+static void
+tell_a_position_that_no_log_has(void)
+{
+	struct positiontable *table = NULL;
+	const struct positions_member member = { 0, 0 };
+
+	if (positiontable_new(&table, 2, NULL) == 0)
+		positiontable_set(table, member, 2, 1);
+}
+
+static void
 count_a_quorum_that_is_none(void)
 {
 	(void)quorum_read(9, 6, 4);
@@ -132,6 +152,8 @@ a_mistake_of_ours_ends_the_process(void)
 	CHECK(dies(run_a_plan_that_was_not_made));
 	CHECK(dies(make_a_cell_that_is_there));
 	CHECK(dies(write_a_cell_of_no_object));
+	CHECK(dies(name_a_version_of_no_record));
+	CHECK(dies(tell_a_position_that_no_log_has));
 	CHECK(dies(count_a_quorum_that_is_none));
 	CHECK(dies(ask_a_program_that_was_told));
 	CHECK(dies(end_a_program_that_is_down));
