@@ -329,6 +329,11 @@ on_begin(void *ctx, struct httpd_request *req)
 	} else if (put && atomic_exchange(&node->hang_up, false)) {
 		httpd_set_user(req, node); /* what comes of it is dropped */
 		(void)shutdown(httpd_client_fd(req), SHUT_RDWR);
+	} else if (put && node->mode == FAKE_CUT) {
+		while (node->mode == FAKE_CUT && !node->all->stopping)
+			(void)poll(NULL, 0, 5);
+		httpd_set_user(req, node);
+		(void)shutdown(httpd_client_fd(req), SHUT_RDWR);
 	} else if (path_is(req, "/repair/")) {
 		keep_notice(node, req);
 		node->repairs++;

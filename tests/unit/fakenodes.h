@@ -30,6 +30,7 @@ enum fake_mode {
 	FAKE_MISSING,  /* has no shard */
 	FAKE_FULL,     /* 507 to every PUT */
 	FAKE_STUCK,    /* reads nothing of a PUT's body after the headers */
+	FAKE_CUT,      /* as STUCK; then hangs up, when the mode is another */
 	FAKE_EAGER,    /* 200 to a PUT before its body */
 	FAKE_PAUSED,   /* the same, and goes on when the mode is another */
 	FAKE_OTHER_ID, /* its outcomes are of another record at that seq */

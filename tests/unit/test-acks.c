@@ -5,7 +5,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "cluster/topology.h"
+#include "http/httpc.h"
 #include "wire/nodeline.h"
+#include "wire/peers.h"
 
 #include "base/buf.h"
 #include "tap.h"
@@ -448,6 +450,58 @@ votes_follow_their_partition(void)
 	stop();
 }
 
+/* A record is appended only where a quorum with votes is there to apply it.
+ * The machines of this topology do not listen: the test is their streams. */
+static void
+a_quorum_with_votes_must_be_there_before_anything_is_written(void)
+{
+	struct topology_options options = {
+		.nodes = 9,
+		.data_shards = 6,
+		.parity_shards = 3,
+		.partitions = 4,
+		.node_port = 1,
+		.host = "127.0.0.1",
+	};
+	struct httpc_options http = { 0 };
+	struct peers_options known = {
+		.cluster = "0123456789abcdef0123456789abcdef",
+		.clock = &clock_system,
+	};
+	struct acks_options open = {
+		.clock = &clock_system,
+		.sender = "s",
+		.streams = true,
+	};
+	struct httpc_pool *pool = NULL;
+	struct ackwait *wait;
+	struct error err;
+
+	REQUIRE(topology_make(&topology, &options, &err) == 0);
+	REQUIRE(httpc_pool_new(&pool, &http, &err) == 0);
+	known.pool = pool;
+	REQUIRE(peers_new(&open.peers, &known, &err) == 0);
+	open.topology = topology;
+	REQUIRE(acks_open(&acks, &open, &err) == 0);
+	id = reqid_new(&clock_system, &random_system);
+	wait = expect();
+	CHECK(!acks_reachable(acks, wait, 0));
+	for (uint32_t i = 0; i < 7; i++)
+		acks_connected(acks, 1, i, true);
+	/* They are there, and one of them has no vote. */
+	for (uint32_t i = 0; i < 6; i++)
+		vote(i, true);
+	CHECK(!acks_reachable(acks, wait, 0));
+	vote(6, true);
+	CHECK(acks_reachable(acks, wait, 0));
+	acks_connected(acks, 1, 2, false);
+	CHECK(!acks_reachable(acks, wait, 0));
+	acks_forget(acks, wait);
+	stop();
+	peers_free(open.peers);
+	httpc_pool_free(pool);
+}
+
 int
 main(void)
 {
@@ -464,6 +518,7 @@ main(void)
 	RUN(refusals_wait_for_the_quorum_like_successes);
 	RUN(a_stream_that_came_back_is_not_trusted_for_what_was_before);
 	RUN(votes_of_an_old_stream_end_with_it);
+	RUN(a_quorum_with_votes_must_be_there_before_anything_is_written);
 	RUN(direct_answers_and_the_stream_count_together);
 	RUN(lines_that_are_no_lines_of_the_stream_are_refused);
 	return tap_done();

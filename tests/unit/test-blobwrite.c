@@ -419,8 +419,9 @@ who_is_merely_behind_is_sent_the_rest_in_the_background(void)
 static void
 a_shard_whose_kept_connection_was_closed_begins_anew(void)
 {
+	struct blobwrite_result result = { 0 };
+
 	for (int round = 0; round < 2; round++) {
-		struct blobwrite_result result = { 0 };
 		struct blobwrite *w;
 
 		if (round == 0)
@@ -439,8 +440,39 @@ a_shard_whose_kept_connection_was_closed_begins_anew(void)
 	}
 	for (uint32_t i = 0; i < 3; i++) {
 		CHECK(!f.node[i].hang_up);
-		CHECK(becomes_whole(i, sizeof(content)));
+		/* One that had taken all when it was cut is not sent again. */
+		if ((result.durable >> i & 1) != 0)
+			CHECK(becomes_whole(i, sizeof(content)));
 	}
+	fakenodes_stop(&f);
+}
+
+/* Its first blocks are gone by then, so that nobody can send them again. */
+static void
+a_shard_that_is_cut_late_is_not_begun_anew(void)
+{
+	static uint8_t block[SHARDSEND_BLOCK_BYTES];
+	struct blobwrite_result result = { 0 };
+	struct blobwrite *w;
+
+	start();
+	CHECK(write_all(&result) == 0);
+	/* The connections are kept. */
+	for (uint32_t i = 0; i < FAKE_NODES; i++)
+		CHECK(becomes_whole(i, sizeof(content)));
+	id = reqid_new(&clock_system, &random_system);
+	f.node[4].mode = FAKE_CUT;
+	w = open_write(BLOBWRITE_UNKNOWN, 0, 32 << 10);
+	for (int i = 0; i < 3; i++) {
+		CHECK(blobwrite_write(w, block, sizeof(block), &err) == 0);
+		(void)poll(NULL, 0, 50);
+	}
+	f.node[4].mode = FAKE_OK;
+	(void)poll(NULL, 0, 50);
+	CHECK(blobwrite_write(w, block, sizeof(block), &err) == 0);
+	CHECK(blobwrite_finish(w, &result, &err) == 0);
+	CHECK((result.durable | 1u << 4) == 0x1ff);
+	blobwrite_close(w);
 	fakenodes_stop(&f);
 }
 
@@ -506,6 +538,7 @@ main(void)
 	RUN(who_is_down_is_written_to_only_where_the_quorum_needs_it);
 	RUN(who_is_merely_behind_is_sent_the_rest_in_the_background);
 	RUN(a_shard_whose_kept_connection_was_closed_begins_anew);
+	RUN(a_shard_that_is_cut_late_is_not_begun_anew);
 	RUN(a_write_that_was_begun_and_failed_says_so_in_the_log);
 	RUN(a_write_of_which_nothing_went_out_leaves_no_record);
 	return tap_done();
