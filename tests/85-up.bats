@@ -60,6 +60,31 @@ load helpers
 	run -0 koop status --data "$DATA" --wait full
 }
 
+# gateway_says WORD: in its line of koop status.
+gateway_says() {
+	koop status --data "$DATA" >status || true
+	grep -q "^gateway-0 .* $1\$" status
+}
+
+@test "up: full is what the gateways have seen, too" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	node --stop-node 0
+	node --stop-node 1
+	until_true gateway_says down
+	node --start-node 0
+	node --start-node 1
+	run -0 koop status --data "$DATA" --wait full
+	[[ "$output" == *"gateway-0 "* ]]
+	run -1 grep -E '^gateway-0 .*(down|readonly|degraded)' <<<"$output"
+	# One that does not answer is nobody's full cluster.
+	pid=$(sed -n 's/^gateway-0 .* pid \([0-9]*\) .*/\1/p' status)
+	kill -STOP "$pid"
+	run -75 koop status --data "$DATA" --wait ready --timeout 1s
+	grep -q '^gateway-0 .* does not answer$' <<<"$output"
+	kill -CONT "$pid"
+	koop status --data "$DATA" --wait full
+}
+
 @test "up: env survives any folder name" {
 	mkdir "it's a \$folder"
 	run -0 koop env --data "it's a \$folder"

@@ -15,6 +15,8 @@
 #include "client/nodeclient.h"
 #include "cluster/quorum.h"
 #include "http/httpc.h"
+#include "wire/nodecall.h"
+#include "wire/peers.h"
 
 /* Machines asked at once; each has a buffer for its answer. */
 #define BATCH 64
@@ -23,7 +25,10 @@
 
 struct nodewatch {
 	struct nodeclient *nc;
+	/* Of its own: what it learns by looking changes nothing for requests,
+	 * and takes no connection and no probe from them. */
 	struct httpc_pool *pool;
+	struct peers *peers;
 	int stop_fd;
 	pthread_t thread;
 	bool running;
@@ -69,7 +74,7 @@ nodewatch_worst(const struct nodewatch_set *sets, size_t count)
 struct question {
 	struct nodewatch_set *set;
 	uint32_t index;
-	struct httpc_call *call;
+	struct nodecall call;
 	char *answer; /* NODEHEALTH_BYTES_MAX */
 };
 
@@ -87,22 +92,23 @@ struct round {
 static void
 ask(struct round *round, struct nodewatch_set *set, uint32_t index)
 {
+	static const struct nodecall_request brief = {
+		.method = "GET",
+		.target = "/health?brief",
+		.untimed = true,
+	};
 	struct question *q = &round->question[round->asked];
-	const struct machine *m = &set->set.machine[index];
-	struct httpc_addr addr = { .port = m->port };
+	struct peer peer = peers_machine(&set->set, index);
 	struct iovec iov = { .iov_len = NODEHEALTH_BYTES_MAX };
 
 	assert(round->asked < BATCH);
 	q->set = set;
 	q->index = index;
 	set->node[index].reasons = NODEHEALTH_UNREACHABLE;
-	memcpy(addr.ip, m->ip, sizeof(addr.ip));
 	iov.iov_base = q->answer;
-	if (httpc_open(&q->call, round->watch->pool, &addr, "GET",
-		"/health?brief", NULL, 0, HTTPC_NO_BODY, NULL) < 0)
-		q->call = NULL;
-	else
-		httpc_recv_into(q->call, &iov, 1);
+	if (nodecall_open(&q->call, round->watch->peers, &peer, &brief, NULL) ==
+	    0)
+		httpc_recv_into(q->call.http, &iov, 1);
 	round->asked++;
 }
 
@@ -155,10 +161,11 @@ take_answer(struct round *round, struct question *q)
 	bool is_it;
 
 	/* 503 is a node that says it is down: its reasons count. */
-	if (httpc_state(q->call) != HTTPC_DONE ||
-	    (httpc_status(q->call) != 200 && httpc_status(q->call) != 503) ||
-	    nodehealth_parse(&h, bytes_of(q->answer, httpc_received(q->call)),
-		NULL) != 0)
+	if (nodecall_state(&q->call) != HTTPC_DONE ||
+	    (httpc_status(q->call.http) != 200 &&
+		httpc_status(q->call.http) != 503) ||
+	    nodehealth_parse(&h,
+		bytes_of(q->answer, httpc_received(q->call.http)), NULL) != 0)
 		return;
 	is_it = strcmp(h.cluster, nodeclient_cluster(round->watch->nc)) == 0 &&
 	    h.set == set->set.number && h.index == q->index;
@@ -187,25 +194,28 @@ end_batch(struct round *round)
 	int event = HTTPC_PROGRESS;
 
 	for (size_t i = 0; i < round->asked; i++)
-		calls[i] = round->question[i].call;
+		calls[i] = round->question[i].call.http;
 	while (open && event == HTTPC_PROGRESS) {
 		event = httpc_poll(calls, round->asked, &wake, until);
 		open = false;
 		for (size_t i = 0; i < round->asked; i++) {
+			struct question *q = &round->question[i];
+			enum httpc_state state;
+
 			if (calls[i] == NULL)
 				continue;
-			if (httpc_state(calls[i]) != HTTPC_DONE &&
-			    httpc_state(calls[i]) != HTTPC_FAILED) {
+			state = nodecall_state(&q->call);
+			if (state != HTTPC_DONE && state != HTTPC_FAILED) {
 				open = true;
 				continue;
 			}
-			take_answer(round, &round->question[i]);
-			httpc_close(calls[i]);
+			take_answer(round, q);
+			nodecall_close(&q->call);
 			calls[i] = NULL;
 		}
 	}
 	for (size_t i = 0; i < round->asked; i++)
-		httpc_close(calls[i]);
+		nodecall_close(&round->question[i].call);
 	round->asked = 0;
 	return event != HTTPC_WOKEN;
 }
@@ -312,6 +322,10 @@ nodewatch_open(struct nodewatch **out, struct nodeclient *nc, struct error *err)
 {
 	struct httpc_options http = { .max_idle = 1, .max_open = 2 };
 	struct nodewatch *watch = calloc(1, sizeof(*watch));
+	struct peers_options peers = {
+		.cluster = nodeclient_cluster(nc),
+		.clock = nodeclient_clock(nc),
+	};
 	pthread_condattr_t attr;
 	int rc;
 
@@ -326,6 +340,9 @@ nodewatch_open(struct nodewatch **out, struct nodeclient *nc, struct error *err)
 	watch->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rc = watch->stop_fd == -1 ? error_errno(err, ERRC_NOMEM, "eventfd") :
 				    httpc_pool_new(&watch->pool, &http, err);
+	peers.pool = watch->pool;
+	if (rc == 0)
+		rc = peers_new(&watch->peers, &peers, err);
 	if (rc == 0 &&
 	    pthread_create(&watch->thread, NULL, watch_main, watch) != 0)
 		rc = error_set(err, ERRC_NOMEM, "watch: no thread");
@@ -349,6 +366,7 @@ nodewatch_close(struct nodewatch *watch)
 		(void)!write(watch->stop_fd, &one, sizeof(one));
 		pthread_join(watch->thread, NULL);
 	}
+	peers_free(watch->peers);
 	httpc_pool_free(watch->pool);
 	if (watch->stop_fd != -1)
 		close(watch->stop_fd);

@@ -15,8 +15,8 @@
  * answers /health and the metrics, and refuses a write whose shards would find
  * no room before its body travels.
  *
- * It only looks: the health that requests learn (cluster/health.h) is neither
- * read nor changed, so that asking how a node is takes no probe away from it.
+ * It only looks: the health that requests learn (wire/peers.h) is neither read
+ * nor changed, so that asking how a node is takes no probe away from it.
  */
 
 #define NODEWATCH_EVERY_MS 1000

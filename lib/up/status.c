@@ -20,6 +20,7 @@
 #include "http/httpc_request.h"
 #include "up/control.h"
 #include "up/layout.h"
+#include "wire/nodehealth.h"
 
 #define HEALTH_MAX (1024 * 1024)
 #define HEALTH_TIMEOUT_MS 2000
@@ -201,19 +202,55 @@ look_at_node(const struct line *l, struct buf *out)
 	return behind == 0 && repairs == 0 ? STATUS_FULL : STATUS_READY;
 }
 
+/*
+ * How well a gateway's own view of its nodes is: it is a second old, so a
+ * cluster whose nodes have just come back is not full before the gateways say
+ * so, too.  Full disks and wrong clocks are no matter of this wait.
+ */
+static enum status_level
+gateway_level(json_t *health)
+{
+	const char *word = json_string_value(json_object_get(health, "status"));
+	json_t *set, *node, *reason;
+	size_t i, j, k;
+	const unsigned other = NODEHEALTH_DISK_FULL | NODEHEALTH_CLOCK;
+
+	if (word == NULL || strcmp(word, nodehealth_name(NODEHEALTH_DOWN)) == 0)
+		return STATUS_UP;
+	json_array_foreach(json_object_get(health, "sets"), i, set)
+	    json_array_foreach(json_object_get(set, "nodes"), j, node)
+		json_array_foreach(json_object_get(node, "reasons"), k, reason)
+	{
+		/* One that is not known here is no good news either. */
+		if ((nodehealth_reason(json_string_value(reason)) & other) == 0)
+			return STATUS_READY;
+	}
+	return STATUS_FULL;
+}
+
+static enum status_level
+look_at_gateway(const struct line *l, struct buf *out)
+{
+	if (l->health == NULL) {
+		buf_addstr(out, "  does not answer\n");
+		return STATUS_BROKEN;
+	}
+	add_word(l, out);
+	buf_addch(out, '\n');
+	return gateway_level(l->health);
+}
+
 static enum status_level
 look_at_line(const struct line *l, struct buf *out)
 {
 	buf_printf(out, "%-10s %-21s %-9s", l->name, l->address, l->state);
 	if (l->pid != 0)
 		buf_printf(out, " pid %-7d restarts %u", l->pid, l->restarts);
-	if (is_running(l) && is_node(l))
-		return look_at_node(l, out);
-	add_word(l, out);
+	if (is_running(l))
+		return is_node(l) ? look_at_node(l, out) :
+				    look_at_gateway(l, out);
 	buf_addch(out, '\n');
-	if (strcmp(l->state, "stopped") == 0)
-		return STATUS_UP;
-	return is_running(l) ? STATUS_FULL : STATUS_BROKEN;
+	return strcmp(l->state, "stopped") == 0 ? STATUS_UP : STATUS_BROKEN;
 }
 
 /* The supervisor's answer, a line a program. */

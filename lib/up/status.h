@@ -19,7 +19,8 @@ enum status_level {
 	STATUS_BROKEN, /* something that should run does not */
 	STATUS_UP,     /* all of it runs, stopped nodes aside */
 	STATUS_READY,  /* every node runs and votes everywhere */
-	STATUS_FULL,   /* and none is behind, and nothing waits for repair */
+	STATUS_FULL, /* and none is behind, nothing waits for repair, and every
+	              * gateway has seen it */
 };
 
 /* Look once.  Adds a line for each program to out. */

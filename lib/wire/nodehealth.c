@@ -140,8 +140,8 @@ take_small(json_t *json, const char *name, uint32_t *out)
 	return true;
 }
 
-static unsigned
-reason_bit(const char *text)
+unsigned
+nodehealth_reason(const char *text)
 {
 	for (size_t i = 0; text != NULL && i < nitems(reason_words); i++)
 		if (strcmp(text, reason_words[i].text) == 0)
@@ -202,7 +202,7 @@ nodehealth_parse(struct nodehealth *out, struct bytes text, struct error *err)
 	    take_list(json, "stuck", h.partitions, &h.stuck) &&
 	    h.mute.count == h.partitions - h.voting;
 	for (size_t i = 0; good && i < json_array_size(reasons); i++)
-		h.reasons |= reason_bit(
+		h.reasons |= nodehealth_reason(
 		    json_string_value(json_array_get(reasons, i)));
 	json_decref(json);
 	if (!good) {

@@ -73,6 +73,8 @@ struct nodehealth {
 const char *nodehealth_name(enum nodehealth_word word);
 /* Of one node alone. */
 enum nodehealth_word nodehealth_judge(const struct nodehealth *health);
+/* The bit of a word, 0 for one that is not known here; NULL is none. */
+unsigned nodehealth_reason(const char *text);
 /* As a JSON list: ["disk full","behind"] */
 void nodehealth_print_reasons(struct buf *out, unsigned reasons);
 /* One node more: "the disk of node 1/2 is full (N bytes free)", and then
