@@ -1,9 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "cluster/health.h"
 
+#include <assert.h>
+
 #include "base/compiler.h"
 
 #define P95_LEAST 8 /* below so many values a percentile says nothing */
+
+/* Advisory, but a state in which nobody would ever be asked again is a hole
+ * in the cluster: what is DOWN has a time at which it is tried. */
+static void
+check_health(const struct health *health)
+{
+	assert(health->latency_next < HEALTH_WINDOW);
+	assert(health->latency_count <= HEALTH_WINDOW);
+	assert(health->failures == 0 || health->successes == 0);
+	assert(health->state != HEALTH_DOWN ||
+	    (health->probe_gap_ms >= HEALTH_PROBE_MIN_MS &&
+		health->probe_gap_ms <= HEALTH_PROBE_MAX_MS));
+}
 
 static void
 note_latency(struct health *health, uint64_t latency_us)
@@ -31,6 +46,7 @@ health_success(struct health *health, uint64_t now_ms, uint64_t latency_us)
 	if (health->state == HEALTH_SUSPECT && health->successes >= 2)
 		health->state = HEALTH_HEALTHY;
 	health->probe_gap_ms = 0;
+	check_health(health);
 }
 
 /*
@@ -50,6 +66,7 @@ health_failure(struct health *health, uint64_t now_ms)
 		health->probe_gap_ms = KOOP_MIN(health->probe_gap_ms * 2,
 		    HEALTH_PROBE_MAX_MS);
 		health->probe_at_ms = now_ms + health->probe_gap_ms;
+		check_health(health);
 		return;
 	}
 	health->state = HEALTH_SUSPECT;
@@ -59,6 +76,7 @@ health_failure(struct health *health, uint64_t now_ms)
 		health->probe_gap_ms = HEALTH_PROBE_MIN_MS;
 		health->probe_at_ms = now_ms + health->probe_gap_ms;
 	}
+	check_health(health);
 }
 
 /*
@@ -82,6 +100,7 @@ health_p95_us(const struct health *health, uint64_t fallback_us)
 	uint32_t sorted[HEALTH_WINDOW];
 	uint32_t n = health->latency_count;
 
+	assert(n <= HEALTH_WINDOW);
 	if (n < P95_LEAST)
 		return fallback_us;
 	for (uint32_t i = 0; i < n; i++) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cluster/jsontext.h"
 
+#include <assert.h>
+
 #include "base/buf.h"
 #include "base/error.h"
 
@@ -37,6 +39,7 @@ jsontext_load(json_t **out, struct bytes text, size_t max_bytes,
 	json_error_t why;
 	json_t *json;
 
+	assert(max_bytes > 0 && max_depth > 0);
 	if (text.n > max_bytes)
 		return error_set(err, ERRC_CORRUPT,
 		    "JSON: %zu bytes: at most %zu are allowed", text.n,
@@ -63,6 +66,7 @@ jsontext_integer(const json_t *object, const char *name, uint64_t min,
 	const json_t *member = json_object_get(object, name);
 	json_int_t value;
 
+	assert(min <= max && max <= INT64_MAX);
 	if (!json_is_integer(member))
 		return false;
 	value = json_integer_value(member);
@@ -101,6 +105,7 @@ jsontext_quote(struct buf *out, struct bytes text)
 			buf_printf(out, "\\%c", c);
 		start = i + 1;
 	}
+	assert(start <= text.n);
 	buf_add(out, text.p + start, text.n - start);
 	buf_addch(out, '"');
 }

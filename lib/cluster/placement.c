@@ -25,6 +25,7 @@ placement_of(const struct topology *topology, struct bytes bucket,
 {
 	uint32_t crc = crc32_zlib(0, bucket.p, bucket.n);
 
+	assert(topology->partition_count > 0);
 	crc = crc32_zlib(crc, "/", 1);
 	crc = crc32_zlib(crc, key.p, key.n);
 	return placement_at(topology, crc % topology->partition_count);
@@ -35,6 +36,7 @@ placement_home(const struct topology *topology, struct bytes bucket)
 {
 	uint32_t crc = crc32_zlib(0, bucket.p, bucket.n);
 
+	assert(topology->partition_count > 0);
 	return placement_at(topology, crc % topology->partition_count);
 }
 
@@ -56,9 +58,12 @@ uint32_t
 placement_machine(const struct placement *placement, uint32_t shard)
 {
 	uint64_t n = placement->set->n;
+	uint32_t machine;
 
 	assert(shard < n);
-	return (uint32_t)(((uint64_t)shard + placement->partition) % n);
+	machine = (uint32_t)(((uint64_t)shard + placement->partition) % n);
+	assert(placement_shard(placement, machine) == shard);
+	return machine;
 }
 
 uint32_t
@@ -76,6 +81,7 @@ placement_inline_holder(const struct placement *placement, uint32_t machine)
 {
 	const struct erasure_set *set = placement->set;
 
+	assert(set->data_shards >= 1 && set->data_shards < set->n);
 	return placement_shard(placement, machine) <= set->n - set->data_shards;
 }
 

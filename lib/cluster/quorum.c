@@ -14,8 +14,12 @@ quorum_default_write(uint32_t data_shards, uint32_t n)
 uint32_t
 quorum_read(uint32_t n, uint32_t m, uint32_t w)
 {
+	uint32_t r = KOOP_MAX(m, n - w + 1);
+
 	assert(quorum_valid(n, m, w));
-	return KOOP_MAX(m, n - w + 1);
+	/* It meets every write, and can put every shard together. */
+	assert(r + w > n && r >= m && r <= n);
+	return r;
 }
 
 uint32_t
@@ -28,7 +32,7 @@ quorum_stable_read(uint32_t n, uint32_t m, uint32_t w)
 uint32_t
 quorum_meet_write(uint32_t n, uint32_t w)
 {
-	assert(w <= n);
+	assert(w >= 1 && w <= n);
 	return n - w + 1;
 }
 
@@ -89,6 +93,7 @@ quorum_position(const uint64_t *positions, size_t count, size_t need)
 		    quorum_reached(positions, count, positions[i], need))
 			best = positions[i];
 	}
+	assert(best == 0 || quorum_reached(positions, count, best, need));
 	return best;
 }
 

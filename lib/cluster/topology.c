@@ -69,6 +69,7 @@ topology_search(const uint32_t *sorted, size_t count, uint32_t partition)
 		else
 			high = middle;
 	}
+	assert(low <= count && (low == 0 || sorted[low - 1] < partition));
 	return low < count && sorted[low] == partition ? low : SIZE_MAX;
 }
 
@@ -81,6 +82,7 @@ machine_address(char out[static ADDRESS_BYTES], const struct machine *machine)
 static void
 print_set(const struct erasure_set *set, struct buf *out)
 {
+	assert(quorum_valid(set->n, set->data_shards, set->write_quorum));
 	buf_printf(out,
 	    "{\"number\":%u,\"n\":%u,\"m\":%u,\"write_quorum\":%u,"
 	    "\"machines\":[\n",
@@ -96,6 +98,7 @@ print_spread(const struct topology *topology, size_t set, struct buf *out)
 {
 	const char *separator = "";
 
+	assert(set < topology->set_count);
 	buf_printf(out, "{\"erasure_set\":%u,\"partitions\":[",
 	    topology->sets[set].number);
 	for (size_t i = 0; i < topology->partition_count; i++) {
@@ -110,6 +113,7 @@ print_spread(const struct topology *topology, size_t set, struct buf *out)
 void
 topology_print(const struct topology *topology, struct buf *out)
 {
+	assert(topology->epoch >= 1 && topology->set_count >= 1);
 	buf_printf(out, "{\"epoch\":%llu,\n\"erasure_sets\":[\n",
 	    (unsigned long long)topology->epoch);
 	for (size_t i = 0; i < topology->set_count; i++) {
@@ -141,6 +145,7 @@ most_on_one_host(const struct erasure_set *set, const char **host)
 			*host = set->machine[i].ip;
 		}
 	}
+	assert(most >= 1 && most <= set->n);
 	return most;
 }
 
@@ -153,6 +158,7 @@ warn_of_set(const struct topology *topology, const struct erasure_set *set,
 	uint32_t together = most_on_one_host(set, &host);
 	size_t warnings = 0;
 
+	assert(set->data_shards < set->n);
 	if (set->data_shards <= parity) {
 		buf_printf(out,
 		    "erasure set %u: %u data and %u parity shards: losing %u "
@@ -281,6 +287,7 @@ make_fill(struct topology *topology, const struct topology_options *options,
 		topology->partitions[i] = i;
 		topology->partition_set[i] = (uint32_t)(set /
 		    options->partitions);
+		assert(topology->partition_set[i] < topology->set_count);
 	}
 }
 
@@ -316,6 +323,7 @@ topology_make(struct topology **out, const struct topology_options *options,
 		topology_free(topology);
 		return error_set(err, ERRC_NOMEM, "topology: out of memory");
 	}
+	assert(quorum_valid(n, options->data_shards, w));
 	make_fill(topology, options, ip, w);
 	*out = topology;
 	return 0;

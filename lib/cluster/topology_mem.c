@@ -212,8 +212,10 @@ mem_close(void *state)
 	struct topology_mem **at = &mem_open_ones;
 
 	pthread_mutex_lock(&mem_lock);
-	while (*at != mem)
+	while (*at != mem) {
+		assert(*at != NULL);
 		at = &(*at)->next;
+	}
 	*at = mem->next;
 	pthread_mutex_unlock(&mem_lock);
 	free(mem->name);

@@ -103,6 +103,7 @@ parse_machines(struct erasure_set *set, const json_t *json, struct error *err)
 		return error_set(err, ERRC_CONFIG,
 		    "erasure set %u: %zu machines, but n is %u", set->number,
 		    json_array_size(machines), set->n);
+	assert(set->n >= 2 && set->n <= TOPOLOGY_MACHINES_MAX);
 	for (uint32_t i = 0; i < set->n; i++) {
 		rc = parse_machine(&set->machine[i],
 		    json_array_get(machines, i), set->number, i, err);
@@ -158,6 +159,7 @@ parse_sets(struct topology *topology, const json_t *json, struct error *err)
 		return error_set(err, ERRC_CONFIG,
 		    "\"erasure_sets\" must be a list of 1 to %d sets",
 		    TOPOLOGY_SETS_MAX);
+	assert(topology->sets == NULL && topology->set_count == 0);
 	topology->sets = calloc(count, sizeof(*topology->sets));
 	if (topology->sets == NULL)
 		return error_set(err, ERRC_NOMEM, "topology: out of memory");
@@ -230,6 +232,7 @@ parse_spread(const struct topology *topology, const json_t *json,
 			return error_set(err, ERRC_CONFIG,
 			    "partition_spread: more than %d partitions",
 			    TOPOLOGY_PARTITIONS_MAX);
+		assert(*count < TOPOLOGY_PARTITIONS_MAX);
 		spread[*count].partition = (uint32_t)value;
 		spread[*count].set = (uint32_t)(set - topology->sets);
 		(*count)++;
@@ -241,6 +244,7 @@ static int
 take_spread(struct topology *topology, struct spread *spread, size_t count,
     struct error *err)
 {
+	assert(count >= 1 && count <= TOPOLOGY_PARTITIONS_MAX);
 	qsort(spread, count, sizeof(*spread), compare_spread);
 	for (size_t i = 1; i < count; i++) {
 		if (spread[i].partition != spread[i - 1].partition)
@@ -328,6 +332,9 @@ topology_parse(struct topology **out, struct bytes text, struct error *err)
 	if (rc == 0)
 		rc = parse_partitions(topology, json, err);
 	if (rc == 0) {
+		assert(topology->epoch >= 1);
+		assert(topology->set_count >= 1);
+		assert(topology->partition_count >= 1);
 		*out = topology;
 		topology = NULL;
 	}

@@ -58,7 +58,13 @@ find_backend(const char *url)
 void
 topology_snapshot_drop(struct topology_snapshot *snapshot)
 {
-	if (snapshot == NULL || atomic_fetch_sub(&snapshot->references, 1) != 1)
+	unsigned references;
+
+	if (snapshot == NULL)
+		return;
+	references = atomic_fetch_sub(&snapshot->references, 1);
+	assert(references > 0);
+	if (references != 1)
 		return;
 	topology_free(snapshot->topology);
 	free(snapshot);
@@ -126,6 +132,10 @@ take_locked(struct topology_source *source, struct topology *topology,
 	rc = check_epoch_locked(source, topology->epoch, err);
 	if (rc < 0)
 		return rc;
+	/* Never back: a write under an older epoch would go to machines that
+	 * left the set, and no read quorum would meet it. */
+	assert(old == NULL || topology->epoch >= old->topology->epoch);
+	assert(topology->epoch >= source->floor);
 	made = calloc(1, sizeof(*made));
 	if (made == NULL)
 		return error_set(err, ERRC_NOMEM, "%s: out of memory",
@@ -252,6 +262,7 @@ ring(void *arg)
 static void
 watch_locked(struct topology_source *source)
 {
+	assert(!source->stopping);
 	if (source->watched)
 		return;
 	source->watched = pthread_create(&source->watcher, NULL, watcher_main,
@@ -321,6 +332,7 @@ topology_source_floor(struct topology_source *source, uint64_t epoch,
 
 	pthread_mutex_lock(&source->lock);
 	source->floor = KOOP_MAX(source->floor, epoch);
+	assert(source->floor >= epoch);
 	have = source->newest->topology->epoch;
 	pthread_mutex_unlock(&source->lock);
 	if (have >= epoch)

@@ -28,6 +28,15 @@ struct topology_view {
 	size_t kept;
 };
 
+/* There is always a newest, and what is held stands before it. */
+static void
+check_view_locked(const struct topology_view *view)
+{
+	assert(view->kept > 0 && view->oldest != NULL);
+	assert(view->newest->next == NULL);
+	assert((view->kept == 1) == (view->oldest == view->newest));
+}
+
 static struct topology_hold *
 make_hold(struct topology_source *source)
 {
@@ -62,6 +71,7 @@ drop_oldest_locked(struct topology_view *view)
 {
 	struct topology_hold *hold = view->oldest;
 
+	assert(view->kept > 0 && hold->count == 0);
 	view->oldest = hold->next;
 	view->kept--;
 	topology_snapshot_drop(hold->snapshot);
@@ -73,7 +83,7 @@ sweep_locked(struct topology_view *view)
 {
 	while (view->oldest != view->newest && view->oldest->count == 0)
 		drop_oldest_locked(view);
-	assert(view->kept > 0);
+	check_view_locked(view);
 }
 
 void
@@ -123,8 +133,10 @@ topology_view_enter(struct topology_view *view)
 	struct topology_hold *hold;
 
 	pthread_mutex_lock(&view->lock);
+	check_view_locked(view);
 	hold = view->newest;
 	hold->count++;
+	assert(hold->count > 0);
 	pthread_mutex_unlock(&view->lock);
 	return hold;
 }
