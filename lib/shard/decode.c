@@ -9,6 +9,8 @@
 
 #include "shard/decode.h"
 
+#include <assert.h>
+
 #include "base/error.h"
 #include "shard/decode_run.h"
 #include "shard/stream.h"
@@ -26,6 +28,7 @@ finish_stripe(struct decode_run *run, struct collect *c, struct error *err)
 {
 	int rc = decode_run_stripe(run, c->stripe, c->cell_bytes, c->have, err);
 
+	assert((c->have == 0) || c->cell_bytes > 0);
 	*c = (struct collect){ .stripe = c->stripe + 1 };
 	return rc;
 }
@@ -44,6 +47,7 @@ take_cell(struct decode_run *run, struct stream_reader *in,
 		rc = finish_stripe(run, c, err);
 	if (rc < 0)
 		return rc;
+	assert(c->stripe == f->stripe);
 	if (c->cell_bytes == 0) {
 		c->cell_bytes = f->length;
 		decode_run_layout(run, f->length);
@@ -51,6 +55,7 @@ take_cell(struct decode_run *run, struct stream_reader *in,
 	if (f->length != c->cell_bytes || (c->have >> f->shard & 1) != 0 ||
 	    (uint32_t)__builtin_popcount(c->have) >= g->data_shards)
 		return 0;
+	assert(f->length <= g->cell_bytes);
 	rc = stream_reader_payload(in, run->cell[f->shard], err);
 	if (rc == 1)
 		c->have |= UINT32_C(1) << f->shard;
@@ -74,6 +79,7 @@ take_end(struct decode_run *run, struct stream_reader *in, struct collect *c,
 		rc = finish_stripe(run, c, err);
 	if (rc < 0)
 		return rc;
+	assert(totals.stripes == 0 || c->stripe + 1 == totals.stripes);
 	return decode_run_last(run, c->cell_bytes, c->have, &totals, err);
 }
 
@@ -127,6 +133,7 @@ decode_part(struct stream_reader *in, int out, uint32_t *part, uint32_t *parts,
 		    "stream: shard %u alone; %u are needed: give the files as "
 		    "operands",
 		    shard, begin.geometry.data_shards);
+	assert(begin.part >= 1 && begin.part <= begin.parts);
 	*part = begin.part;
 	*parts = begin.parts;
 	rc = decode_run_init(&run, &begin, out, options, err);

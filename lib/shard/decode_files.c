@@ -10,6 +10,7 @@
 
 #include "shard/decode.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -79,6 +80,7 @@ read_end(struct source *s, const struct reqid *id)
 {
 	uint8_t in[FRAME_END_BYTES], shard;
 
+	assert(!s->has_end);
 	if (!s->usable || s->bytes < sizeof(in) ||
 	    io_pread_full(s->fd, in, sizeof(in), (off_t)(s->bytes - sizeof(in)),
 		NULL) != (ssize_t)sizeof(in))
@@ -115,6 +117,7 @@ choose_object(struct gather *g, struct error *err)
 	if (best == NULL)
 		return error_set(err, ERRC_CORRUPT,
 		    "none of the files has a good BEGIN");
+	assert(best->has_begin && most >= 1);
 	g->begin = best->begin;
 	for (size_t i = 0; i < g->count; i++) {
 		struct source *s = &g->source[i];
@@ -159,6 +162,7 @@ choose_totals(struct gather *g, struct error *err)
 	if (best == NULL)
 		return error_set(err, ERRC_CORRUPT,
 		    "none of the files has a good END");
+	assert(best->has_end && most >= 1);
 	g->totals = best->totals;
 	for (size_t i = 0; i < g->count; i++) {
 		struct source *s = &g->source[i];
@@ -182,6 +186,8 @@ read_cell(struct source *s, struct decode_run *run, uint64_t stripe,
 	uint8_t header[FRAME_HEADER_BYTES];
 	struct frame f;
 
+	assert(s->usable);
+	assert(cell_bytes >= 1 && cell_bytes <= g->cell_bytes);
 	if (io_pread_full(s->fd, header, sizeof(header), at, NULL) !=
 		(ssize_t)sizeof(header) ||
 	    frame_decode(&f, header, &run->begin.id, NULL) < 0 ||
@@ -194,6 +200,7 @@ read_cell(struct source *s, struct decode_run *run, uint64_t stripe,
 		at + FRAME_HEADER_BYTES, NULL) != (ssize_t)cell_bytes ||
 	    !frame_payload_good(&f, run->cell[f.shard]))
 		return false;
+	assert((*have >> f.shard & 1) == 0);
 	*have |= UINT32_C(1) << f.shard;
 	return true;
 }
@@ -220,6 +227,7 @@ gather_stripe(struct gather *g, struct decode_run *run, uint64_t stripe,
 			decode_warn(g->options, "%s: stripe %llu: bad cell",
 			    s->path, (unsigned long long)stripe);
 	}
+	assert((uint32_t)__builtin_popcount(have) <= k);
 	return have;
 }
 
@@ -241,6 +249,7 @@ gather_all(struct gather *g, struct decode_run *run, struct error *err)
 				return rc;
 		}
 	}
+	assert((stripes == 0) == (cell == 0));
 	return decode_run_last(run, cell, have, &g->totals, err);
 }
 
@@ -297,6 +306,7 @@ decode_gathered(struct gather *g, int out, struct error *err)
 	struct decode_run run;
 	int rc = decode_run_init(&run, &g->begin, out, g->options, err);
 
+	assert(g->begin.parts == 1);
 	if (rc < 0)
 		return rc;
 	rc = gather_all(g, &run, err);

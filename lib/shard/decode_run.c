@@ -2,6 +2,7 @@
 
 #include "shard/decode_run.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,7 @@ decode_run_fini(struct decode_run *run)
 void
 decode_run_layout(struct decode_run *run, uint32_t cell_bytes)
 {
+	assert(cell_bytes <= run->begin.geometry.cell_bytes);
 	for (uint32_t j = 0; j < geometry_shards(&run->begin.geometry); j++)
 		run->cell[j] = run->memory + (size_t)j * cell_bytes;
 }
@@ -60,6 +62,7 @@ complete(struct decode_run *run, uint64_t stripe, uint32_t cell_bytes,
 	const uint32_t k = run->begin.geometry.data_shards;
 	const uint32_t want = (uint32_t)((UINT64_C(1) << k) - 1);
 
+	assert(cell_bytes <= run->begin.geometry.cell_bytes);
 	return decoder_stripe(run->decoder, stripe, cell_bytes, run->cell, have,
 	    want, err);
 }
@@ -67,7 +70,10 @@ complete(struct decode_run *run, uint64_t stripe, uint32_t cell_bytes,
 static int
 decode_run_put(struct decode_run *run, size_t n, struct error *err)
 {
-	int rc = io_write_full(run->out, run->memory, n, err);
+	int rc;
+
+	assert(n <= stripe_full_bytes(&run->begin.geometry));
+	rc = io_write_full(run->out, run->memory, n, err);
 
 	if (rc == 0 && run->options->progress != NULL)
 		progress_add(run->options->progress, n);
@@ -107,6 +113,7 @@ decode_run_last(struct decode_run *run, uint32_t cell_bytes, uint32_t have,
 		return rc;
 	content = stripe_content_bytes(g, totals->size, stripe);
 	padded = (size_t)g->data_shards * cell_bytes;
+	assert(content >= 1);
 	if (cell_bytes != stripe_cell_bytes(g, totals->size, stripe) ||
 	    !decoder_padding_good(run->memory + content, padded - content))
 		return error_set(err, ERRC_CORRUPT,

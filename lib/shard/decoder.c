@@ -2,6 +2,7 @@
 
 #include "shard/decoder.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ decoder_new(struct decoder **out, const struct geometry *g, struct reqid id,
 	dec = calloc(1, sizeof(*dec));
 	if (dec == NULL)
 		return error_set(err, ERRC_NOMEM, "decoder: out of memory");
+	assert(geometry_shards(g) <= ERASURE_SHARDS_MAX);
 	dec->geometry = *g;
 	dec->id = id;
 	rc = erasure_new(&dec->coder, g->data_shards, g->parity_shards, err);
@@ -74,6 +76,8 @@ decoder_stripe(struct decoder *dec, uint64_t stripe, uint32_t cell_bytes,
 		    (unsigned long long)stripe);
 		return -ERRC_CORRUPT;
 	}
+	assert(cell_bytes <= dec->geometry.cell_bytes);
+	assert(dec->plan.sources == dec->geometry.data_shards);
 	erasure_plan_run(&dec->plan, cell_bytes, cell);
 	return 0;
 }

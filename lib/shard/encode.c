@@ -67,6 +67,7 @@ run_fini(struct encode_run *run)
 static int
 block_init(struct encode_run *run, struct block *b, bool share)
 {
+	assert(!share || (b != &run->block[0] && !run->threaded));
 	b->data = encoder_memory(run->block_stripes * run->stripe_bytes);
 	if (share)
 		b->parity = run->block[0].parity;
@@ -100,6 +101,7 @@ run_init(struct encode_run *run, int in, const struct encode_options *options,
 	/* Only the writer's thread still needs parity when the next block is
 	 * encoded. */
 	run->blocks = run->stripe_bytes > TWO_BLOCKS_BYTES ? 1 : 2;
+	assert(run->block_stripes >= 1 && run->block_stripes <= BLOCK_STRIPES);
 	for (size_t i = 0; i < run->blocks; i++)
 		if (block_init(run, &run->block[i], i > 0 && !run->threaded) <
 		    0) {
@@ -125,6 +127,7 @@ encode_block(struct encode_run *run, struct block *block, size_t len)
 		    &block->stripe[count]);
 		count++;
 	}
+	assert(count <= run->block_stripes);
 	return count;
 }
 
@@ -179,6 +182,7 @@ run_block(struct encode_run *run, struct block *block,
 	count = encode_block(run, block, (size_t)got);
 	if (count == 0)
 		return 0;
+	assert(*last || (size_t)got % run->stripe_bytes == 0);
 	block->md5_ticket = block->stripe[count - 1].ticket;
 	block->write_ticket = encode_writer_push(writer, block->stripe, count);
 	if (run->options->progress != NULL)
@@ -238,6 +242,8 @@ encode_stream(int in, int out, const struct encode_options *options,
 		rc = run_stripes(&run, stream_stripes, &sink, err);
 	if (rc == 0) {
 		encoder_totals(run.encoder, &totals);
+		assert(totals.stripes ==
+		    stripe_count(&options->geometry, totals.size));
 		encoder_end(run.encoder, FRAME_INTERLEAVED, text);
 		rc = io_write_full(out, text, FRAME_END_BYTES, err);
 	}
@@ -275,6 +281,7 @@ split_init(struct split *split, const char *pattern, uint32_t shards,
 	const char *where = strstr(pattern, "%d");
 	int rc = 0;
 
+	assert(shards >= 1 && shards <= STRIPE_SHARDS_MAX);
 	if (where == NULL || strchr(pattern, '%') != where ||
 	    strchr(where + 1, '%') != NULL)
 		return error_set(err, ERRC_USAGE,
@@ -315,6 +322,7 @@ split_stripes(void *arg, struct encoded_stripe *stripe, size_t count,
 			iov[n++] = (struct iovec){ stripe[i].cell[j],
 				stripe[i].cell_bytes };
 		}
+		assert(split->file[j].open && n == (int)(2 * count));
 		rc = io_writev_full(split->file[j].fd, iov, n, err);
 		if (rc < 0)
 			return error_wrap(err, "%s", split->path[j]);
@@ -345,6 +353,7 @@ split_end(struct split *split, struct encode_run *run, struct error *err)
 	int rc = 0;
 
 	encoder_totals(run->encoder, &totals);
+	assert(totals.shards == split->shards);
 	for (uint32_t j = 0; j < split->shards; j++) {
 		encoder_end(run->encoder, (uint8_t)j, text);
 		if (io_write_full(split->file[j].fd, text, sizeof(text), err) <

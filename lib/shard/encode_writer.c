@@ -36,6 +36,14 @@ struct encode_writer {
 	struct error error;
 };
 
+/* A job keeps its place in the queue until it is written. */
+static void
+check_queue_locked(const struct encode_writer *w)
+{
+	assert(w->done <= w->pushed);
+	assert(w->pushed - w->done <= ENCODE_WRITER_PENDING);
+}
+
 /* Write the oldest job, called and left with the lock held. */
 static void
 write_next_locked(struct encode_writer *w)
@@ -44,6 +52,8 @@ write_next_locked(struct encode_writer *w)
 	struct error err;
 	int rc = w->rc;
 
+	check_queue_locked(w);
+	assert(w->done < w->pushed && job.count > 0);
 	pthread_mutex_unlock(&w->lock);
 	if (rc == 0)
 		rc = w->sink(w->arg, job.stripe, job.count, &err);
@@ -124,6 +134,7 @@ encode_writer_free(struct encode_writer *w)
 		pthread_cond_signal(&w->more);
 		pthread_mutex_unlock(&w->lock);
 		pthread_join(w->thread, NULL);
+		assert(w->done == w->pushed); /* no block is read from now on */
 	}
 	pthread_cond_destroy(&w->less);
 	pthread_cond_destroy(&w->more);
@@ -138,6 +149,7 @@ encode_writer_push(struct encode_writer *w, struct encoded_stripe *stripe,
 	uint64_t ticket;
 
 	pthread_mutex_lock(&w->lock);
+	assert(!w->stop && count > 0);
 	while (w->pushed - w->done == ENCODE_WRITER_PENDING)
 		pthread_cond_wait(&w->less, &w->lock);
 	ticket = ++w->pushed;
@@ -147,6 +159,8 @@ encode_writer_push(struct encode_writer *w, struct encoded_stripe *stripe,
 		pthread_cond_signal(&w->more);
 	else
 		write_next_locked(w);
+	check_queue_locked(w);
+	assert(ticket != 0); /* the ticket that is always done */
 	pthread_mutex_unlock(&w->lock);
 	return ticket;
 }

@@ -94,6 +94,8 @@ encoder_begin(const struct encoder *enc, uint8_t shard,
 		.parts = 1,
 	};
 
+	assert(shard == FRAME_INTERLEAVED ||
+	    shard < geometry_shards(&enc->geometry));
 	frame_begin_encode(out, &begin, shard);
 }
 
@@ -104,6 +106,7 @@ encoder_begin(const struct encoder *enc, uint8_t shard,
 static uint64_t
 feed_md5(struct encoder *enc, const uint8_t *data, size_t len)
 {
+	assert(!enc->ended);
 	if (!enc->want_md5)
 		return 0;
 	if (enc->worker == NULL && enc->totals.stripes == 0 &&
@@ -122,6 +125,7 @@ sum_data(struct encoder *enc, const struct encoded_stripe *s, size_t len)
 {
 	const uint32_t cell = s->cell_bytes;
 
+	assert(len <= (size_t)enc->geometry.data_shards * cell);
 	for (uint32_t j = 0; j < enc->geometry.data_shards; j++) {
 		uint32_t crc = 0;
 
@@ -150,6 +154,7 @@ make_parity(struct encoder *enc, const struct encoded_stripe *s)
 	const uint32_t n = geometry_shards(&enc->geometry);
 	uint8_t *at_cell[STRIPE_SHARDS_MAX];
 
+	assert(s->cell_bytes >= 1 && n <= STRIPE_SHARDS_MAX);
 	for (uint32_t j = k; j < n; j++)
 		enc->cell_crc[j] = 0;
 	if (k == n)
@@ -187,6 +192,7 @@ encoder_stripe(struct encoder *enc, uint8_t *data, size_t len, uint8_t *parity,
 		out->cell[j] = j < g->data_shards ?
 		    data + (size_t)j * out->cell_bytes :
 		    parity + (size_t)(j - g->data_shards) * out->cell_bytes;
+	assert((size_t)g->data_shards * out->cell_bytes >= len);
 	memset(data + len, 0, (size_t)g->data_shards * out->cell_bytes - len);
 
 	out->ticket = feed_md5(enc, data, len);
@@ -205,6 +211,7 @@ encoder_stripe(struct encoder *enc, uint8_t *data, size_t len, uint8_t *parity,
 	}
 	enc->totals.size += len;
 	enc->totals.stripes++;
+	assert(enc->totals.stripes == stripe_count(g, enc->totals.size));
 }
 
 void
@@ -224,6 +231,7 @@ encoder_totals(struct encoder *enc, struct blob_totals *out)
 			digest_final(&enc->md5, enc->totals.md5);
 		enc->totals.has_md5 = true;
 	}
+	assert(enc->totals.shards == geometry_shards(&enc->geometry));
 	enc->ended = true;
 	*out = enc->totals;
 }

@@ -14,6 +14,7 @@
 bool
 field_number(const struct field *f, struct bytes v)
 {
+	assert(f->min <= f->max);
 	return number_parse(f->out, (const char *)v.p, v.n, f->min, f->max);
 }
 
@@ -26,6 +27,7 @@ field_hex64(const struct field *f, struct bytes v)
 bool
 field_hex(const struct field *f, struct bytes v)
 {
+	assert(f->max > 0);
 	return hex_decode(f->out, f->max, (const char *)v.p, v.n);
 }
 
@@ -58,6 +60,7 @@ field_list(const struct field *f, struct bytes v)
 			return false;
 		list->n++;
 	}
+	assert(list->n >= 1 && list->n <= f->max);
 	return true;
 }
 
@@ -69,6 +72,7 @@ shown(struct bytes v)
 
 	while ((size_t)n < v.n && n < 40 && v.p[n] > ' ' && v.p[n] < 127)
 		n++;
+	assert((size_t)n <= v.n);
 	return n;
 }
 
@@ -108,6 +112,7 @@ field_print(struct field_text *text, const char *fmt, ...)
 	va_list ap;
 	int n;
 
+	assert(text->n < text->room);
 	va_start(ap, fmt);
 	n = vsnprintf(text->p + text->n, text->room - text->n, fmt, ap);
 	va_end(ap);

@@ -196,6 +196,7 @@ frame_totals_check(const struct blob_totals *totals, const struct geometry *g,
 bool
 frame_totals_equal(const struct blob_totals *a, const struct blob_totals *b)
 {
+	assert(a->shards <= STRIPE_SHARDS_MAX);
 	return a->size == b->size && a->stripes == b->stripes &&
 	    a->has_md5 == b->has_md5 &&
 	    (!a->has_md5 || memcmp(a->md5, b->md5, sizeof(a->md5)) == 0) &&

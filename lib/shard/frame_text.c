@@ -34,6 +34,7 @@ frame_begin_print(uint8_t out[static FRAME_BEGIN_PAYLOAD],
 	field_print(&t, "request_id=%s\n", id);
 	if (begin->parts > 1)
 		field_print(&t, "part=%u/%u\n", begin->part, begin->parts);
+	assert(t.n < FRAME_BEGIN_PAYLOAD); /* a LF ends the last line */
 	memset(out, '\n', FRAME_BEGIN_PAYLOAD);
 	memcpy(out, text, t.n);
 }
@@ -57,6 +58,7 @@ frame_end_print(uint8_t out[static FRAME_END_PAYLOAD],
 	field_print(&t, "crc64nvme=%s\nshard_crc64=", hex);
 	field_print_list(&t, totals->shard_crc64, totals->shards);
 	field_print(&t, "\n");
+	assert(t.n < FRAME_END_PAYLOAD);
 	memset(out, '\n', FRAME_END_PAYLOAD);
 	memcpy(out, text, t.n);
 }
@@ -101,6 +103,7 @@ parse_part(const struct field *f, struct bytes v)
 		v.n - (size_t)(slash + 1 - v.p), 1, FRAME_PARTS_MAX) ||
 	    !number_parse(&i, (const char *)v.p, (size_t)(slash - v.p), 1, k))
 		return false;
+	assert(i >= 1 && i <= k);
 	part[0] = (uint32_t)i;
 	part[1] = (uint32_t)k;
 	return true;
@@ -177,6 +180,7 @@ frame_end_parse(struct blob_totals *out,
 	if (rc < 0)
 		return rc;
 	t.has_md5 = table[2].seen;
+	assert(crcs.n <= STRIPE_SHARDS_MAX);
 	t.shards = crcs.n;
 	*out = t;
 	return 0;

@@ -40,6 +40,7 @@ outfile_open(struct outfile *f, const char *path, struct error *err)
 		*f = (struct outfile){ 0 };
 		return rc;
 	}
+	assert(!f->published);
 	f->open = true;
 	return 0;
 }
@@ -53,7 +54,7 @@ outfile_publish(struct outfile *f, struct error *err)
 {
 	int fd = f->fd;
 
-	assert(f->open);
+	assert(f->open && !f->published);
 	if (f->temporary != NULL && fsync(fd) != 0)
 		return error_errno(err, ERRC_IO, "write %s", f->path);
 	f->open = false;

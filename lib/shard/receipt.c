@@ -37,6 +37,7 @@ receipt_print_shard(char out[static RECEIPT_LINE_MAX],
 	    "shard v=" VERSION " object=%s index=%u set=%u machine=%u "
 	    "bytes=%" PRIu64 " crc64=%s\n",
 	    id, shard->index, shard->set, shard->machine, shard->bytes, crc);
+	assert(t.n < RECEIPT_LINE_MAX && out[t.n - 1] == '\n');
 	return t.n;
 }
 
@@ -46,6 +47,7 @@ print_name(struct field_text *t, const struct receipt_end *end)
 	char name[3 * (RECEIPT_BUCKET_MAX + 1 + RECEIPT_KEY_MAX) + 1];
 
 	assert(end->key_bytes <= RECEIPT_KEY_MAX);
+	assert(strlen(end->bucket) <= RECEIPT_BUCKET_MAX);
 	percent_encode(name, end->bucket, strlen(end->bucket), false);
 	field_print(t, " name=%s", name);
 	percent_encode(name, end->key, end->key_bytes, true);
@@ -89,6 +91,7 @@ receipt_print_end(char out[static RECEIPT_LINE_MAX],
 	print_totals(&t, &end->totals);
 	field_print(&t, " shards=%u written=%" PRIu64 "\n", end->shards,
 	    end->written_ms);
+	assert(t.n < RECEIPT_LINE_MAX && out[t.n - 1] == '\n');
 	return t.n;
 }
 
@@ -183,6 +186,7 @@ parse_name(const struct field *f, struct bytes v)
 	if (bucket == 0 || bucket > RECEIPT_BUCKET_MAX || bucket == v.n ||
 	    v.p[bucket] != '/')
 		return false;
+	assert(bucket < sizeof(end->bucket));
 	memcpy(end->bucket, v.p, bucket);
 	end->bucket[bucket] = '\0';
 	v = bytes_of(v.p + bucket + 1, v.n - bucket - 1);
@@ -190,6 +194,7 @@ parse_name(const struct field *f, struct bytes v)
 	    !percent_decode(key, &n, (const char *)v.p, v.n, false) ||
 	    n > RECEIPT_KEY_MAX)
 		return false;
+	assert(n < sizeof(end->key));
 	memcpy(end->key, key, n);
 	end->key[n] = '\0';
 	end->key_bytes = n;
@@ -284,6 +289,7 @@ parse_end(struct receipt_end *out, struct bytes rest, struct error *err)
 	e.geometry = (struct geometry){ (uint32_t)data, (uint32_t)parity,
 		(uint32_t)cell };
 	e.shards = (uint32_t)shards;
+	assert(crcs.n <= STRIPE_SHARDS_MAX);
 	t->shards = crcs.n;
 	t->has_md5 = table[nitems(table) - 1].seen;
 	rc = check_end(&e, err);
@@ -305,6 +311,7 @@ receipt_parse(struct receipt *out, struct bytes line, struct error *err)
 	if (space == NULL)
 		return error_set(err, ERRC_CORRUPT,
 		    "receipt: not a shard or end line");
+	assert(space >= line.p && space < line.p + line.n);
 	word = bytes_of(line.p, (size_t)(space - line.p));
 	rest = bytes_of(space, line.n - word.n);
 	if (bytes_is(word, "shard")) {

@@ -78,6 +78,7 @@ stream_reader_damage(const struct stream_reader *r)
 static size_t
 stream_take_back(struct stream_reader *r, void *p, size_t n)
 {
+	assert(r->back_n <= sizeof(r->back));
 	n = KOOP_MIN(n, r->back_n);
 	memcpy(p, r->back, n);
 	r->back_n -= n;
@@ -116,6 +117,7 @@ read_with_header(struct stream_reader *r, void *p, size_t n, struct error *err)
 {
 	size_t got = stream_take_back(r, p, n);
 
+	assert(r->ahead_n == 0);
 	if (r->back_n > 0)
 		return (ssize_t)got;
 	while (got < n) {
@@ -135,6 +137,7 @@ read_with_header(struct stream_reader *r, void *p, size_t n, struct error *err)
 			break;
 		if ((size_t)rc > n - got) {
 			r->ahead_n = (size_t)rc - (n - got);
+			assert(r->ahead_n <= sizeof(r->ahead));
 			return (ssize_t)n;
 		}
 		got += (size_t)rc;
@@ -157,6 +160,7 @@ splice_away(struct stream_reader *r, size_t n)
 			break;
 		gone += (size_t)rc;
 	}
+	assert(gone <= n);
 	return (ssize_t)gone;
 }
 
@@ -165,6 +169,7 @@ skip(struct stream_reader *r, size_t n, struct error *err)
 {
 	uint8_t drop[1024];
 
+	assert(r->ahead_n == 0);
 	while (n > 0 && r->back_n > 0)
 		n -= stream_take_back(r, drop, KOOP_MIN(n, sizeof(drop)));
 	if (n > 0 && r->null >= 0)
@@ -225,6 +230,7 @@ try_header(struct stream_reader *r, const uint8_t *in)
 	if (frame_decode(&f, in, &r->begin.id, NULL) < 0 ||
 	    f.kind == FRAME_BEGIN)
 		return false;
+	assert(r->has_begin);
 	memcpy(r->header, in, FRAME_HEADER_BYTES);
 	r->frame = f;
 	r->left = f.length;
@@ -249,6 +255,7 @@ find_header(struct stream_reader *r, const uint8_t *bad, struct error *err)
 		if (got < 0)
 			return (int)got;
 		n += (size_t)got;
+		assert(n <= sizeof(window));
 		for (size_t at = 0; at + FRAME_HEADER_BYTES <= n; at++) {
 			if (window[at] != 'K' || !try_header(r, window + at))
 				continue;
@@ -278,6 +285,7 @@ stream_reader_next(struct stream_reader *r, struct frame *out,
 			return rc;
 		r->left = 0;
 	}
+	assert(r->ahead_n <= sizeof(in));
 	memcpy(in, r->ahead, r->ahead_n);
 	got = read_full(r, in + r->ahead_n, sizeof(in) - r->ahead_n, err);
 	if (got < 0)
@@ -358,6 +366,7 @@ stream_write_stripes(int fd, struct encoded_stripe *stripe, size_t count,
 	struct iovec iov[STREAM_IOV_MAX];
 	int n = 0;
 
+	assert(shards >= 1 && shards <= STRIPE_SHARDS_MAX);
 	for (size_t i = 0; i < count; i++)
 		for (uint32_t j = 0; j < shards; j++) {
 			iov[n++] = (struct iovec){ stripe[i].header[j],

@@ -52,6 +52,7 @@ take_header(struct frame_verifier *v, struct error *err)
 	if (v->frame.shard != v->shard)
 		return error_set(err, ERRC_CORRUPT,
 		    "shard %u: a frame of shard %u", v->shard, v->frame.shard);
+	assert(v->at == FRAME_HEADER_BYTES);
 	v->crc = 0;
 	return v->frame.kind == FRAME_CELL ? check_cell(v, err) : 0;
 }
@@ -74,6 +75,7 @@ take_begin(struct frame_verifier *v, struct error *err)
 		return error_set(err, ERRC_CORRUPT,
 		    "shard %u: part %u of %u: a shard has no parts", v->shard,
 		    v->begin.part, v->begin.parts);
+	assert(!v->has_begin && v->stripes == 0);
 	v->has_begin = true;
 	return 0;
 }
@@ -105,6 +107,7 @@ take_end(struct frame_verifier *v, struct error *err)
 		return error_set(err, ERRC_CORRUPT,
 		    "shard %u: CRC-64 of the cells differs from END's",
 		    v->shard);
+	assert(!v->done);
 	v->done = true;
 	return 0;
 }
@@ -113,6 +116,7 @@ take_end(struct frame_verifier *v, struct error *err)
 static int
 take_payload(struct frame_verifier *v, struct error *err)
 {
+	assert(v->at == 0);
 	if (v->crc != v->frame.payload_crc)
 		return error_set(err, ERRC_CORRUPT,
 		    "shard %u: stripe %llu: bad checksum", v->shard,
@@ -148,6 +152,8 @@ feed_some(struct frame_verifier *v, const uint8_t *p, size_t n, size_t *used,
 	if (v->at < FRAME_HEADER_BYTES) {
 		memcpy(v->head + v->at, p, n);
 	} else {
+		assert(v->frame.kind == FRAME_CELL ||
+		    v->at - FRAME_HEADER_BYTES + n <= sizeof(v->text));
 		v->crc = crc32c(v->crc, p, n);
 		if (v->frame.kind == FRAME_CELL)
 			v->shard_crc64 = crc64_xz(v->shard_crc64, p, n);

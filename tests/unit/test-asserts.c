@@ -14,12 +14,14 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "cluster/placement.h"
 #include "cluster/quorum.h"
 #include "codec/erasure.h"
 #include "codec/stripe.h"
 #include "commit/positiontable.h"
 #include "commit/versionid.h"
 #include "shard/frame.h"
+#include "shard/verify.h"
 #include "tap.h"
 #include "up/program.h"
 
@@ -103,6 +105,24 @@ write_a_cell_of_no_object(void)
 }
 
 static void
+verify_a_shard_that_no_object_has(void)
+{
+	const struct reqid id = { { 0 } };
+	struct frame_verifier v;
+
+	frame_verifier_init(&v, id, STRIPE_SHARDS_MAX);
+}
+
+static void
+place_a_shard_on_no_machine(void)
+{
+	const struct erasure_set set = { .n = 3, .data_shards = 2 };
+	const struct placement placement = { .set = &set };
+
+	(void)placement_machine(&placement, 3);
+}
+
+static void
 name_a_version_of_no_record(void)
 {
 	const struct reqid id = { { 0 } };
@@ -152,6 +172,8 @@ a_mistake_of_ours_ends_the_process(void)
 	CHECK(dies(run_a_plan_that_was_not_made));
 	CHECK(dies(make_a_cell_that_is_there));
 	CHECK(dies(write_a_cell_of_no_object));
+	CHECK(dies(verify_a_shard_that_no_object_has));
+	CHECK(dies(place_a_shard_on_no_machine));
 	CHECK(dies(name_a_version_of_no_record));
 	CHECK(dies(tell_a_position_that_no_log_has));
 	CHECK(dies(count_a_quorum_that_is_none));
