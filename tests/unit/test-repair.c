@@ -13,7 +13,7 @@
 #include "base/nowait.h"
 #include "member/pending.h"
 #include "nodeworld.h"
-#include "store/metaquery.h"
+#include "store/metaquery_version.h"
 #include "store/shardfile.h"
 #include "store/shardmeta.h"
 #include "tap.h"
@@ -178,14 +178,30 @@ what_was_superseded_is_not_rebuilt(void)
 	end();
 }
 
+static int
+version_made_at(uint64_t seq)
+{
+	struct metaquery *read = NULL;
+	struct object_row row;
+	int rc;
+
+	CHECK(metaquery_begin(&read, w.core.meta, NULL) == 0);
+	rc = metaquery_version(read, P, bytes_str("b"), bytes_str("k"), seq,
+	    &row, NULL);
+	metaquery_end(read);
+	return rc;
+}
+
 /* By what made it and not by its key, which has another version by now. */
 static void
 an_older_version_is_rebuilt_too(void)
 {
 	struct shardtest newer;
 	struct record r;
+	uint64_t made;
 
 	begin();
+	made = w.seq[P];
 	r = nodeworld_record(RECORD_BUCKET_CONFIG, NULL, nodeworld_id(40));
 	r.revision = r.ruling = 1000;
 	r.settings = bytes_str("{\"versioning\":\"Enabled\"}");
@@ -195,6 +211,10 @@ an_older_version_is_rebuilt_too(void)
 	r = nodeworld_put("k", &newer);
 	r.revision = 1000;
 	nodeworld_apply(&w, P, &r);
+	/* None was made between the two. */
+	CHECK(version_made_at(made) == 0);
+	CHECK(version_made_at(made + 1) == -ERRC_NOTFOUND);
+	CHECK(version_made_at(w.seq[P]) == 0);
 	CHECK(nodeworld_queued(&w, blob.id));
 	CHECK(!nodeworld_queued(&w, newer.id));
 	CHECK(repair_step(&w.core) == REPAIR_STEP_DONE);
