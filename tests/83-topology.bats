@@ -139,6 +139,34 @@ reads() {
 	done
 }
 
+@test "topology: what was large before a move is read after it, whole and in part" {
+	two_sets
+	object 20000000 film 5
+	curl -sS -f -T film "$GW/films/a"
+	koop status --data "$DATA" --wait full
+	move 2 "$to"
+	until_true epoch_is 2
+	until_true all_vote "$to"
+	until_true not votes "$from" 0
+	curl -sS -f -o back "$GW/films/a"
+	cmp film back
+	curl -sS -f -o part -r 9000000-9000999 "$GW/films/a"
+	tail -c +9000001 film | head -c 1000 | cmp - part
+	koop-shard-get films/a | koop-decode | cmp - film
+	# Those that hold it start anew without the partition, and one is away.
+	first=$(((from - 1) * 3))
+	for n in 0 1; do node --stop-node $((first + n)); done
+	node --start-node $first
+	curl -sS -f -o back "$GW/films/a"
+	cmp film back
+	# What is written now is the new set's: the old one may go.
+	object 3000000 film 6
+	curl -sS -f -T film "$GW/films/a"
+	for n in 0 2; do node --stop-node $((first + n)); done
+	curl -sS -f -o back "$GW/films/a"
+	cmp film back
+}
+
 @test "topology: what a running node cannot follow it says, and keeps what it has" {
 	two_sets
 	change 2 '.partition_spread[0].partitions += [99]'

@@ -42,6 +42,7 @@ enum route_flags {
 	BODY = 4,      /* handled as its body comes */
 	STORE = 8,     /* /store/PARTITION/BUCKET/KEY */
 	FORM = 16,     /* the query is the body */
+	PAST = 32,     /* a blob: also of a partition that was ours once */
 };
 
 typedef void route_fn(struct nodeserver_call *call);
@@ -55,8 +56,8 @@ struct route {
 
 static const struct route routes[] = {
 	{ "PUT", "store", STORE | BODY, nodeserver_put_begin },
-	{ "GET", "store", STORE, nodeserver_get },
-	{ "HEAD", "store", STORE, nodeserver_get },
+	{ "GET", "store", STORE | PAST, nodeserver_get },
+	{ "HEAD", "store", STORE | PAST, nodeserver_get },
 	{ "DELETE", "store", STORE, nodeserver_delete },
 	{ "GET", "bucket", PARTITION, nodeserver_bucket },
 	{ "GET", "buckets", 0, nodeserver_buckets },
@@ -70,7 +71,7 @@ static const struct route routes[] = {
 	{ "GET", "versions", 0, nodeserver_versions },
 	{ "POST", "versions", FORM, nodeserver_versions },
 	{ "GET", "parts", PARTITION, nodeserver_parts },
-	{ "PUT", "lease", PARTITION, nodeserver_lease },
+	{ "PUT", "lease", PARTITION | PAST, nodeserver_lease },
 	{ "POST", "repair", PARTITION, nodeserver_repair },
 	{ "GET", "oplog", PARTITION, nodeserver_oplog },
 	{ "GET", "snapshot", PARTITION, nodeserver_snapshot },
@@ -300,12 +301,28 @@ check_to(struct nodeserver_call *call)
 	return false;
 }
 
+/*
+ * Blobs stay where their record says, whoever has the partition now
+ * (protocol.md 8, topology: "old epochs stay known, so that old blobs
+ * resolve").  They are named by their id and need no row; refused here, what
+ * was acknowledged before a move could not be read after it.
+ */
 static bool
-take_partition(struct nodeserver_call *call, uint32_t partition)
+is_blob_of_old(const struct nodeserver_call *call, const struct route *route)
+{
+	return (route->flags & PAST) != 0 && call->has_id &&
+	    httpreq_query_get(&call->query, "manifest") == NULL;
+}
+
+static bool
+take_partition(struct nodeserver_call *call, const struct route *route,
+    uint32_t partition)
 {
 	int index = watermark_index(call->core->wm, partition);
 
-	if (index < 0 || !watermark_mine(call->core->wm, (size_t)index)) {
+	if (index < 0 ||
+	    (!watermark_mine(call->core->wm, (size_t)index) &&
+		!is_blob_of_old(call, route))) {
 		nodeserver_refuse(call, 421, "partition %u: not of set %u",
 		    partition, call->core->set.number);
 		return false;
@@ -316,7 +333,7 @@ take_partition(struct nodeserver_call *call, uint32_t partition)
 }
 
 static bool
-parse_partition(struct nodeserver_call *call)
+parse_partition(struct nodeserver_call *call, const struct route *route)
 {
 	size_t len = strcspn(call->rest, "/");
 	uint64_t n;
@@ -327,7 +344,7 @@ parse_partition(struct nodeserver_call *call)
 	}
 	call->rest += len;
 	call->rest += call->rest[0] == '/';
-	return take_partition(call, (uint32_t)n);
+	return take_partition(call, route, (uint32_t)n);
 }
 
 static bool
@@ -348,7 +365,7 @@ parse_call(struct nodeserver_call *call, const struct route *route)
 	}
 	call->has_id = id != NULL;
 	if (route->flags & PARTITION)
-		return parse_partition(call);
+		return parse_partition(call, route);
 	if ((route->flags & STORE) == 0)
 		return true;
 	if (nodeproto_store_parse(&call->store, httpd_path(call->req), &err) !=
@@ -356,7 +373,7 @@ parse_call(struct nodeserver_call *call, const struct route *route)
 		nodeserver_refuse(call, 400, "%s", err.text);
 		return false;
 	}
-	return take_partition(call, call->store.partition);
+	return take_partition(call, route, call->store.partition);
 }
 
 /*

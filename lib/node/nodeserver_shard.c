@@ -19,6 +19,7 @@
 #include "member/pending.h"
 #include "member/room.h"
 #include "member/uploadlist.h"
+#include "member/watermark.h"
 #include "store/metaquery.h"
 #include "store/shardfile.h"
 #include "upkeep/gc.h"
@@ -336,9 +337,11 @@ nodeserver_get_blob(struct nodeserver_call *call)
 	    &err);
 	if (rc == -ERRC_NOTFOUND) {
 		send_inline_by_id(call);
-		/* A peer looks for it because a row needs it. */
-		(void)!repair_check(core, call->partition, call->id, NULL,
-		    NULL);
+		/* A peer looks for it because a row needs it: one of ours, not
+		 * of a partition that has moved away. */
+		if (watermark_mine(core->wm, call->index))
+			(void)!repair_check(core, call->partition, call->id,
+			    NULL, NULL);
 		return;
 	}
 	if (rc != 0) {
