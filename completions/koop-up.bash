@@ -11,11 +11,11 @@ _koop_up()
 	--data|-d)
 		compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current")
 		return ;;
-	--nodes|--data-shards|--parity-shards|--write-quorum|--partitions|--gateways|--port|--node-port|--cell-size|--inline-limit|--reserve|--durability|--tcp-congestion|--replace-node|--stop-node|--start-node|--wait|--timeout)
+	--nodes|--data-shards|--parity-shards|--write-quorum|--partitions|--gateways|--port|--node-port|--cell-size|--inline-limit|--reserve|--durability|--positions|--tcp-congestion|--replace-node|--stop-node|--start-node|--wait|--timeout)
 		return ;;
 	esac
 	case $current in
-	-*) mapfile -t COMPREPLY < <(compgen -W "--data -d --nodes --data-shards --parity-shards --write-quorum --partitions --gateways --port --node-port --cell-size --inline-limit --reserve --durability --tcp-congestion --detach --replace-node --stop-node --start-node --wait --timeout --quiet -q --config --print-config --help -h --version" -- "$current") ;;
+	-*) mapfile -t COMPREPLY < <(compgen -W "--data -d --nodes --data-shards --parity-shards --write-quorum --partitions --gateways --port --node-port --cell-size --inline-limit --reserve --durability --positions --tcp-congestion --detach --replace-node --stop-node --start-node --wait --timeout --quiet -q --config --print-config --help -h --version" -- "$current") ;;
 	*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
 	esac
 }

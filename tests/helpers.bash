@@ -58,11 +58,12 @@ object() {
 
 # cluster_up [KOOP-UP-OPTION...]: a cluster of this test's own, on free ports.
 # Sets KOOP_CONFIG, DATA, GW (the gateway's URL) and, in a faults test, uses
-# the programs that come first in PATH.
+# the programs that come first in PATH.  POSITIONS=streams in the environment
+# runs any file over a log that shares no page.
 cluster_up() {
 	DATA=$BATS_TEST_TMPDIR/data
 	koop up --detach --data "$DATA" --port 0 --node-port 0 \
-		--durability os "$@" 3>&- 4>&- >"$BATS_TEST_TMPDIR/up.log" 2>&1 || {
+		--durability os ${POSITIONS:+--positions "$POSITIONS"} "$@" 3>&- 4>&- >"$BATS_TEST_TMPDIR/up.log" 2>&1 || {
 		cat "$BATS_TEST_TMPDIR/up.log" >&2
 		return 1
 	}

@@ -16,7 +16,8 @@
  * a genesis record at seq = base seq (0 in a new cluster).  An object exists
  * when, and only when, its record is in the log.
  *
- *      commitlog_sqlite.c   sqlite:/var/lib/koop/commit.db
+ *      commitlog_sqlite.c   sqlite:/var/lib/koop/commit.db, and with ?shared=no
+ *                           behind it as if its users were on many machines
  *      commitlog_mem.c      mem:NAME     (tests; shared in one process)
  *
  * Partitions are independent: nothing is promised across them, neither one

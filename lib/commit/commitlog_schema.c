@@ -64,25 +64,36 @@ commitlog_schema_error(sqlite3 *db, const char *path, const char *what,
 	    "commit log %s: %s: %s", path, what, sqlite3_errmsg(db));
 }
 
+bool
+commitlog_schema_unshared(const char *rest)
+{
+	size_t n = strlen(rest);
+
+	return n >= strlen(SCHEMA_UNSHARED) &&
+	    strcmp(rest + n - strlen(SCHEMA_UNSHARED), SCHEMA_UNSHARED) == 0;
+}
+
 int
 commitlog_schema_path(char **out, const char *rest, const char *suffix,
     struct error *err)
 {
-	size_t bytes;
+	size_t n, bytes;
 
 	if (strncmp(rest, "///", 3) == 0)
 		rest += 2;
-	if (rest[0] == '\0' || rest[0] == ':')
+	n = strlen(rest) -
+	    (commitlog_schema_unshared(rest) ? strlen(SCHEMA_UNSHARED) : 0);
+	if (n == 0 || rest[0] == ':')
 		return error_set(err, ERRC_CONFIG,
 		    "commit log sqlite:%s: give the path of a file, as in "
 		    "sqlite:commit.db",
 		    rest);
-	bytes = strlen(rest) + strlen(suffix) + 1;
+	bytes = n + strlen(suffix) + 1;
 	*out = malloc(bytes);
 	if (*out == NULL)
 		return error_set(err, ERRC_NOMEM, "%s: out of memory", rest);
-	memcpy(*out, rest, strlen(rest));
-	memcpy(*out + strlen(rest), suffix, strlen(suffix) + 1);
+	memcpy(*out, rest, n);
+	memcpy(*out + n, suffix, strlen(suffix) + 1);
 	return 0;
 }
 

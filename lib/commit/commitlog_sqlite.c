@@ -26,6 +26,8 @@ struct sqlite_log {
 	struct commitlog_scan scan;
 };
 
+static const struct commitlog_backend sqlite_unshared;
+
 struct sqlite_reader {
 	struct commitlog_reader base;
 	int64_t row; /* delivered up to it */
@@ -37,7 +39,8 @@ struct sqlite_reader {
 static struct sqlite_log *
 sqlite_log(struct commitlog *log)
 {
-	assert(log->backend == &commitlog_sqlite);
+	assert(log->backend == &commitlog_sqlite ||
+	    log->backend == &sqlite_unshared);
 	return container_of(log, struct sqlite_log, base);
 }
 
@@ -135,7 +138,8 @@ sqlite_open(struct commitlog **out, const char *rest,
 
 	if (log == NULL)
 		return error_set(err, ERRC_NOMEM, "commit log: out of memory");
-	log->base.backend = &commitlog_sqlite;
+	log->base.backend = commitlog_schema_unshared(rest) ? &sqlite_unshared :
+							      &commitlog_sqlite;
 	log->base.clock = options->clock != NULL ? options->clock :
 						   &clock_system;
 	rc = commitlog_schema_path(&log->path, rest, "", err);
@@ -486,5 +490,29 @@ const struct commitlog_backend commitlog_sqlite = {
 	.bell = sqlite_bell,
 	.wait = sqlite_wait,
 	.end = sqlite_end,
+	.holder = sqlite_holder,
+};
+
+/*
+ * The same log as an engine on other machines would be (protocol.md 2): nobody
+ * learns positions or ends from the page, they travel between programs, and
+ * an end costs a no-op record.  The page stays this backend's own: it rings
+ * for records.
+ */
+static const struct commitlog_backend sqlite_unshared = {
+	.scheme = "sqlite:",
+	.create = sqlite_create,
+	.open = sqlite_open,
+	.close = sqlite_close,
+	.append = sqlite_append,
+	.find = sqlite_find,
+	.get = sqlite_get,
+	.stored = sqlite_stored,
+	.reader_new = sqlite_reader_new,
+	.reader_seek = sqlite_reader_seek,
+	.reader_next = sqlite_reader_next,
+	.reader_free = sqlite_reader_free,
+	.bell = sqlite_bell,
+	.wait = sqlite_wait,
 	.holder = sqlite_holder,
 };

@@ -41,7 +41,11 @@ KOOP_MUST int commitlog_schema_load(sqlite3 *db, const char *path,
 /* error_set() from what db says last. */
 int commitlog_schema_error(sqlite3 *db, const char *path, const char *what,
     struct error *err);
-/* "sqlite:///a", "sqlite:a" without the scheme -> a path; ERRC_CONFIG. */
+/* What may stand behind a path: positions and ends are not told by the page. */
+#define SCHEMA_UNSHARED "?shared=no"
+bool commitlog_schema_unshared(const char *rest);
+/* "sqlite:///a", "sqlite:a" without the scheme -> a path, without what may
+ * stand behind it; ERRC_CONFIG. */
 KOOP_MUST int commitlog_schema_path(char **out, const char *rest,
     const char *suffix, struct error *err);
 

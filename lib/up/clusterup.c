@@ -68,8 +68,8 @@ common_args(struct clusterup *up, struct program *p, const char *folder,
 		rc = program_arg(p, err, "--topology=file:%s/topology.json",
 		    dir);
 	if (rc == 0)
-		rc = program_arg(p, err, "--commit-log=sqlite:%s/commit.db",
-		    dir);
+		rc = program_arg(p, err, "--commit-log=sqlite:%s/commit.db%s",
+		    dir, up->layout.unshared ? "?shared=no" : "");
 	if (rc == 0)
 		rc = program_arg(p, err, "--durability=%s", up->o->durability);
 	if (rc == 0 && up->o->tcp_congestion != NULL)

@@ -273,6 +273,26 @@ load_gateways(struct layout *l, const struct layout_options *o,
 	return rc;
 }
 
+/* All programs of a cluster must do the same, so koop.conf keeps it. */
+static int
+load_positions(struct layout *l, const struct layout_options *o,
+    struct error *err)
+{
+	char text[256];
+
+	if (o->positions == NULL)
+		l->unshared = layout_config(l->dir, "commit-log", text,
+				  sizeof(text)) &&
+		    strcmp(text, LAYOUT_LOG "?shared=no") == 0;
+	else if (strcmp(o->positions, "page") == 0 ||
+	    strcmp(o->positions, "streams") == 0)
+		l->unshared = o->positions[0] == 's';
+	else
+		return error_set(err, ERRC_USAGE,
+		    "--positions %s: neither page nor streams", o->positions);
+	return 0;
+}
+
 static int
 load_commit_log(struct layout *l, struct error *err)
 {
@@ -323,6 +343,8 @@ layout_open(struct layout *l, const struct layout_options *o, struct error *err)
 	if (rc == 0)
 		rc = load_gateways(l, o, err);
 	if (rc == 0)
+		rc = load_positions(l, o, err);
+	if (rc == 0)
 		rc = load_commit_log(l, err);
 	return rc;
 }
@@ -337,11 +359,11 @@ layout_publish(struct layout *l, const char *lines, struct error *err)
 	    "# Written by koop-up(1); see koop.conf(5).\n"
 	    "cluster = %s\n"
 	    "topology = file:topology.json\n"
-	    "commit-log = sqlite:commit.db\n"
+	    "commit-log = " LAYOUT_LOG "%s\n"
 	    "session-cache = sqlite:session.db\n"
 	    "gateway = http://127.0.0.1:%u\n"
 	    "gateways = ",
-	    l->cluster, l->gateway_port[0]);
+	    l->cluster, l->unshared ? "?shared=no" : "", l->gateway_port[0]);
 	for (unsigned i = 0; i < l->gateways; i++)
 		buf_printf(&text, "%shttp://127.0.0.1:%u", i == 0 ? "" : ",",
 		    l->gateway_port[i]);

@@ -32,7 +32,10 @@ struct layout_options {
 	const char *dir;
 	uint64_t nodes, data_shards, parity_shards, write_quorum;
 	uint64_t partitions, gateways, port, node_port;
+	const char *positions; /* "page" or "streams"; NULL: as last time */
 };
+
+#define LAYOUT_LOG "sqlite:commit.db" /* in koop.conf */
 
 struct layout {
 	char dir[LAYOUT_DIR_BYTES]; /* absolute */
@@ -42,6 +45,7 @@ struct layout {
 	char cluster[33];
 	uint16_t gateway_port[LAYOUT_GATEWAYS_MAX];
 	unsigned gateways;
+	bool unshared; /* positions travel in streams: commitlog.h */
 	struct ports ports;
 };
 

@@ -510,6 +510,44 @@ what_is_no_log_is_refused(void)
 	    -ERRC_CONFIG);
 }
 
+static void
+one_that_shares_no_page_tells_its_end_by_a_record(void)
+{
+	struct commitlog *log = make(), *other = NULL;
+	struct commitlog_span span = { .partition = 1 };
+	struct commitlog_end end = { .partition = 1 };
+	struct positions_member member = { 1, 0 };
+	struct positions *mine = NULL, *others = NULL;
+	uint64_t deadline = clock_mono_ms(&clock_system) + 5000;
+	char unshared[sizeof(url) + 16];
+	struct error err;
+
+	commitlog_close(log);
+	snprintf(unshared, sizeof(unshared), "%s?shared=no", url);
+	REQUIRE(commitlog_open(&log, unshared, NULL, &err) == 0);
+	REQUIRE(commitlog_open(&other, unshared, NULL, &err) == 0);
+	CHECK(commitlog_stored(log, &span, 1, deadline, &err) == 0);
+	CHECK(commitlog_ends(log, &end, 1, deadline, &err) == 0);
+	CHECK(end.seq == span.last + 1);
+	/* The same database, and what one publishes the other is not told. */
+	CHECK(commitlog_stored(other, &span, 1, deadline, &err) == 0);
+	CHECK(span.last == end.seq);
+	CHECK(access(path("?shared=no"), F_OK) == -1);
+	REQUIRE(positions_open(&mine, log, &err) == 0);
+	REQUIRE(positions_open(&others, other, &err) == 0);
+	CHECK(!positions_shared(mine));
+	positions_publish(mine, member, 1, 7);
+	CHECK(positions_applied(mine, member, 1) == 7);
+	CHECK(positions_applied(others, member, 1) == 0);
+	positions_close(mine);
+	positions_close(others);
+	commitlog_close(log);
+	commitlog_close(other);
+	/* Nothing else may stand there. */
+	snprintf(unshared, sizeof(unshared), "%s?shared=maybe", url);
+	CHECK(commitlog_open(&log, unshared, NULL, &err) == -ERRC_CONFIG);
+}
+
 static int
 role_append(const char *count, const char *partition)
 {
@@ -558,6 +596,7 @@ main(int argc, char *argv[])
 	RUN(processes_append_at_once);
 	RUN(appenders_that_are_killed_leave_a_good_log);
 	RUN(a_stopped_holder_of_the_lock_is_named_and_not_waited_for_for_ever);
+	RUN(one_that_shares_no_page_tells_its_end_by_a_record);
 	RUN(a_page_that_is_removed_is_made_again);
 	RUN(a_page_of_another_boot_or_database_counts_for_nothing);
 	RUN(rows_that_vanish_are_noticed_and_their_numbers_not_given_again);

@@ -103,8 +103,9 @@ world_init(struct world *w, uint64_t seed, unsigned fault)
 	clock_manual_init(&w->clock, MODEL_T0);
 	w->upload = model_id(MODEL_T0, 1);
 	memset(genesis.cluster, 'c', 32);
-	snprintf(url, sizeof(url), "mem:replicas-%u-%llu", fault,
-	    (unsigned long long)seed);
+	/* Every other one as an engine would be. */
+	snprintf(url, sizeof(url), "mem:replicas-%u-%llu%s", fault,
+	    (unsigned long long)seed, seed % 2 == 0 ? "?shared=no" : "");
 	if (commitlog_create(url, &genesis, &options, &err) < 0 ||
 	    commitlog_open(&w->log, url, &options, &err) < 0) {
 		w->wrong = "the log cannot be made";
