@@ -140,7 +140,8 @@ hand_ends() {
 			reads_as old "$GW/crash/$i"
 			;;
 		log.locked:*)
-			[[ "$code" == 50[03] ]]
+			[ "$code" = 503 ]
+			grep -q '<Code>ServiceUnavailable</Code>' answer
 			reads_as old "$GW/crash/$i"
 			;;
 		log.commit:*)

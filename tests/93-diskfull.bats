@@ -10,7 +10,7 @@ teardown() {
 	keep_logs
 	cluster_down
 	local dir
-	for dir in "$BATS_TEST_TMPDIR/small" "$BATS_TEST_TMPDIR"/data/node-*; do
+	for dir in "$BATS_TEST_TMPDIR/small" "$BATS_TEST_TMPDIR/log" "$BATS_TEST_TMPDIR"/data/node-*; do
 		${SUDO:-} umount "$dir" 2>/dev/null || true
 	done
 }
@@ -329,6 +329,63 @@ two_full() {
 
 @test "disk full: two nodes: writes go on, and health says degraded" {
 	in_mounts two_full
+}
+
+# puts N: so many small objects; CODES has what each was told.
+puts() {
+	local i
+	CODES=
+	for ((i = 0; i < $1; i++)); do
+		s3 PUT "/full/small$i" -T small-object
+		CODES+="$CODE "
+		[ "$CODE" = 200 ] || cp body refusal
+	done
+}
+
+log_full() {
+	cluster_up
+	curl -sS -f -X PUT "$GW/full"
+	koop down --data "$DATA"
+	small 8m log
+	mv "$DATA"/commit.db "$DATA"/commit.db-* log/ 2>/dev/null || true
+	ln -s "$BATS_TEST_TMPDIR/log/commit.db" "$DATA/commit.db"
+	koop up --detach --data "$DATA" --durability os 3>&- >up.log
+	object 6000 small-object 1
+	object 1000000 film 2
+	curl -sS -f -T film "$GW/full/film"
+	# All that is left goes to another.
+	head -c 16m /dev/zero >log/other 2>/dev/null || true
+	puts 20
+	echo "$CODES"
+	[[ "$CODES" == *503* ]]
+	[[ "$CODES" != *500* ]]
+	grep -q '<Code>ServiceUnavailable</Code>' refusal
+	grep -q 'full' refusal
+	# What is there is read, told of and listed; the gateways live.
+	curl -sS -f "$GW/full/film" | cmp - film
+	s3 HEAD /full/film
+	is 200
+	s3 GET '/full?list-type=2'
+	is 200
+	[ "$(element Key | grep -c '^film$')" -eq 1 ]
+	s3 PUT /another
+	is 503
+	s3 DELETE /full/film
+	is 503
+	# Multipart uploads ask for records, too.
+	s3 POST '/full/parts?uploads'
+	is 503
+	rm log/other
+	puts 5
+	[ "$CODES" = "200 200 200 200 200 " ]
+	s3 DELETE /full/film
+	is 204
+	koop status --data "$DATA" --wait full >/dev/null
+	[ "$(koop status --data "$DATA" | grep -c 'restarts 0')" -eq 10 ]
+}
+
+@test "disk full: the commit log: 503 with the reason, and it heals with room" {
+	in_mounts log_full
 }
 
 split_full() {

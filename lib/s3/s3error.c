@@ -62,6 +62,9 @@ s3error_from_errc(int rc, enum s3error notfound)
 		return S3E_INSUFFICIENT_STORAGE;
 	case ERRC_UNAVAILABLE:
 	case ERRC_RETRY:
+	/* The device under the log or a node: no fault of the request, nor one
+	 * of the program, and cured by whoever looks after the device. */
+	case ERRC_IO:
 		return S3E_SERVICE_UNAVAILABLE;
 	default:
 		return S3E_INTERNAL_ERROR;
