@@ -415,34 +415,31 @@ who_is_merely_behind_is_sent_the_rest_in_the_background(void)
 	fakenodes_stop(&f);
 }
 
-/* A node that is restarted closes the connections that were kept. */
+/* A node that is restarted closes the connections that were kept.  With three
+ * of those six are left, so that a write ends well only where one of the three
+ * began anew; which it may not when all had its first block before that was
+ * seen, so that it is tried more than once. */
 static void
 a_shard_whose_kept_connection_was_closed_begins_anew(void)
 {
 	struct blobwrite_result result = { 0 };
+	int rc = -1;
 
-	for (int round = 0; round < 2; round++) {
-		struct blobwrite *w;
-
-		if (round == 0)
-			start();
+	start();
+	for (int i = 0; i < 50 && rc != 0; i++) {
 		id = reqid_new(&clock_system, &random_system);
-		for (uint32_t i = 0; i < 3 && round == 1; i++)
-			f.node[i].hang_up = true;
-		w = open_write(sizeof(content), 0, CELL);
-		CHECK(blobwrite_write(w, content, STRIPE, &err) == 0);
-		CHECK(blobwrite_write(w, content + STRIPE,
-			  sizeof(content) - STRIPE, &err) == 0);
-		CHECK(blobwrite_finish(w, &result, &err) == 0);
-		/* Six are not enough: one of the three came back. */
-		CHECK(__builtin_popcount(result.durable) >= 7);
-		blobwrite_close(w);
+		CHECK(write_all(&result) == 0);
+		id = reqid_new(&clock_system, &random_system);
+		for (uint32_t j = 0; j < 3; j++)
+			f.node[j].hang_up = true;
+		rc = write_all(&result);
 	}
-	for (uint32_t i = 0; i < 3; i++) {
-		CHECK(!f.node[i].hang_up);
-		/* One that had taken all when it was cut is not sent again. */
-		if ((result.durable >> i & 1) != 0)
-			CHECK(becomes_whole(i, sizeof(content)));
+	CHECK(rc == 0);
+	CHECK(__builtin_popcount(result.durable) >= 7);
+	for (uint32_t j = 0; j < 3; j++) {
+		CHECK(!f.node[j].hang_up);
+		if ((result.durable >> j & 1) != 0)
+			CHECK(becomes_whole(j, sizeof(content)));
 	}
 	fakenodes_stop(&f);
 }
