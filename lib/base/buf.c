@@ -17,9 +17,18 @@ buf_make(size_t max)
 	return (struct buf){ .max = max };
 }
 
+/* The NUL has its byte, and there is never more room than max asks for. */
+static void
+buf_check(const struct buf *b)
+{
+	assert(b->n <= b->max && b->room <= b->max + 1);
+	assert(b->p != NULL ? b->n < b->room : b->n + b->room == 0);
+}
+
 void
 buf_fini(struct buf *b)
 {
+	buf_check(b);
 	free(b->p);
 	*b = (struct buf){ .max = b->max };
 }
@@ -47,7 +56,7 @@ buf_reserve(struct buf *b, size_t n)
 
 	if (b->failed)
 		return NULL;
-	assert(b->n <= b->max);
+	buf_check(b);
 	if (n > b->max - b->n) {
 		b->failed = true;
 		return NULL;
@@ -64,6 +73,7 @@ buf_reserve(struct buf *b, size_t n)
 	}
 	b->p = p;
 	b->room = room;
+	assert(b->n + n < b->room);
 	b->p[b->n] = '\0';
 	return b->p + b->n;
 }
@@ -80,6 +90,7 @@ buf_add(struct buf *b, const void *p, size_t n)
 		return;
 	memcpy(to, p, n);
 	b->n += n;
+	assert(b->n < b->room);
 	b->p[b->n] = '\0';
 }
 
@@ -115,6 +126,7 @@ buf_printf(struct buf *b, const char *fmt, ...)
 	} else {
 		vsnprintf(to, (size_t)n + 1, fmt, again);
 		b->n += (size_t)n;
+		assert(b->n < b->room && b->p[b->n] == '\0');
 	}
 	va_end(again);
 }
@@ -133,6 +145,7 @@ buf_consume(struct buf *b, size_t n)
 const char *
 buf_cstr(const struct buf *b)
 {
+	buf_check(b);
 	if (b->p == NULL)
 		return "";
 	b->p[b->n] = '\0';
@@ -142,6 +155,7 @@ buf_cstr(const struct buf *b)
 struct bytes
 buf_bytes(const struct buf *b)
 {
+	buf_check(b);
 	return bytes_of(b->p, b->n);
 }
 
@@ -152,11 +166,11 @@ buf_take(struct buf *b, size_t *n)
 
 	if (b->failed || (b->p == NULL && buf_reserve(b, 0) == NULL))
 		return NULL;
+	assert(b->n < b->room);
 	b->p[b->n] = '\0';
 	p = b->p;
 	if (n != NULL)
 		*n = b->n;
-	b->p = NULL;
-	buf_fini(b);
+	*b = (struct buf){ .max = b->max };
 	return p;
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/bytes.h"
 
+#include <assert.h>
 #include <string.h>
 
 struct bytes
 bytes_of(const void *p, size_t n)
 {
+	/* So that who has checked the length need not check the pointer. */
+	assert(p != NULL || n == 0);
 	return (struct bytes){ p, n };
 }
 
@@ -129,6 +132,7 @@ hex_decode(uint8_t *out, size_t n, const char *hex, size_t len)
 
 		if (high < 0 || low < 0)
 			return false;
+		assert(high < 16 && low < 16);
 		out[i] = (uint8_t)(high << 4 | low);
 	}
 	return true;
@@ -149,6 +153,7 @@ hex_parse(uint64_t *out, const char *hex, size_t len, size_t digits)
 {
 	uint64_t v = 0;
 
+	assert(digits <= 2 * sizeof(v));
 	if (len != digits)
 		return false;
 	for (size_t i = 0; i < len; i++) {

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const char base64_digits[] =
@@ -59,6 +60,7 @@ base64_group(uint32_t *v, const char *in, size_t pad)
 {
 	uint32_t bits = 0;
 
+	assert(pad <= 2);
 	for (size_t i = 0; i < 4 - pad; i++) {
 		int value = base64_value(in[i]);
 
@@ -95,6 +97,7 @@ base64_decode(uint8_t *out, size_t *out_n, const char *in, size_t len)
 		for (int shift = 16; shift >= 0 && at < need; shift -= 8)
 			out[at++] = (uint8_t)(v >> shift);
 	}
+	assert(at == need);
 	*out_n = need;
 	return true;
 }
@@ -125,6 +128,7 @@ percent_encode(char *out, const void *p, size_t n, bool keep_slash)
 		out[at++] = digits[c >> 4];
 		out[at++] = digits[c & 15];
 	}
+	assert(at >= n && at <= 3 * n); /* the room that the header asks for */
 	out[at] = '\0';
 	return at;
 }
@@ -149,6 +153,7 @@ percent_decode(char *out, size_t *out_n, const char *in, size_t len,
 			i += 2;
 		}
 	}
+	assert(at <= len);
 	out[at] = '\0';
 	*out_n = at;
 	return true;
@@ -162,6 +167,7 @@ utf8_character(const uint8_t *p, size_t n)
 	uint8_t high = 0xbf;
 	size_t len;
 
+	assert(n > 0);
 	if (p[0] < 0x80)
 		return 1;
 	if (p[0] >= 0xc2 && p[0] <= 0xdf)
@@ -200,6 +206,7 @@ utf8_valid(const void *p, size_t n)
 
 		if (len == 0)
 			return false;
+		assert(len <= n);
 		in += len;
 		n -= len;
 	}

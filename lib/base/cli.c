@@ -51,6 +51,7 @@ print_message(const struct cli *cli, const char *text)
 int
 cli_fail(const struct cli *cli, const struct error *err)
 {
+	assert(err->code != ERRC_OK); /* who failed must not exit 0 */
 	print_message(cli, err->text);
 	return error_exit_status(err->code);
 }
@@ -138,6 +139,8 @@ make_tables(const struct cli *cli, struct option longs[], char shorts[])
 
 		/* Nothing in the environment may switch something on. */
 		assert(has_arg || o->source == CLI_FLAG_ONLY);
+		assert(has_arg == (o->argument != NULL));
+		assert(o->letter != 'h' && o->min <= o->max);
 		longs[i] = (struct option){ o->name,
 			has_arg ? required_argument : no_argument, NULL,
 			CLI_ID_FIRST + (int)i };
@@ -147,6 +150,7 @@ make_tables(const struct cli *cli, struct option longs[], char shorts[])
 		if (has_arg)
 			shorts[at++] = ':';
 	}
+	assert(at <= 2 + 2 * n); /* take_flags() has room for so many */
 	shorts[at] = '\0';
 	memcpy(longs + n, common, sizeof(common));
 }
@@ -154,8 +158,10 @@ make_tables(const struct cli *cli, struct option longs[], char shorts[])
 static const struct cli_option *
 option_of_id(const struct cli *cli, int id)
 {
-	if (id >= CLI_ID_FIRST)
+	if (id >= CLI_ID_FIRST) {
+		assert((size_t)(id - CLI_ID_FIRST) < cli_option_count(cli));
 		return &cli->options[id - CLI_ID_FIRST];
+	}
 	for (const struct cli_option *o = cli->options; o->name != NULL; o++)
 		if (o->letter != '\0' && o->letter == id)
 			return o;
@@ -178,6 +184,7 @@ refuse_option(const struct cli *cli, int id, const char *word)
 		    (int)strcspn(word, "="), word));
 	if (optopt != 0)
 		exit(cli_usage(cli, "-%c: no such option", optopt));
+	assert(id == '?');
 	exit(cli_usage(cli, "%.*s: no such option", (int)strcspn(word, "="),
 	    word));
 }
@@ -245,6 +252,7 @@ get_env(const char *name)
 KOOP_NORETURN static void
 fail_config(const struct cli *cli, struct error *err)
 {
+	assert(err->code != ERRC_OK);
 	err->code = ERRC_CONFIG;
 	exit(cli_fail(cli, err));
 }
@@ -260,6 +268,7 @@ set_words(const struct cli_option *o, const char *name, const char *text,
 	bool kept = false;
 	int rc = 0;
 
+	assert(o->type == CLI_LIST);
 	if (words == NULL)
 		return error_set(err, ERRC_NOMEM, "%s: out of memory", name);
 	while (rc == 0 && (word = strsep(&rest, " ")) != NULL) {
@@ -319,6 +328,8 @@ take_entries(struct parse *p, size_t index)
 	size_t n = 0;
 	const struct cli_entry *entries = cli_config_entries(&n);
 
+	/* The last to be asked: a flag and the environment come first. */
+	assert(p->origin[index].from == CLI_FROM_DEFAULT);
 	for (size_t i = 0; i < n; i++) {
 		const char *text;
 
@@ -333,6 +344,7 @@ take_entries(struct parse *p, size_t index)
 		}
 		if (cli_value_set(o, what, text, &err) < 0)
 			fail_config(p->cli, &err);
+		assert(entries[i].line >= 1);
 		if (p->origin[index].from == CLI_FROM_DEFAULT)
 			p->origin[index] = (struct cli_origin){ CLI_FROM_CONF,
 				entries[i].line };
@@ -366,8 +378,10 @@ cli_parse(const struct cli *cli, int argc, char *argv[])
 	struct parse p = { .cli = cli };
 	unsigned operands;
 
+	assert(cli->operands_min <= cli->operands_max);
 	hold_descriptors();
 	take_flags(&p, argc, argv);
+	assert(optind <= argc);
 	operands = (unsigned)(argc - optind);
 	if (operands > cli->operands_max)
 		exit(cli_usage(cli, "%s: unexpected operand",

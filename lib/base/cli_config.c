@@ -62,6 +62,7 @@ option_of_key(const struct cli *cli, const char *key)
 static bool
 entry_exists(const char *key)
 {
+	assert(config.n <= CONFIG_ENTRIES_MAX);
 	for (size_t i = 0; i < config.n; i++)
 		if (strcmp(config.entry[i].key, key) == 0)
 			return true;
@@ -78,6 +79,7 @@ is_space(char c)
 static char *
 cli_config_trim(char *s, char *end)
 {
+	assert(s <= end);
 	while (s < end && is_space(*s))
 		s++;
 	while (end > s && is_space(end[-1]))
@@ -90,6 +92,7 @@ cli_config_trim(char *s, char *end)
 static char *
 find_comment(char *s, char *end)
 {
+	assert(s <= end);
 	for (char *c = s; c < end; c++)
 		if (*c == '#' && (c == s || is_space(c[-1])))
 			return c;
@@ -103,6 +106,7 @@ parse_line(const struct cli *cli, const char *path, unsigned line, char *s,
 	const struct cli_option *option;
 	char *equals, *key, *value;
 
+	assert(line >= 1);
 	end = find_comment(s, end);
 	s = cli_config_trim(s, end);
 	if (*s == '\0')
@@ -139,6 +143,7 @@ cli_config_parse(const struct cli *cli, const char *path, char *text,
 	char *s = text;
 	unsigned line = 0;
 
+	assert(text[len] == '\0'); /* what follows reads to the NUL */
 	config.n = 0;
 	if (memchr(text, '\0', len) != NULL)
 		return error_set(err, ERRC_CONFIG, "%s: has a NUL byte", path);
@@ -189,7 +194,7 @@ set_path(const char *path, struct error *err)
 		return error_errno(err, ERRC_CONFIG, "%s", path);
 	snprintf(config.folder, sizeof(config.folder), "%s", config.path);
 	slash = strrchr(config.folder, '/');
-	assert(slash != NULL);
+	assert(config.path[0] == '/' && slash != NULL);
 	slash[slash == config.folder] = '\0';
 	return 0;
 }
@@ -200,6 +205,8 @@ read_config(const struct cli *cli, const char *path, struct error *err)
 	size_t len = 0;
 	int rc = set_path(path, err);
 
+	/* Values point into the text: a second one would leave them behind. */
+	assert(!config.read);
 	if (rc < 0)
 		return rc;
 	rc = io_read_file(&config.text, &len, path, CONFIG_BYTES_MAX, err);
@@ -234,6 +241,7 @@ cli_config_read(const struct cli *cli, const char *named, struct error *err)
 const struct cli_entry *
 cli_config_entries(size_t *n)
 {
+	assert(config.n <= CONFIG_ENTRIES_MAX);
 	*n = config.n;
 	return config.entry;
 }
@@ -241,6 +249,7 @@ cli_config_entries(size_t *n)
 const char *
 cli_config_file(void)
 {
+	assert(!config.read || config.path[0] == '/');
 	return config.read ? config.path : NULL;
 }
 
@@ -268,6 +277,7 @@ cli_config_resolve(enum cli_type type, const char *text)
 		return text;
 	if (path == NULL || path[0] == '/' || path[0] == '\0' || !config.read)
 		return text;
+	assert(config.folder[0] == '/'); /* or it would not be absolute */
 	if (asprintf(&out, "%.*s%s/%s", (int)(path - text), text, config.folder,
 		path) < 0)
 		return NULL;

@@ -4,6 +4,7 @@
 
 #include "base/cli_parts.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ print_wrapped(const char *text, int column)
 {
 	int room = LINE_COLUMNS - 1 - column;
 
+	assert(column >= 0 && column <= HELP_COLUMN_MAX);
 	while ((int)strlen(text) > room) {
 		int n = room;
 
@@ -35,6 +37,7 @@ print_wrapped(const char *text, int column)
 			n--;
 		if (n == 0)
 			n = room;
+		assert(n >= 1 && n <= room);
 		printf("%.*s\n%*s", n, text, column, "");
 		text += n + (text[n] == ' ');
 	}
@@ -71,6 +74,7 @@ help_column(const struct cli *cli)
 		if (n > column && n <= HELP_COLUMN_MAX)
 			column = n;
 	}
+	assert(column <= HELP_COLUMN_MAX);
 	return column;
 }
 
@@ -124,13 +128,16 @@ print_origin(const struct cli_option *o, const struct cli_origin *origin)
 		printf("--%s", o->name);
 		break;
 	case CLI_FROM_ENV:
+		assert((o->source & CLI_ENV) != 0);
 		cli_env_name(name, o->name);
 		printf("%s", name);
 		break;
 	case CLI_FROM_ALIAS:
+		assert(o->env_alias != NULL);
 		printf("%s", o->env_alias);
 		break;
 	case CLI_FROM_CONF:
+		assert((o->source & CLI_CONF) != 0 && origin->line >= 1);
 		printf("%s:%u", cli_config_file(), origin->line);
 		break;
 	}

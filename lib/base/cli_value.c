@@ -65,6 +65,7 @@ set_number(const struct cli_option *option, const char *what, const char *text,
 	uint64_t v = 0;
 	bool ok;
 
+	assert(option->min <= option->max);
 	if (option->type == CLI_SIZE)
 		ok = number_parse_size(&v, text, len, option->min, option->max);
 	else if (option->type == CLI_DURATION)
@@ -79,6 +80,7 @@ set_number(const struct cli_option *option, const char *what, const char *text,
 		    "%s: \"%.64s\": want %s, from %s to %s", what, text,
 		    wants[option->type], min, max);
 	}
+	assert(v >= option->min && v <= option->max);
 	*(uint64_t *)option->value = v;
 	return 0;
 }
@@ -99,6 +101,7 @@ cli_value_set(const struct cli_option *option, const char *what,
 		return set_number(option, what, text, err);
 	case CLI_LIST:
 		list = option->value;
+		assert(list->n <= CLI_LIST_MAX);
 		if (list->n == CLI_LIST_MAX)
 			return error_set(err, ERRC_USAGE,
 			    "%s: given more than %d times", what, CLI_LIST_MAX);
@@ -122,6 +125,7 @@ print_list(const struct cli_list *list, char *out, size_t room)
 {
 	size_t at = 0;
 
+	assert(list->n <= CLI_LIST_MAX && room > 0);
 	out[0] = '\0';
 	for (size_t i = 0; i < list->n && at < room; i++) {
 		int n = snprintf(out + at, room - at, "%s%s", i == 0 ? "" : " ",

@@ -13,7 +13,7 @@ system_ms(clockid_t id)
 	struct timespec now;
 	int rc = clock_gettime(id, &now);
 
-	assert(rc == 0);
+	assert(rc == 0 && now.tv_nsec >= 0 && now.tv_nsec < 1000000000);
 	/* A machine whose date is before 1970 gets the beginning of time. */
 	if (now.tv_sec < 0)
 		return 0;
@@ -93,8 +93,12 @@ int
 clock_left_ms(const struct clock *clock, uint64_t deadline_mono_ms)
 {
 	uint64_t now = clock_mono_ms(clock);
+	uint64_t left;
 
 	if (now >= deadline_mono_ms)
 		return 0;
-	return (int)KOOP_MIN(deadline_mono_ms - now, (uint64_t)INT_MAX);
+	left = KOOP_MIN(deadline_mono_ms - now, (uint64_t)INT_MAX);
+	/* 0 would say that it is past, and a caller who polls would spin. */
+	assert(left > 0);
+	return (int)left;
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +43,8 @@ days_from_date(unsigned year, unsigned month, unsigned day)
 	int64_t doy = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
 	int64_t doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
 
+	assert(month >= 1 && month <= 12 && day >= 1);
+	assert(doy >= 0 && doy <= 365 && doe >= 0 && doe < 146097);
 	return era * 146097 + doe - 719468;
 }
 
@@ -68,6 +71,9 @@ clock_date_of(uint64_t real_ms)
 	};
 
 	date.year = (unsigned)(yoe + era * 400 + (date.month <= 2));
+	assert(date.month >= 1 && date.month <= 12);
+	assert(date.day >= 1 && date.day <= 31);
+	assert(date.year >= 1970 && date.year <= 9999);
 	return date;
 }
 
@@ -86,6 +92,7 @@ clock_http_date(char out[static 32], uint64_t real_ms)
 {
 	struct date d = clock_date_of(real_ms);
 
+	assert(d.weekday < nitems(weekdays));
 	snprintf(out, 32, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
 	    weekdays[d.weekday], d.day, months + 3 * (d.month - 1),
 	    d.year % 10000, d.hour, d.minute, d.second);
@@ -109,6 +116,7 @@ take_digits(const char **text, unsigned count, unsigned *out)
 {
 	unsigned v = 0;
 
+	assert(count >= 1 && count <= 9); /* any such number fits */
 	for (unsigned i = 0; i < count; i++) {
 		char c = (*text)[i];
 
@@ -201,7 +209,10 @@ month_days(unsigned year, unsigned month)
 {
 	static const uint8_t days[12] = { 31, 28, 31, 30, 31, 30, 31, 31, 30,
 		31, 30, 31 };
-	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+	bool leap;
+
+	assert(month >= 1 && month <= 12);
+	leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 
 	return days[month - 1] + (unsigned)(month == 2 && leap);
 }

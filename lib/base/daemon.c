@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/daemon.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -66,6 +67,7 @@ daemon_ready(const struct daemon_options *options, const char *layer,
 {
 	int fd = options->ready_fd == UINT64_MAX ? -1 : (int)options->ready_fd;
 
+	assert(fd >= -1 && fd <= 1023); /* DAEMON_OPTION_READY_FD */
 	log_info(layer, "serving at %s", address);
 	return ready_tell(fd, address, err);
 }
@@ -86,6 +88,7 @@ daemon_serve(const struct daemon_service *service)
 {
 	int wait_ms = service->tick != NULL ? service->tick_ms : -1;
 
+	assert(wait_ms == -1 || wait_ms > 0); /* at 0 it would spin */
 	for (;;) {
 		switch (signals_wait(wait_ms)) {
 		case SIGTERM:
@@ -99,6 +102,7 @@ daemon_serve(const struct daemon_service *service)
 			service->log_status(service->ctx);
 			break;
 		case 0:
+			assert(service->tick != NULL);
 			service->tick(service->ctx);
 			break;
 		default:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/error.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,6 +44,7 @@ cut_partial_utf8(char *text, size_t len)
 
 	while (i > 0 && len - i < 3 && ((unsigned char)text[i - 1] >> 6) == 2)
 		i--;
+	assert(len - i <= 3 && text[len] == '\0');
 	if (i == 0)
 		return;
 	lead = (unsigned char)text[i - 1];
@@ -91,6 +93,7 @@ int(error_errno)(struct error *err, enum errc code, const char *fmt, ...)
 		set_text(err, code, fmt, args);
 		va_end(args);
 		n = strlen(err->text);
+		assert(n < sizeof(err->text));
 		snprintf(err->text + n, sizeof(err->text) - n, ": %s",
 		    strerror_r(number, reason, sizeof(reason)));
 	}

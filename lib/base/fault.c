@@ -59,6 +59,7 @@ fault_hit(enum fault_point point)
 {
 	struct fault *fault = &faults[point];
 
+	assert(point < FAULT_MAX);
 	if (fault->at == 0 ||
 	    atomic_fetch_add(&fault->hits, 1) + 1 != fault->at)
 		return 0;
@@ -116,6 +117,7 @@ fault_parse(const char *s, size_t n)
 	for (int i = 0; i < FAULT_MAX; i++) {
 		if (strlen(fault_names[i]) == (size_t)(colon - s) &&
 		    memcmp(fault_names[i], s, (size_t)(colon - s)) == 0) {
+			assert(at >= 1); /* 0 is a point that is not armed */
 			faults[i].at = at;
 			faults[i].action = action;
 			return true;
@@ -137,6 +139,7 @@ fault_clock(const char *s)
 		fprintf(stderr, "KOOP_TEST_CLOCK: %s: want +30d or -3d\n", s);
 		_Exit(error_exit_status(ERRC_CONFIG));
 	}
+	assert(ms <= FAULT_CLOCK_MAX_MS);
 	clock_shift(*s == '+' ? (int64_t)ms : -(int64_t)ms);
 }
 

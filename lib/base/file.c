@@ -45,6 +45,7 @@ publish_write(const struct file_ops *ops, int fd, const void *p, size_t n)
 			continue;
 		if (put < 0)
 			return -1;
+		assert((size_t)put <= n);
 		from += put;
 		at += put;
 		n -= (size_t)put;
@@ -103,6 +104,7 @@ out:
 		close(fd);
 	if (made)
 		ops->unlinkat(dirfd, tmp, 0);
+	assert(rc < 0 || !made); /* success is a file that has its name */
 	return rc;
 }
 

@@ -29,6 +29,7 @@ io_try_again(int fd, short events)
 ssize_t
 io_read_some(int fd, void *p, size_t n, struct error *err)
 {
+	assert(n > 0); /* reading none would look like the end */
 	nowait_touch("a descriptor");
 	for (;;) {
 		ssize_t got = read(fd, p, n);
@@ -53,6 +54,7 @@ io_read_full(int fd, void *p, size_t n, struct error *err)
 			return got;
 		if (got == 0)
 			break;
+		assert((size_t)got <= n - at);
 		at += (size_t)got;
 	}
 	return (ssize_t)at;
@@ -68,6 +70,7 @@ io_write_full(int fd, const void *p, size_t n, struct error *err)
 		ssize_t put = write(fd, from, n);
 
 		if (put >= 0) {
+			assert((size_t)put <= n);
 			from += put;
 			n -= (size_t)put;
 		} else if (!io_try_again(fd, POLLOUT)) {
@@ -86,6 +89,7 @@ io_advance(struct iovec *iov, int *count, size_t n)
 		iov++;
 		--*count;
 	}
+	assert(*count > 0 || n == 0); /* no more was written than they hold */
 	if (*count > 0) {
 		iov->iov_base = (char *)iov->iov_base + n;
 		iov->iov_len -= n;
@@ -96,6 +100,7 @@ io_advance(struct iovec *iov, int *count, size_t n)
 int
 io_writev_full(int fd, struct iovec *iov, int count, struct error *err)
 {
+	assert(count >= 0);
 	nowait_touch("a descriptor");
 	iov = io_advance(iov, &count, 0);
 	while (count > 0) {
@@ -115,6 +120,7 @@ io_pread_full(int fd, void *p, size_t n, off_t at, struct error *err)
 	char *to = p;
 	size_t done = 0;
 
+	assert(at >= 0);
 	nowait_touch("a descriptor");
 	while (done < n) {
 		ssize_t got = pread(fd, to + done, n - done, at + (off_t)done);
@@ -126,12 +132,14 @@ io_pread_full(int fd, void *p, size_t n, off_t at, struct error *err)
 		else if (errno != EINTR)
 			return error_errno(err, ERRC_IO, "read");
 	}
+	assert(done <= n);
 	return (ssize_t)done;
 }
 
 void
 io_pipe_size(int fd, int n)
 {
+	assert(n > 0);
 	/* EPERM above /proc/sys/fs/pipe-max-size, EBADF when no pipe: the
 	 * transfer is only slower. */
 	(void)fcntl(fd, F_SETPIPE_SZ, n);
@@ -193,6 +201,7 @@ io_read_file(char **out, size_t *out_n, const char *path, size_t max,
 			rc = error_set(err, ERRC_NOMEM, "%s: out of memory",
 			    path);
 		} else {
+			assert(n <= max && p[n] == '\0');
 			*out = p;
 			if (out_n != NULL)
 				*out_n = n;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/log.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,6 +30,7 @@ static const char *const level_names[] = {
 void
 log_setup(enum log_level level, int json)
 {
+	assert(level <= LOG_DEBUG);
 	log_level = level;
 	log_json = json != 0;
 }
@@ -44,6 +46,7 @@ line_add(struct line *line, const char *s)
 	size_t n = strlen(s);
 
 	/* One byte stays free for the newline. */
+	assert(line->n <= sizeof(line->p) - 1);
 	if (n > sizeof(line->p) - 1 - line->n)
 		n = sizeof(line->p) - 1 - line->n;
 	memcpy(line->p + line->n, s, n);
@@ -76,6 +79,7 @@ line_print(struct line *line, enum log_level level, const char *layer,
 {
 	char when[32];
 
+	assert(level < nitems(level_names));
 	clock_iso8601(when, clock_real_ms(&clock_system));
 	if (log_json) {
 		line_add(line, "{\"time\":\"");
@@ -113,6 +117,7 @@ log_line(enum log_level level, const char *layer, const char *fmt, ...)
 		text[0] = '\0';
 	va_end(args);
 	line_print(&line, level, layer, text);
+	assert(line.n < sizeof(line.p));
 	line.p[line.n++] = '\n';
 	/* There is nobody to tell that the log cannot be written. */
 	if (write(STDERR_FILENO, line.p, line.n) == -1)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/metric.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -10,12 +11,15 @@
 void
 metric_add(struct metric *metric, int64_t n)
 {
+	/* Who reads a counter takes a smaller number for a new process. */
+	assert(metric->kind == METRIC_GAUGE || n >= 0);
 	atomic_fetch_add_explicit(&metric->value, n, memory_order_relaxed);
 }
 
 void
 metric_set(struct metric *metric, int64_t n)
 {
+	assert(metric->kind == METRIC_GAUGE || n >= 0);
 	atomic_store_explicit(&metric->value, n, memory_order_relaxed);
 }
 

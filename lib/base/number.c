@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/number.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,6 +52,7 @@ number_scaled(uint64_t *out, const char *s, size_t len, uint64_t unit,
 {
 	uint64_t v = 0;
 
+	assert(min <= max && unit >= 1);
 	if (!number_digits(&v, s, len) || !number_mul(&v, v, unit))
 		return false;
 	if (v < min || v > max)
@@ -124,12 +126,14 @@ number_print_size(char out[static 16], uint64_t bytes)
 	while (shift < 60 && bytes >> shift >= 1024)
 		shift += 10;
 	/* Below 1024 by now; the mask shows it to the compiler. */
+	assert(bytes >> shift < 1024);
 	whole = (unsigned)(bytes >> shift & 1023);
 	if (shift == 0) {
 		snprintf(out, 16, "%u", whole);
 		return;
 	}
 	tenth = (unsigned)(bytes >> (shift - 10) & 1023) * 10 / 1024;
+	assert(tenth <= 9);
 	if (tenth == 0)
 		snprintf(out, 16, "%u%c", whole, suffixes[shift / 10 - 1]);
 	else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/progress.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -62,6 +63,7 @@ progress_bar(char out[static BAR_COLUMNS + 1], uint64_t percent)
 {
 	size_t full = (size_t)(percent * BAR_COLUMNS / 100);
 
+	assert(percent <= 100);
 	memset(out, '.', BAR_COLUMNS);
 	memset(out, '=', full);
 	out[BAR_COLUMNS] = '\0';
@@ -76,6 +78,7 @@ progress_text(char *out, size_t room, const struct progress *p, uint64_t now_ms)
 	uint64_t percent;
 	uint64_t left_s;
 
+	assert(now_ms >= p->start_ms);
 	number_print_size(done, p->done);
 	number_print_size(speed, (uint64_t)rate);
 	if (p->total == 0 || p->done > p->total)

@@ -22,6 +22,7 @@ system_fill(struct random_source *source, void *p, size_t n)
 		/* Without O_NONBLOCK only a signal can stop it. */
 		assert(got > 0 || errno == EINTR);
 		if (got > 0) {
+			assert((size_t)got <= n);
 			to += got;
 			n -= (size_t)got;
 		}
@@ -33,6 +34,7 @@ struct random_source random_system = { system_fill };
 static uint64_t
 rotate_left(uint64_t x, int k)
 {
+	assert(k > 0 && k < 64);
 	return x << k | x >> (64 - k);
 }
 
@@ -114,6 +116,7 @@ reqid_tick(uint64_t now_ms)
 	do {
 		next = KOOP_MAX(now, last + 1);
 	} while (!atomic_compare_exchange_weak(&reqid_last, &last, next));
+	assert(next > last);
 	return next;
 }
 
@@ -131,6 +134,9 @@ reqid_new(const struct clock *clock, struct random_source *source)
 	id.b[7] = (uint8_t)tick;
 	memcpy(&id.b[8], &tail, 8);
 	id.b[8] = (uint8_t)(0x80 | (id.b[8] & 0x3f));
+	/* Or who has a clock that is behind would be refused as too old
+	 * (protocol.md 1, id time). */
+	assert(reqid_time_ms(id) >= heard);
 	return id;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/ready.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@ ready_tell(int fd, const char *text, struct error *err)
 	int n;
 	int rc;
 
+	assert(fd >= -1);
 	if (fd == -1)
 		return 0;
 	n = snprintf(line, sizeof(line), "ready %s\n", text);

@@ -41,6 +41,7 @@ signals_wait(int timeout_ms)
 	    (uint64_t)(timeout_ms > 0 ? timeout_ms : 0);
 	sigset_t set;
 
+	assert(timeout_ms >= -1);
 	signals_ours(&set);
 	for (;;) {
 		int left = clock_left_ms(&clock_system, deadline);
