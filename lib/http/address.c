@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/address.h"
 
+#include <assert.h>
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,8 +69,10 @@ address_parse(char ip[static ADDRESS_IP_BYTES], uint16_t *port,
 void
 address_print(char out[static ADDRESS_BYTES], const char *ip, uint16_t port)
 {
-	snprintf(out, ADDRESS_BYTES,
+	int n = snprintf(out, ADDRESS_BYTES,
 	    strchr(ip, ':') != NULL ? "[%s]:%u" : "%s:%u", ip, (unsigned)port);
+
+	assert(n > 0 && n < ADDRESS_BYTES);
 }
 
 socklen_t

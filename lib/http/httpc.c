@@ -84,6 +84,7 @@ make_head(struct httpc_call *call, const struct opening *o, struct error *err)
 	/* Behind the head it is ours, and goes out again with it. */
 	buf_add(head, o->whole.p, o->whole.n);
 	call->body_given = o->whole.n;
+	assert(o->whole.n == 0 || call->body_given == call->body_length);
 	if (buf_failed(head))
 		return error_set(err, ERRC_USAGE,
 		    "request: headers are too long");
@@ -144,13 +145,12 @@ out:
 	return rc;
 }
 
-int
-httpc_open(struct httpc_call **out, struct httpc_pool *pool,
-    const struct httpc_addr *addr, const char *method, const char *target,
-    const struct httpc_header *headers, size_t header_count,
-    uint64_t body_length, struct error *err)
+static struct opening
+opening_of(struct httpc_pool *pool, const struct httpc_addr *addr,
+    const char *method, const char *target, const struct httpc_header *headers,
+    size_t header_count, uint64_t body_length)
 {
-	struct opening o = {
+	return (struct opening){
 		.pool = pool,
 		.addr = addr,
 		.method = method,
@@ -159,6 +159,16 @@ httpc_open(struct httpc_call **out, struct httpc_pool *pool,
 		.header_count = header_count,
 		.body_length = body_length,
 	};
+}
+
+int
+httpc_open(struct httpc_call **out, struct httpc_pool *pool,
+    const struct httpc_addr *addr, const char *method, const char *target,
+    const struct httpc_header *headers, size_t header_count,
+    uint64_t body_length, struct error *err)
+{
+	struct opening o = opening_of(pool, addr, method, target, headers,
+	    header_count, body_length);
 
 	return call_open(out, &o, err);
 }
@@ -169,17 +179,10 @@ httpc_open_fresh(struct httpc_call **out, struct httpc_pool *pool,
     const struct httpc_header *headers, size_t header_count,
     uint64_t body_length, struct error *err)
 {
-	struct opening o = {
-		.pool = pool,
-		.addr = addr,
-		.method = method,
-		.target = target,
-		.headers = headers,
-		.header_count = header_count,
-		.body_length = body_length,
-		.fresh = true,
-	};
+	struct opening o = opening_of(pool, addr, method, target, headers,
+	    header_count, body_length);
 
+	o.fresh = true;
 	return call_open(out, &o, err);
 }
 
@@ -189,18 +192,11 @@ httpc_open_whole(struct httpc_call **out, struct httpc_pool *pool,
     const struct httpc_header *headers, size_t header_count, struct bytes body,
     struct error *err)
 {
-	struct opening o = {
-		.pool = pool,
-		.addr = addr,
-		.method = method,
-		.target = target,
-		.headers = headers,
-		.header_count = header_count,
-		.body_length = body.n,
-		.whole = body,
-		.repeatable = true,
-	};
+	struct opening o = opening_of(pool, addr, method, target, headers,
+	    header_count, body.n);
 
+	o.whole = body;
+	o.repeatable = true;
 	assert(body.n == 0 || body.p != NULL);
 	if (body.n > HTTPC_WHOLE_MAX)
 		return error_set(err, ERRC_USAGE, "request: body too long");
@@ -231,6 +227,7 @@ push(struct httpc_call *call, const void *p, size_t n, bool frame)
 
 	assert(call->out_count < HTTPC_IOV_MAX);
 	if (frame) {
+		assert(n <= sizeof(call->frame[i]));
 		memcpy(call->frame[i], p, n);
 		p = call->frame[i];
 	}
@@ -242,6 +239,7 @@ push(struct httpc_call *call, const void *p, size_t n, bool frame)
 int
 httpc_send_room(const struct httpc_call *call)
 {
+	assert(call->out_count <= HTTPC_IOV_MAX);
 	/* One for the frame of this batch, one for the end. */
 	int frames = call->body_length == HTTPC_CHUNKED ? 2 : 0;
 	int room = HTTPC_IOV_MAX - (int)call->out_count - frames;
@@ -258,6 +256,7 @@ push_chunk_size(struct httpc_call *call, size_t size, bool last)
 	    call->body_given > 0 ? "\r\n" : "", size, last ? "\r\n" : "");
 
 	assert(n > 0 && (size_t)n < sizeof(text));
+	assert(call->body_length == HTTPC_CHUNKED);
 	push(call, text, (size_t)n, true);
 }
 
@@ -345,6 +344,8 @@ has_head(const struct httpc_call *call)
 int
 httpc_status(const struct httpc_call *call)
 {
+	/* 1xx are no answer: they were passed over. */
+	assert(!has_head(call) || call->res.status >= 200);
 	return has_head(call) ? call->res.status : 0;
 }
 
@@ -371,6 +372,7 @@ httpc_error(const struct httpc_call *call)
 bool
 httpc_is_stale(const struct httpc_call *call)
 {
+	assert(!call->stale || call->state == HTTPC_FAILED);
 	return call->state == HTTPC_FAILED && call->stale;
 }
 

@@ -35,6 +35,7 @@
 static void
 set_state(struct httpc_call *call, enum httpc_state state)
 {
+	assert(call->state <= state); /* never back: see the picture above */
 	call->state = state;
 	call->changed = true;
 }
@@ -111,6 +112,8 @@ lost(struct httpc_call *call, const char *what)
 bool
 httpc_io_request_out(const struct httpc_call *call)
 {
+	assert(call->head_sent <= call->head.n);
+	assert(call->body_given <= call->body_length);
 	if (call->head_sent < call->head.n || call->out_count > 0)
 		return false;
 	if (call->body_length == HTTPC_NO_BODY)
@@ -200,7 +203,7 @@ httpc_io_write(struct httpc_call *call)
 }
 
 static void
-finish(struct httpc_call *call)
+httpc_io_finish(struct httpc_call *call)
 {
 	assert(call->answer != NULL && call->in_at <= call->in_n);
 	/* Bytes behind the answer belong to no request. */
@@ -219,7 +222,7 @@ begin_body(struct httpc_call *call)
 	call->keep = !res->close && httpc_io_request_out(call);
 	drop_queue(call);
 	if (none) {
-		finish(call);
+		httpc_io_finish(call);
 		return;
 	}
 	if (!res->has_length && !res->chunked) {
@@ -227,6 +230,7 @@ begin_body(struct httpc_call *call)
 		    "answer: neither Content-Length nor chunks");
 		return;
 	}
+	assert(call->left == 0);
 	call->left = res->length;
 	set_state(call, HTTPC_BODY);
 	httpc_io_deliver(call);
@@ -279,6 +283,7 @@ parse_head(struct httpc_call *call)
 			    "answer: headers are too long");
 		return false;
 	}
+	assert((size_t)used <= call->in_n);
 	if (call->res.status < 200) {
 		if (call->res.status == 101 ||
 		    ++call->interims > HTTPC_INTERIM_MAX) {
@@ -297,7 +302,7 @@ parse_head(struct httpc_call *call)
 
 /* One recv into the small buffer.  True: there are new bytes. */
 static bool
-fill(struct httpc_call *call, const char *where)
+httpc_fill(struct httpc_call *call, const char *where)
 {
 	char text[128];
 	ssize_t n;
@@ -367,6 +372,7 @@ copy_out(struct httpc_call *call, uint64_t max)
 		total += part;
 		place(call, part);
 	}
+	assert(total <= max);
 	return total;
 }
 
@@ -415,7 +421,7 @@ deliver_length(struct httpc_call *call)
 	    call->in_at == call->in_n)
 		call->left -= receive_direct(call, call->left, &more);
 	if (call->state == HTTPC_BODY && call->left == 0)
-		finish(call);
+		httpc_io_finish(call);
 }
 
 /* Frame bytes from the buffer, which is filled when it is empty.  True: data
@@ -429,7 +435,7 @@ next_chunk(struct httpc_call *call)
 	if (call->in_at == call->in_n) {
 		call->in_at = 0;
 		call->in_n = 0;
-		if (!fill(call, "in the body"))
+		if (!httpc_fill(call, "in the body"))
 			return false;
 	}
 	used = httpres_chunk_step(&call->chunks, call->in + call->in_at,
@@ -463,7 +469,7 @@ deliver_chunks(struct httpc_call *call)
 		} else if (chunks->left < DIRECT_MIN) {
 			call->in_at = 0;
 			call->in_n = 0;
-			if (!fill(call, "in the body"))
+			if (!httpc_fill(call, "in the body"))
 				return;
 			continue;
 		} else {
@@ -471,10 +477,11 @@ deliver_chunks(struct httpc_call *call)
 			if (n == 0)
 				return;
 		}
+		assert(n <= chunks->left);
 		httpres_chunk_took(chunks, n);
 	}
 	if (call->state == HTTPC_BODY)
-		finish(call);
+		httpc_io_finish(call);
 }
 
 void
@@ -497,7 +504,7 @@ httpc_io_read(struct httpc_call *call)
 	}
 	if (call->state != HTTPC_SENDING && call->state != HTTPC_WAITING)
 		return;
-	if (call->connecting || !fill(call, "before the answer"))
+	if (call->connecting || !httpc_fill(call, "before the answer"))
 		return;
 	while (parse_head(call))
 		continue;

@@ -112,6 +112,17 @@ find_node_locked(struct httpc_pool *pool, const struct httpc_addr *addr,
 	return 0;
 }
 
+/* Every connection that is open is counted, and those that are kept are open.
+ */
+static void
+check_node_locked(const struct httpc_pool *pool, const struct httpc_node *node)
+{
+	assert(node->idle_count <= node->open);
+	assert(node->idle_count <= pool->options.max_idle);
+	assert(node->open <= pool->options.max_open);
+	assert(node->idle_count <= pool->idle_count);
+}
+
 /* A kept connection must be silent: bytes would be the answer to nothing, and
  * the end means that the server closed it. */
 static bool
@@ -168,6 +179,7 @@ httpc_pool_keep(struct httpc_pool *pool, httpc_keep_fn *keep, void *arg)
 			at = &node->next;
 			continue;
 		}
+		assert(node->idle_count == 0 && pool->node_count > 0);
 		*at = node->next;
 		pool->node_count--;
 		free(node);
@@ -258,8 +270,7 @@ httpc_pool_take(struct httpc_pool *pool, const struct httpc_addr *addr,
 	rc = find_node_locked(pool, addr, &node, err);
 	if (rc < 0)
 		goto out;
-	assert(node->idle_count <= node->open);
-	assert(node->open <= pool->options.max_open);
+	check_node_locked(pool, node);
 	close_old_locked(pool, node);
 	/* One that must be fresh may need the place of a kept one. */
 	if (fresh && node->idle_count > 0 &&
@@ -286,6 +297,8 @@ httpc_pool_take(struct httpc_pool *pool, const struct httpc_addr *addr,
 		}
 		node->open++;
 	}
+	check_node_locked(pool, node);
+	assert(node->open > node->idle_count); /* this one */
 	*out = node;
 out:
 	pthread_mutex_unlock(&pool->lock);
@@ -307,6 +320,7 @@ httpc_pool_give(struct httpc_pool *pool, struct httpc_node *node, int fd)
 		keep_idle_locked(pool, node, fd);
 	else
 		node->open--;
+	check_node_locked(pool, node);
 	pthread_cond_broadcast(&pool->freed);
 	pthread_mutex_unlock(&pool->lock);
 }
@@ -331,6 +345,7 @@ httpc_pool_wait(struct httpc_pool *pool, const struct httpc_addr *addr,
 			    "%s:%u: all %u connections stayed busy", addr->ip,
 			    (unsigned)addr->port, pool->options.max_open);
 	}
+	assert(node->waiting > 0);
 	node->waiting--;
 out:
 	pthread_mutex_unlock(&pool->lock);

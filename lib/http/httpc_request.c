@@ -39,6 +39,7 @@ give_room(struct httpc_call *call, struct buf *body, struct error *err)
 		return error_set(err, ERRC_PROTOCOL,
 		    "%s:%u: answer: body is too long", call->node->addr.ip,
 		    (unsigned)call->node->addr.port);
+	assert(length >= body->n);
 	if (length != UINT64_MAX)
 		iov.iov_len = (size_t)length - body->n;
 	iov.iov_len = KOOP_MIN(iov.iov_len, body->max - body->n);
@@ -172,6 +173,7 @@ try_exchange(const struct exchange *x, bool fresh, struct httpc_response *out,
 	if (rc < 0)
 		goto out;
 	out->status = httpc_status(call);
+	assert(out->status >= 200);
 	rc = keep_headers(call, &out->headers, err);
 out:
 	httpc_close(call);
@@ -191,6 +193,7 @@ run_exchange(const struct exchange *x, struct httpc_response *out,
 	got.body = buf_make(KOOP_MIN(body_max, SIZE_MAX - 1) + 1);
 	rc = try_exchange(x, false, &got, &stale, err);
 	/* The body is still ours, so it can go out a second time. */
+	assert(!stale || (got.body.n == 0 && got.headers.n == 0));
 	if (rc < 0 && stale)
 		rc = try_exchange(x, true, &got, &stale, err);
 	if (rc < 0) {
@@ -255,6 +258,7 @@ httpc_response_get(const struct httpc_response *response, const char *name)
 		if (strcasecmp(have, name) == 0)
 			return value;
 		at += (size_t)(value - have) + strlen(value) + 1;
+		assert(at <= headers->n);
 	}
 	return NULL;
 }

@@ -111,6 +111,7 @@ conn_started(struct httpd *httpd, struct MHD_Connection *mhd, void **context)
 		conn->next->prev = conn;
 	httpd->conns = conn;
 	httpd->conn_count++;
+	assert(conn->prev == NULL);
 	httpd_limit_enter_locked(httpd, conn);
 	pthread_mutex_unlock(&httpd->lock);
 	*context = conn;
@@ -136,7 +137,9 @@ conn_closed(struct httpd *httpd, void **context)
 		httpd->conns = conn->next;
 	if (conn->next != NULL)
 		conn->next->prev = conn->prev;
+	assert(httpd->conn_count > 0);
 	httpd->conn_count--;
+	assert((httpd->conn_count == 0) == (httpd->conns == NULL));
 	if (httpd->conn_count == 0)
 		pthread_cond_broadcast(&httpd->emptied);
 	pthread_mutex_unlock(&httpd->lock);
@@ -218,6 +221,7 @@ make_listener(struct httpd *httpd, int *out, struct error *err)
 	}
 	httpd->port = ntohs(addr.any.sa_family == AF_INET6 ? addr.v6.sin6_port :
 							     addr.v4.sin_port);
+	assert(httpd->port != 0);
 	*out = fd;
 	fd = -1;
 out:
@@ -246,6 +250,7 @@ set_defaults(struct httpd_options *o)
 	set_unsigned(&o->body_grace_ms, 30 * 1000);
 	set_unsigned(&o->min_rate, 1024);
 	set_unsigned(&o->drain_ms, 10 * 1000);
+	assert(o->max_connections > 0 && o->min_rate > 0);
 }
 
 static int
@@ -258,6 +263,7 @@ start_daemon(struct httpd *httpd, int listener, struct error *err)
 
 	/* Room for those that our own limit answers. */
 	limit += KOOP_MAX(limit / 4, 64u);
+	assert(limit > o->max_connections);
 	if (strchr(o->ip, ':') != NULL)
 		flags |= MHD_USE_IPv6;
 	httpd->mhd = MHD_start_daemon(flags, httpd->port, NULL, NULL,

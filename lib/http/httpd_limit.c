@@ -94,8 +94,10 @@ make_room_locked(struct httpd *httpd, const struct httpd_conn *guest,
 	}
 	if (victim == NULL)
 		return false;
+	assert(victim != guest && !victim->leaving);
 	victim->leaving = true;
 	httpd->leaving_count++;
+	assert(httpd->leaving_count <= httpd->conn_count);
 	(void)shutdown(victim->fd, SHUT_RDWR);
 	return true;
 }

@@ -70,6 +70,7 @@ next_header(const struct buf *headers, size_t *at, const char **name,
 	*at += strlen(*name) + 1;
 	*value = headers->p + *at;
 	*at += strlen(*value) + 1;
+	assert(*at <= headers->n);
 	return true;
 }
 
@@ -82,7 +83,7 @@ closes(const struct httpd_request *req)
 /* libmicrohttpd takes no empty value.  A blank is one, to whoever reads it:
  * blanks around a value are no part of it (RFC 9110 5.5). */
 static bool
-add_header(struct httpd_request *req, const char *name, const char *value)
+httpd_add_header(struct httpd_request *req, const char *name, const char *value)
 {
 	return MHD_add_response_header(req->response, name,
 		   value[0] != '\0' ? value : " ") == MHD_YES;
@@ -99,11 +100,11 @@ add_headers(struct httpd_request *req)
 	bool good = !buf_failed(&req->headers);
 
 	while (good && next_header(&req->headers, &at, &name, &value))
-		good = add_header(req, name, value);
+		good = httpd_add_header(req, name, value);
 	if (good && server != NULL)
-		good = add_header(req, "Server", server);
+		good = httpd_add_header(req, "Server", server);
 	if (good && closes(req))
-		good = add_header(req, "Connection", "close");
+		good = httpd_add_header(req, "Connection", "close");
 	return good;
 }
 
@@ -112,6 +113,7 @@ httpd_reply_queue(struct httpd_request *req)
 {
 	enum MHD_Result result = MHD_NO;
 
+	assert(req->replied && !req->reading);
 	/* Without a response there was no memory: the connection closes. */
 	if (req->response == NULL)
 		return MHD_NO;
@@ -270,6 +272,7 @@ give_back(struct httpd_stream *stream, char *p, size_t used)
 	}
 	madvise(p + from, to - from, MADV_DONTNEED);
 	stream->touched = used;
+	assert(from > used);
 }
 
 static ssize_t
@@ -367,6 +370,7 @@ httpd_reply_raw(struct httpd_request *req)
 	const char *value;
 	size_t at = 0;
 
+	assert(!req->written && !req->reading);
 	if (!req->replied)
 		return;
 	clock_http_date(date, clock_real_ms(&clock_system));

@@ -55,6 +55,7 @@ keep_target(struct httpd_request *req, const char *uri)
 		req->target = memory;
 		req->target_room = 2 * (n + 1);
 	}
+	assert(req->target_room >= 2 * (n + 1));
 	req->target_n = n;
 	memcpy(req->target, uri, n + 1);
 	req->path = req->target + n + 1;
@@ -248,6 +249,7 @@ first_call(struct httpd_request *req, const char *method, const char *version)
 	const char *reason = "";
 	int status;
 
+	assert(!req->begun && !req->replied);
 	req->judged = true;
 	req->method = method;
 	httpd_phase_set(req->conn, HTTPD_PHASE_HANDLER);
@@ -331,6 +333,7 @@ body_call(struct httpd_request *req, const char *p, size_t *n)
 	struct httpd_conn *conn = req->conn;
 	int rc;
 
+	assert(!req->reading);
 	httpd_phase_set(conn, HTTPD_PHASE_HANDLER);
 	atomic_fetch_add(&conn->body_bytes, *n);
 	req->reading = true;
@@ -366,6 +369,7 @@ last_call(struct httpd_request *req)
 		service->end(service->ctx, req);
 	if (!req->replied)
 		httpd_reply_text(req, 500, "the request was not answered");
+	assert(req->replied);
 	result = httpd_reply_queue(req);
 	httpd_phase_set(req->conn, HTTPD_PHASE_REPLY);
 	return result;
@@ -473,6 +477,7 @@ httpd_headers(struct httpd_request *req, httpd_header_fn *fn, void *arg)
 int64_t
 httpd_content_length(const struct httpd_request *req)
 {
+	assert(req->body.length <= INT64_MAX);
 	return req->body.chunked ? -1 : (int64_t)req->body.length;
 }
 

@@ -15,6 +15,7 @@
  * duplicate) until the client closes, while what it sends is thrown away.
  */
 
+#include <assert.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
@@ -166,6 +167,7 @@ httpd_watch_linger_locked(struct httpd *httpd, int fd)
 	linger = &httpd->lingers[httpd->linger_count++];
 	linger->fd = copy;
 	linger->until_ms = clock_mono_ms(&clock_system) + HTTPD_LINGER_MS;
+	assert(httpd->linger_count <= HTTPD_LINGER_MAX);
 	httpd_watch_wake(httpd);
 }
 
@@ -194,6 +196,7 @@ sweep_lingers_locked(struct httpd *httpd, uint64_t now)
 			i++;
 			continue;
 		}
+		assert(httpd->linger_count > 0);
 		close(httpd->lingers[i].fd);
 		httpd->lingers[i] = httpd->lingers[--httpd->linger_count];
 	}
@@ -227,6 +230,7 @@ fill_poll(struct httpd *httpd, struct pollfd *fds)
 			.events = POLLIN,
 		};
 	pthread_mutex_unlock(&httpd->lock);
+	assert(n <= 1 + HTTPD_LINGER_MAX);
 	return n;
 }
 

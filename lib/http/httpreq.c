@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/httpreq.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -225,6 +226,9 @@ judge_body(const struct httpreq *req, struct httpreq_body *body,
 		if (req->max_body != 0 && found.length > req->max_body)
 			return 413;
 	}
+	/* One length only: two are read differently by two parties. */
+	assert(!found.chunked || found.length == 0);
+	assert(found.length <= INT64_MAX);
 	*body = found;
 	return 0;
 }
@@ -253,6 +257,7 @@ decode_into(char *out, size_t *out_n, struct bytes raw, bool plus_is_space,
 		plus_is_space))
 		return error_set(err, ERRC_USAGE,
 		    "request target: bad percent escape");
+	assert(*out_n <= raw.n);
 	if (memchr(out, '\0', *out_n) != NULL)
 		return error_set(err, ERRC_USAGE,
 		    "request target: %%00 is not allowed");
@@ -356,6 +361,8 @@ httpreq_query_parse(struct httpreq_query *out, struct bytes raw,
 			goto out;
 		query.count++;
 	}
+	assert(query.count == count);
+	assert(at <= query.text + raw.n + 2 * count + 1);
 	*out = query;
 	return 0;
 out:

@@ -128,6 +128,7 @@ httpres_parse(struct httpres *out, char *p, size_t n, struct error *err)
 		char *stop = memmem(line, (size_t)(end + 2 - line), "\r\n", 2);
 		size_t len = (size_t)(stop - line);
 
+		assert(stop != NULL && stop <= end);
 		rc = first ? parse_status(out, line, len, err) :
 			     parse_header(out, line, len, err);
 		if (rc < 0)
@@ -155,6 +156,7 @@ step_size(struct httpres_chunks *c, char byte, struct error *err)
 {
 	int digit = hex_value(byte);
 
+	assert(c->left == 0 && !c->last && !c->done);
 	if (c->got_cr) {
 		if (byte != '\n')
 			return httpres_refuse(err,
@@ -183,6 +185,7 @@ step_size(struct httpres_chunks *c, char byte, struct error *err)
 static int
 step_end(struct httpres_chunks *c, char byte, struct error *err)
 {
+	assert(c->left == 0 && !c->done);
 	if (!c->got_cr && byte == '\r') {
 		c->got_cr = true;
 		return 0;

@@ -20,6 +20,7 @@
 #include "codec/stripe.h"
 #include "commit/positiontable.h"
 #include "commit/versionid.h"
+#include "http/httpres.h"
 #include "shard/frame.h"
 #include "shard/verify.h"
 #include "tap.h"
@@ -105,6 +106,14 @@ write_a_cell_of_no_object(void)
 }
 
 static void
+take_more_than_a_chunk_has(void)
+{
+	struct httpres_chunks chunks = { .left = 1 };
+
+	httpres_chunk_took(&chunks, 2);
+}
+
+static void
 verify_a_shard_that_no_object_has(void)
 {
 	const struct reqid id = { { 0 } };
@@ -172,6 +181,7 @@ a_mistake_of_ours_ends_the_process(void)
 	CHECK(dies(run_a_plan_that_was_not_made));
 	CHECK(dies(make_a_cell_that_is_there));
 	CHECK(dies(write_a_cell_of_no_object));
+	CHECK(dies(take_more_than_a_chunk_has));
 	CHECK(dies(verify_a_shard_that_no_object_has));
 	CHECK(dies(place_a_shard_on_no_machine));
 	CHECK(dies(name_a_version_of_no_record));
