@@ -22,9 +22,10 @@ teardown() {
 	done
 }
 
-# make_four: four machines, of which one may be down; programs of level 1.
+# make_four [LEVEL]: four machines, of which one may be down, and programs of
+# that level; of the newest without it.
 make_four() {
-	export KOOP_TEST_LEVEL=1
+	[ -z "$1" ] || export KOOP_TEST_LEVEL=$1
 	python3 >ports -c 'import socket
 s = [socket.socket() for i in range(5)]
 for x in s:
@@ -89,7 +90,7 @@ load_it() {
 }
 
 @test "levels: a cluster is upgraded under load, and nothing halts" {
-	make_four
+	make_four 1
 	echo hello >small
 	: >taken
 	koop-bucket make "${URLS[@]}" b-load
@@ -149,4 +150,57 @@ load_it() {
 	curl -sS -f -T small "$GW/b-load/after"
 	until_true grep -q 'partition halts' node0.log
 	grep -q 'too old for it; install the newer one' node0.log
+}
+
+# epochs: "PARTITION NEWEPOCH" of every EpochMessage in the log.
+epochs() {
+	koop-log --commit-log "sqlite:$PWD/commit.db" |
+		jq -r 'select(.record.type == "EpochMessage") |
+			"\(.partition) \(.record.newEpoch)"'
+}
+
+put_status() {
+	curl -sS -o answer -w '%{http_code}' -m 30 -T small "$GW/b-epoch/$1"
+}
+
+@test "levels: an epoch that is raised makes what older writers append void" {
+	make_four
+	echo hello >small
+	koop-bucket make "${URLS[@]}" b-epoch
+	[ "$(put_status before)" = 200 ]
+	run -64 --separate-stderr koop-log "${URLS[@]}" epoch
+	[[ "$stderr" == *'epoch: which one?'* ]]
+	for n in 0 x 9007199254740993; do
+		run -64 --separate-stderr koop-log "${URLS[@]}" epoch "$n"
+		[[ "$stderr" == *"epoch $n: want a number"* ]]
+	done
+	# A program that does not know the record does not write it.
+	run -69 --separate-stderr env KOOP_TEST_LEVEL=1 \
+		koop-log "${URLS[@]}" epoch 2
+	[[ "$stderr" == *'an epoch needs level 2'* ]]
+	[ -z "$(epochs)" ]
+
+	run -0 --separate-stderr koop-log "${URLS[@]}" epoch 2
+	[ "$output" = "epoch v=1 epoch=2" ]
+	[ "$(epochs | sort)" = "$(printf '%s 2\n' 0 1 2 3)" ]
+	# The gateway's topology still is of epoch 1: what it appends is in the
+	# log, and is no object.
+	[ "$(put_status late)" = 503 ]
+	read -r partition seq < <(koop-log --commit-log "sqlite:$PWD/commit.db" |
+		jq -r 'select(.record.key == "late" and .record.epoch == 1) |
+			"\(.partition) \(.seq)"')
+	cluster=$(health 0 | jq -r .cluster)
+	applied="http://127.0.0.1:${PORT[0]}/applied/$partition?seq=$seq"
+	[ "$(curl -sS -H "x-koop-to: $cluster/1/0" "$applied" |
+		jq -r .outcome)" = stale_epoch ]
+	for i in 0 1 2 3; do
+		health "$i" | jq -e '.halted == 0'
+	done
+	jq -c '.epoch = 2' topology.json >new.json
+	mv new.json topology.json
+	until_true grep -q 'topology: .*: changed' gw.log
+	[ "$(curl -sS -o /dev/null -w '%{http_code}' "$GW/b-epoch/late")" = 404 ]
+	[ "$(put_status after)" = 200 ]
+	[ "$(curl -sS -f "$GW/b-epoch/before")" = hello ]
+	[ "$(curl -sS -f "$GW/b-epoch/after")" = hello ]
 }
