@@ -78,6 +78,7 @@ session_put(struct session *session, const char *id, struct bytes value,
 	if (ttl_ms > INT64_MAX - KOOP_MIN(now, INT64_MAX))
 		return error_set(err, ERRC_USAGE, "session %s: lives too long",
 		    id);
+	assert(value.n <= SESSION_VALUE_MAX && now + ttl_ms <= INT64_MAX);
 	return session->backend->put(session, id, value, now + ttl_ms, err);
 }
 

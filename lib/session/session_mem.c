@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "session/session_backend.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,7 @@ static struct mem_cache *mem_caches[MEM_CACHES_MAX]; /* under mem_lock */
 static struct mem_cache *
 mem_cache(struct session *session)
 {
+	assert(session->backend == &session_mem);
 	return container_of(session, struct mem_session, base)->cache;
 }
 
@@ -77,6 +79,7 @@ hold_locked(const char *name)
 		*place = new_cache(name);
 	if (*place != NULL)
 		(*place)->handles++;
+	assert(*place == NULL || (*place)->handles > 0);
 	return *place;
 }
 
@@ -108,6 +111,7 @@ mem_close(struct session *base)
 	bool last;
 
 	pthread_mutex_lock(&mem_lock);
+	assert(cache->handles > 0);
 	last = --cache->handles == 0;
 	for (size_t i = 0; i < MEM_CACHES_MAX && last; i++) {
 		if (mem_caches[i] == cache)
@@ -161,12 +165,14 @@ mem_put(struct session *session, const char *id, struct bytes value,
 	if (item == NULL)
 		return error_set(err, ERRC_NOMEM, "session %s: out of memory",
 		    id);
+	assert(strlen(id) < sizeof(item->id));
 	memcpy(item->id, id, strlen(id) + 1);
 	item->expires_ms = expires_ms;
 	item->bytes = value.n;
 	if (value.n > 0)
 		memcpy(item->value, value.p, value.n);
 	pthread_mutex_lock(&cache->lock);
+	/* One item an id: a get finds the first. */
 	remove_locked(cache, id, 0);
 	item->next = cache->items;
 	cache->items = item;
@@ -188,6 +194,7 @@ mem_get(struct session *session, const char *id, uint64_t now_ms,
 			break;
 	}
 	found = item != NULL && item->expires_ms > now_ms;
+	assert(!found || item->bytes <= SESSION_VALUE_MAX);
 	if (found)
 		buf_add(out, item->value, item->bytes);
 	pthread_mutex_unlock(&cache->lock);

@@ -116,6 +116,7 @@ session_sqlite_check(struct session_db *s, struct error *err)
 static int
 session_sqlite_prepare(struct session_db *s, struct error *err)
 {
+	assert(s->db == NULL);
 	if (sqlite3_open_v2(s->path, &s->db,
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 		    SQLITE_OPEN_NOMUTEX,
@@ -151,7 +152,7 @@ begin_anew(struct session_db *s, struct error *err)
 	char *journal = NULL;
 	int rc = 0;
 
-	assert(s->path != NULL);
+	assert(s->path != NULL && s->path[0] != '\0');
 	log_warn("session", "%s: set aside as %s.damaged, a new one is begun",
 	    err->text, s->path);
 	drop_database(s);
@@ -206,9 +207,10 @@ static int
 step_locked(struct session_db *s, enum session_statement which,
     struct error *err)
 {
-	int step = sqlite3_step(s->statement[which]);
-	int rc;
+	int step, rc;
 
+	assert(which < STATEMENTS);
+	step = sqlite3_step(s->statement[which]);
 	if (step == SQLITE_ROW)
 		return 1;
 	rc = step == SQLITE_DONE ? 0 : session_sqlite_failed(s, err);
@@ -219,6 +221,7 @@ step_locked(struct session_db *s, enum session_statement which,
 static int
 bind_id(struct session_db *s, enum session_statement which, const char *id)
 {
+	assert(strlen(id) <= SESSION_ID_MAX);
 	return sqlite3_bind_text(s->statement[which], 1, id, -1, SQLITE_STATIC);
 }
 
@@ -230,6 +233,8 @@ sqlite_put(struct session *session, const char *id, struct bytes value,
 	const void *p = value.n > 0 ? (const void *)value.p : "";
 	int rc;
 
+	assert(value.n <= SESSION_VALUE_MAX);
+	assert(expires_ms <= INT64_MAX);
 	pthread_mutex_lock(&s->lock);
 	if (bind_id(s, PUT, id) != SQLITE_OK ||
 	    sqlite3_bind_blob(s->statement[PUT], 2, p, (int)value.n,
@@ -251,6 +256,7 @@ sqlite_get(struct session *session, const char *id, uint64_t now_ms,
 	sqlite3_stmt *statement = s->statement[GET];
 	int rc;
 
+	assert(now_ms <= INT64_MAX);
 	pthread_mutex_lock(&s->lock);
 	if (bind_id(s, GET, id) != SQLITE_OK ||
 	    sqlite3_bind_int64(statement, 2, (int64_t)now_ms) != SQLITE_OK)
@@ -299,6 +305,7 @@ sqlite_expire(struct session *session, uint64_t now_ms, size_t *count,
 		SQLITE_OK ?
 	    session_sqlite_failed(s, err) :
 	    step_locked(s, EXPIRE, err);
+	assert(rc <= 0);
 	if (rc == 0)
 		*count = (size_t)sqlite3_changes(s->db);
 	pthread_mutex_unlock(&s->lock);

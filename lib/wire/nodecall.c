@@ -23,8 +23,8 @@ struct head {
 /* protocol.md 4: every request names cluster, set and index, so that an
  * address that belongs to another by now refuses it (421). */
 static void
-make_head(struct head *head, const struct peers *peers, const struct peer *peer,
-    const struct nodecall_request *request)
+nodecall_make_head(struct head *head, const struct peers *peers,
+    const struct peer *peer, const struct nodecall_request *request)
 {
 	static_assert(sizeof(head->addr.ip) == sizeof(peer->machine.ip),
 	    "addresses");
@@ -37,6 +37,7 @@ make_head(struct head *head, const struct peers *peers, const struct peer *peer,
 	if (!request->ranged)
 		return;
 	assert(request->from <= request->to);
+	assert(head->count < nitems(head->header));
 	if (request->to == NODECALL_END)
 		snprintf(head->range, sizeof(head->range), "bytes=%" PRIu64 "-",
 		    request->from);
@@ -48,13 +49,15 @@ make_head(struct head *head, const struct peers *peers, const struct peer *peer,
 }
 
 static int
-open_once(struct nodecall *c, const struct head *head,
+nodecall_open_once(struct nodecall *c, const struct head *head,
     const struct nodecall_request *request, struct error *err)
 {
 	struct httpc_pool *pool = peers_pool(c->peers);
 	uint64_t bytes = request->body_bytes > 0 ? request->body_bytes :
 						   HTTPC_NO_BODY;
 
+	/* What is here whole may go out twice; what is told in pieces never. */
+	assert(request->body.n == 0 || request->body_bytes == 0);
 	if (request->body.n > 0)
 		return httpc_open_whole(&c->http, pool, &head->addr,
 		    request->method, request->target, head->header, head->count,
@@ -68,20 +71,21 @@ open_once(struct nodecall *c, const struct head *head,
 }
 
 static int
-begin(struct nodecall *c, const struct nodecall_request *request,
+nodecall_begin(struct nodecall *c, const struct nodecall_request *request,
     struct error *err)
 {
 	struct head head;
 	int rc;
 
-	make_head(&head, c->peers, &c->peer, request);
+	nodecall_make_head(&head, c->peers, &c->peer, request);
+	assert(c->http == NULL && c->answered_ms == 0);
 	c->opened_ms = peers_now(c->peers);
-	rc = open_once(c, &head, request, err);
+	rc = nodecall_open_once(c, &head, request, err);
 	if (rc == -ERRC_RETRY && request->room_ms > 0) {
 		rc = httpc_pool_wait(peers_pool(c->peers), &head.addr,
 		    c->opened_ms + request->room_ms, err);
 		if (rc == 0)
-			rc = open_once(c, &head, request, err);
+			rc = nodecall_open_once(c, &head, request, err);
 	}
 	if (rc < 0)
 		c->http = NULL;
@@ -100,7 +104,7 @@ nodecall_open(struct nodecall *out, struct peers *peers,
 		.untimed = request->untimed,
 		.streams = request->streams,
 	};
-	return begin(out, request, err);
+	return nodecall_begin(out, request, err);
 }
 
 /* 421 is an answer, but not of the machine that was meant; 5xx says nothing
@@ -160,12 +164,13 @@ nodecall_reopen(struct nodecall *c, const struct nodecall_request *request,
     struct error *err)
 {
 	assert(nodecall_is_stale(c));
+	assert(!c->reopened); /* once: the second is no news of the node */
 	httpc_close(c->http);
 	c->http = NULL;
 	c->reopened = true;
 	c->told = false;
 	c->answered_ms = 0;
-	return begin(c, request, err);
+	return nodecall_begin(c, request, err);
 }
 
 uint64_t
@@ -177,6 +182,7 @@ nodecall_due(const struct nodecall *c, uint64_t moved_ms)
 void
 nodecall_bad(struct nodecall *c)
 {
+	/* One call is one event for the health of its machine. */
 	if (!c->told)
 		peers_bad(c->peers, &c->peer);
 	c->told = true;
@@ -209,7 +215,7 @@ nodecall_exchange(struct peers *peers, const struct peer *peer,
 	int rc;
 
 	assert(request->body_bytes == 0 && !request->streams);
-	make_head(&head, peers, peer, request);
+	nodecall_make_head(&head, peers, peer, request);
 	c.opened_ms = peers_now(peers);
 	rc = httpc_request_whole(peers_pool(peers), &head.addr, request->method,
 	    request->target, head.header, head.count, request->body, out,

@@ -80,9 +80,10 @@ nodehealth_add_full(struct buf *out, uint32_t set, uint32_t index,
 }
 
 static void
-print_list(struct buf *out, const char *name,
+nodehealth_print_list(struct buf *out, const char *name,
     const struct nodehealth_list *list)
 {
+	assert(list->count == 0 || list->partition != NULL);
 	buf_printf(out, ",\"%s\":[", name);
 	for (size_t i = 0; i < list->count; i++)
 		buf_printf(out, "%s%" PRIu32, i > 0 ? "," : "",
@@ -105,8 +106,8 @@ nodehealth_print(const struct nodehealth *h, struct buf *out)
 	    ",\"free\":%" PRIu64 ",\"total\":%" PRIu64 ",\"reserve\":%" PRIu64,
 	    h->partitions, h->voting, h->halted, h->free_bytes, h->total_bytes,
 	    h->reserve_bytes);
-	print_list(out, "mute", &h->mute);
-	print_list(out, "stuck", &h->stuck);
+	nodehealth_print_list(out, "mute", &h->mute);
+	nodehealth_print_list(out, "stuck", &h->stuck);
 }
 
 /* Reading: the other end may be of another version, or no node at all. */
@@ -118,7 +119,8 @@ is_none(struct error *err)
 }
 
 static bool
-take_number(json_t *json, const char *name, uint64_t max, uint64_t *out)
+nodehealth_take_number(json_t *json, const char *name, uint64_t max,
+    uint64_t *out)
 {
 	json_t *value = json_object_get(json, name);
 
@@ -134,7 +136,7 @@ take_small(json_t *json, const char *name, uint32_t *out)
 {
 	uint64_t value;
 
-	if (!take_number(json, name, INT32_MAX, &value))
+	if (!nodehealth_take_number(json, name, INT32_MAX, &value))
 		return false;
 	*out = (uint32_t)value;
 	return true;
@@ -150,13 +152,14 @@ nodehealth_reason(const char *text)
 }
 
 static bool
-take_list(json_t *json, const char *name, size_t max,
+nodehealth_take_list(json_t *json, const char *name, size_t max,
     struct nodehealth_list *out)
 {
 	json_t *list = json_object_get(json, name);
 	size_t n = json_array_size(list);
 	json_int_t last = -1;
 
+	assert(out->partition == NULL && out->count == 0);
 	if (!json_is_array(list) || n > max)
 		return false;
 	out->partition = calloc(n + 1, sizeof(*out->partition));
@@ -171,6 +174,7 @@ take_list(json_t *json, const char *name, size_t max,
 		    json_integer_value(item) > INT32_MAX)
 			return false;
 		last = json_integer_value(item);
+		assert(out->count < n);
 		out->partition[out->count++] = (uint32_t)last;
 	}
 	return true;
@@ -194,17 +198,19 @@ nodehealth_parse(struct nodehealth *out, struct bytes text, struct error *err)
 	    take_small(json, "count", &h.partitions) &&
 	    take_small(json, "voting", &h.voting) &&
 	    take_small(json, "halted", &h.halted) &&
-	    take_number(json, "free", INT64_MAX, &h.free_bytes) &&
-	    take_number(json, "total", INT64_MAX, &h.total_bytes) &&
-	    take_number(json, "reserve", INT64_MAX, &h.reserve_bytes) &&
+	    nodehealth_take_number(json, "free", INT64_MAX, &h.free_bytes) &&
+	    nodehealth_take_number(json, "total", INT64_MAX, &h.total_bytes) &&
+	    nodehealth_take_number(json, "reserve", INT64_MAX,
+		&h.reserve_bytes) &&
 	    json_is_array(reasons) && h.voting <= h.partitions &&
-	    take_list(json, "mute", h.partitions, &h.mute) &&
-	    take_list(json, "stuck", h.partitions, &h.stuck) &&
+	    nodehealth_take_list(json, "mute", h.partitions, &h.mute) &&
+	    nodehealth_take_list(json, "stuck", h.partitions, &h.stuck) &&
 	    h.mute.count == h.partitions - h.voting;
 	for (size_t i = 0; good && i < json_array_size(reasons); i++)
 		h.reasons |= nodehealth_reason(
 		    json_string_value(json_array_get(reasons, i)));
 	json_decref(json);
+	assert(!good || h.mute.count + h.voting == h.partitions);
 	if (!good) {
 		nodehealth_fini(&h);
 		return is_none(err);

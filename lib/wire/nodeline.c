@@ -28,12 +28,13 @@ add_name(struct buf *out, const char *member, const char *p, size_t n)
 
 	if (n > NODEPROTO_KEY_MAX)
 		n = NODEPROTO_KEY_MAX;
+	assert(3 * n < sizeof(text));
 	percent_encode(text, p, n, false);
 	buf_printf(out, "\"%s\":\"%s\"", member, text);
 }
 
 static void
-add_id(struct buf *out, const char *member, struct reqid id)
+nodeline_add_id(struct buf *out, const char *member, struct reqid id)
 {
 	char hex[REQID_HEX + 1];
 
@@ -56,7 +57,7 @@ add_key_end(struct buf *out, const struct nodeline_key *line)
 	add_name(out, "next", line->name, line->name_bytes);
 	if (!reqid_is_zero(line->upload)) {
 		buf_addch(out, ',');
-		add_id(out, "nextUploadId", line->upload);
+		nodeline_add_id(out, "nextUploadId", line->upload);
 	}
 	buf_addstr(out, "}\n");
 }
@@ -65,6 +66,8 @@ add_key_end(struct buf *out, const struct nodeline_key *line)
 static bool
 add_common(struct buf *out, const struct nodeline_key *line)
 {
+	assert(line->kind <= NODELINE_END);
+	assert(line->name_bytes <= NODEPROTO_KEY_MAX);
 	if (line->kind == NODELINE_END) {
 		add_key_end(out, line);
 	} else if (line->kind == NODELINE_PREFIX) {
@@ -117,13 +120,14 @@ nodeline_upload_print(struct buf *out, const struct nodeline_key *line)
 	buf_addch(out, '{');
 	add_name(out, "key", line->name, line->name_bytes);
 	buf_addch(out, ',');
-	add_id(out, "uploadId", line->upload);
+	nodeline_add_id(out, "uploadId", line->upload);
 	buf_printf(out, ",\"initiated\":%" PRIu64 "}\n", line->modified_ms);
 }
 
 void
 nodeline_part_print(struct buf *out, const struct nodeline_part *line)
 {
+	assert(line->kind != NODELINE_PREFIX); /* parts have none */
 	if (line->kind == NODELINE_END) {
 		add_end(out, line->truncated);
 		buf_printf(out, ",\"next\":%" PRIu32 "}\n", line->part);
@@ -133,7 +137,7 @@ nodeline_part_print(struct buf *out, const struct nodeline_part *line)
 	    "{\"part\":%" PRIu32 ",\"size\":%" PRIu64
 	    ",\"etag\":\"%s\",\"modified\":%" PRIu64 ",",
 	    line->part, line->size, line->etag, line->modified_ms);
-	add_id(out, "requestId", line->id);
+	nodeline_add_id(out, "requestId", line->id);
 	buf_addstr(out, "}\n");
 }
 
@@ -142,13 +146,15 @@ nodeline_manifest_print(struct buf *out, const struct nodeline_part *line)
 {
 	char text[32];
 
+	assert(line->kind != NODELINE_PREFIX);
 	if (line->kind == NODELINE_END) {
 		add_end(out, line->truncated);
 		buf_addstr(out, "}\n");
 		return;
 	}
+	assert(line->shard_crc64_count <= nitems(line->shard_crc64));
 	buf_printf(out, "{\"part\":%" PRIu32 ",", line->part);
-	add_id(out, "requestId", line->id);
+	nodeline_add_id(out, "requestId", line->id);
 	nodeproto_geometry_print(text, &line->geometry);
 	buf_printf(out,
 	    ",\"size\":%" PRIu64 ",\"etag\":\"%s\",\"geometry\":\"%s\""
@@ -166,11 +172,13 @@ nodeline_manifest_print(struct buf *out, const struct nodeline_part *line)
 void
 nodeline_bucket_print(struct buf *out, const struct nodeline_bucket *line)
 {
+	assert(line->kind != NODELINE_PREFIX);
 	if (line->kind == NODELINE_END) {
 		add_end(out, false);
 		buf_addstr(out, "}\n");
 		return;
 	}
+	assert(line->state < nitems(state_names));
 	buf_addch(out, '{');
 	add_name(out, "name", line->name, strlen(line->name));
 	buf_printf(out, ",\"incarnation\":%" PRIu64 ",\"state\":\"%s\",",
@@ -223,7 +231,7 @@ nodeline_applied_print(struct buf *out, const struct nodeline_ack *line)
 {
 	buf_printf(out, "{\"partition\":%" PRIu32 ",\"seq\":%" PRIu64 ",",
 	    line->partition, line->seq);
-	add_id(out, "requestId", line->id);
+	nodeline_add_id(out, "requestId", line->id);
 	buf_printf(out, ",\"outcome\":\"%s\"}\n", outcome_name(line->outcome));
 }
 
@@ -244,7 +252,7 @@ bad_line(struct error *err, const char *what)
 }
 
 static int
-load(json_t **out, struct bytes line, size_t max, struct error *err)
+nodeline_load(json_t **out, struct bytes line, size_t max, struct error *err)
 {
 	json_error_t jerr;
 
@@ -272,7 +280,7 @@ take_u64(uint64_t *out, const json_t *object, const char *member, uint64_t max)
 }
 
 static bool
-take_u32(uint32_t *out, const json_t *object, const char *member)
+nodeline_take_u32(uint32_t *out, const json_t *object, const char *member)
 {
 	uint64_t n;
 
@@ -284,7 +292,7 @@ take_u32(uint32_t *out, const json_t *object, const char *member)
 
 /* A percent-encoded name into room bytes, NUL included. */
 static bool
-take_name(char *out, size_t *out_n, size_t room, const json_t *object,
+nodeline_take_name(char *out, size_t *out_n, size_t room, const json_t *object,
     const char *member)
 {
 	char text[3 * NODEPROTO_KEY_MAX + 1];
@@ -296,6 +304,7 @@ take_name(char *out, size_t *out_n, size_t room, const json_t *object,
 		json_string_length(v), false) ||
 	    n >= room)
 		return false;
+	assert(n < room);
 	memcpy(out, text, n);
 	out[n] = '\0';
 	*out_n = n;
@@ -303,7 +312,7 @@ take_name(char *out, size_t *out_n, size_t room, const json_t *object,
 }
 
 static bool
-take_id(struct reqid *out, const json_t *object, const char *member)
+nodeline_take_id(struct reqid *out, const json_t *object, const char *member)
 {
 	const json_t *v = json_object_get(object, member);
 
@@ -349,12 +358,13 @@ take_key(struct nodeline_key *out, const json_t *object)
 
 	*out = (struct nodeline_key){ 0 };
 	out->kind = take_kind(object, &out->truncated);
-	if (!take_name(out->name, &out->name_bytes, sizeof(out->name), object,
-		member[out->kind]))
+	assert(out->kind < nitems(member));
+	if (!nodeline_take_name(out->name, &out->name_bytes, sizeof(out->name),
+		object, member[out->kind]))
 		return false;
 	if (out->kind == NODELINE_END &&
 	    json_object_get(object, "nextUploadId") != NULL)
-		return take_id(&out->upload, object, "nextUploadId");
+		return nodeline_take_id(&out->upload, object, "nextUploadId");
 	return true;
 }
 
@@ -362,12 +372,12 @@ typedef bool take_fn(void *out, const json_t *object);
 
 /* A line that is a JSON object. */
 static int
-parse(void *out, take_fn *take, const char *what, struct bytes line,
+nodeline_parse(void *out, take_fn *take, const char *what, struct bytes line,
     struct error *err)
 {
 	json_t *object = NULL;
 	bool good;
-	int rc = load(&object, line, NODELINE_MAX, err);
+	int rc = nodeline_load(&object, line, NODELINE_MAX, err);
 
 	if (rc != 0)
 		return rc;
@@ -377,7 +387,7 @@ parse(void *out, take_fn *take, const char *what, struct bytes line,
 }
 
 static bool
-take_list(void *line, const json_t *object)
+nodeline_take_list(void *line, const json_t *object)
 {
 	struct nodeline_key *out = line;
 
@@ -394,7 +404,7 @@ int
 nodeline_list_parse(struct nodeline_key *out, struct bytes line,
     struct error *err)
 {
-	return parse(out, take_list, "list", line, err);
+	return nodeline_parse(out, nodeline_take_list, "list", line, err);
 }
 
 static bool
@@ -422,7 +432,7 @@ take_version(void *line, const json_t *object)
 {
 	struct nodeline_key *out = line;
 
-	return take_list(line, object) &&
+	return nodeline_take_list(line, object) &&
 	    (out->kind != NODELINE_ITEM ||
 		(take_version_name(&out->version, object) &&
 		    take_flag(&out->is_null, object, "null") &&
@@ -434,7 +444,7 @@ int
 nodeline_version_parse(struct nodeline_key *out, struct bytes line,
     struct error *err)
 {
-	return parse(out, take_version, "versions", line, err);
+	return nodeline_parse(out, take_version, "versions", line, err);
 }
 
 static bool
@@ -444,7 +454,7 @@ take_upload(void *line, const json_t *object)
 
 	return take_key(out, object) &&
 	    (out->kind != NODELINE_ITEM ||
-		(take_id(&out->upload, object, "uploadId") &&
+		(nodeline_take_id(&out->upload, object, "uploadId") &&
 		    take_u64(&out->modified_ms, object, "initiated",
 			INT64_MAX)));
 }
@@ -453,7 +463,7 @@ int
 nodeline_upload_parse(struct nodeline_key *out, struct bytes line,
     struct error *err)
 {
-	return parse(out, take_upload, "uploads", line, err);
+	return nodeline_parse(out, take_upload, "uploads", line, err);
 }
 
 static bool
@@ -464,19 +474,19 @@ take_part(void *line, const json_t *object)
 	*out = (struct nodeline_part){ 0 };
 	out->kind = take_kind(object, &out->truncated);
 	if (out->kind == NODELINE_END)
-		return take_u32(&out->part, object, "next");
-	return take_u32(&out->part, object, "part") &&
+		return nodeline_take_u32(&out->part, object, "next");
+	return nodeline_take_u32(&out->part, object, "part") &&
 	    take_u64(&out->size, object, "size", INT64_MAX) &&
 	    take_u64(&out->modified_ms, object, "modified", INT64_MAX) &&
 	    take_etag(out->etag, object) &&
-	    take_id(&out->id, object, "requestId");
+	    nodeline_take_id(&out->id, object, "requestId");
 }
 
 int
 nodeline_part_parse(struct nodeline_part *out, struct bytes line,
     struct error *err)
 {
-	return parse(out, take_part, "parts", line, err);
+	return nodeline_parse(out, take_part, "parts", line, err);
 }
 
 static bool
@@ -489,6 +499,7 @@ take_crc_list(struct nodeline_part *out, const json_t *list)
 	for (size_t i = 0; i < n; i++)
 		if (!take_crc(&out->shard_crc64[i], json_array_get(list, i)))
 			return false;
+	assert(n <= nitems(out->shard_crc64));
 	out->shard_crc64_count = (uint32_t)n;
 	return n == out->geometry.data_shards + out->geometry.parity_shards;
 }
@@ -504,11 +515,11 @@ take_manifest(void *line, const json_t *object)
 	out->kind = take_kind(object, &out->truncated);
 	if (out->kind == NODELINE_END)
 		return true;
-	return take_u32(&out->part, object, "part") &&
+	return nodeline_take_u32(&out->part, object, "part") &&
 	    take_u64(&out->size, object, "size", INT64_MAX) &&
 	    take_etag(out->etag, object) &&
-	    take_id(&out->id, object, "requestId") &&
-	    take_u32(&out->set, object, "set") && geometry != NULL &&
+	    nodeline_take_id(&out->id, object, "requestId") &&
+	    nodeline_take_u32(&out->set, object, "set") && geometry != NULL &&
 	    nodeproto_geometry_parse(&out->geometry, geometry, NULL) == 0 &&
 	    take_crc(&out->crc64nvme, json_object_get(object, "crc64nvme")) &&
 	    take_crc_list(out, json_object_get(object, "shardCrc64"));
@@ -518,7 +529,7 @@ int
 nodeline_manifest_parse(struct nodeline_part *out, struct bytes line,
     struct error *err)
 {
-	return parse(out, take_manifest, "manifest", line, err);
+	return nodeline_parse(out, take_manifest, "manifest", line, err);
 }
 
 static bool
@@ -547,8 +558,10 @@ take_bucket(void *line, const json_t *object)
 		    json_string_value(json_object_get(object, "versioning")))))
 		return false;
 	return state != NULL &&
-	    take_name(out->name, &n, sizeof(out->name), object, "name") &&
-	    take_name(out->owner, &n, sizeof(out->owner), object, "owner") &&
+	    nodeline_take_name(out->name, &n, sizeof(out->name), object,
+		"name") &&
+	    nodeline_take_name(out->owner, &n, sizeof(out->owner), object,
+		"owner") &&
 	    take_u64(&out->incarnation, object, "incarnation", INT64_MAX) &&
 	    take_u64(&out->created_ms, object, "created", INT64_MAX) &&
 	    take_u64(&out->attempt, object, "attempt", INT64_MAX) &&
@@ -561,7 +574,7 @@ nodeline_bucket_parse(struct nodeline_bucket *out, struct bytes line,
 {
 	json_t *object = NULL;
 	bool good;
-	int rc = load(&object, line, NODELINE_BUCKET_MAX, err);
+	int rc = nodeline_load(&object, line, NODELINE_BUCKET_MAX, err);
 
 	if (rc != 0)
 		return rc;
@@ -575,7 +588,7 @@ nodeline_bucket_settings(struct buf *out, struct bytes line, struct error *err)
 {
 	json_t *object = NULL;
 	const json_t *settings;
-	int rc = load(&object, line, NODELINE_BUCKET_MAX, err);
+	int rc = nodeline_load(&object, line, NODELINE_BUCKET_MAX, err);
 
 	if (rc != 0)
 		return rc;
@@ -605,6 +618,7 @@ split(struct bytes word[], size_t max, struct bytes line)
 			continue;
 		if (n == max)
 			return 0;
+		assert(start <= i);
 		word[n++] = bytes_of(line.p + start, i - start);
 		start = i + 1;
 	}
@@ -658,6 +672,7 @@ nodeline_ack_parse(struct nodeline_ack *out, struct bytes line,
 		    word_number(&seq, word[1], INT64_MAX) &&
 		    word_outcome(out, word[2], word[3]);
 	}
+	assert(partition <= UINT32_MAX && seq <= INT64_MAX);
 	out->partition = (uint32_t)partition;
 	out->seq = seq;
 	return good ? 0 : bad_line(err, "acknowledgement");
@@ -671,9 +686,9 @@ take_applied(void *line, const json_t *object)
 	struct nodeline_ack *out = line;
 
 	*out = (struct nodeline_ack){ .kind = NODELINE_OUTCOME };
-	return take_u32(&out->partition, object, "partition") &&
+	return nodeline_take_u32(&out->partition, object, "partition") &&
 	    take_u64(&out->seq, object, "seq", INT64_MAX) &&
-	    take_id(&out->id, object, "requestId") && name != NULL &&
+	    nodeline_take_id(&out->id, object, "requestId") && name != NULL &&
 	    outcome_parse(&out->outcome, name, strlen(name));
 }
 
@@ -681,7 +696,7 @@ int
 nodeline_applied_parse(struct nodeline_ack *out, struct bytes line,
     struct error *err)
 {
-	return parse(out, take_applied, "applied", line, err);
+	return nodeline_parse(out, take_applied, "applied", line, err);
 }
 
 static bool
@@ -717,6 +732,7 @@ nodeline_at_parse(struct nodeline_at **out, size_t *count, const char *text,
 	while (*text != '\0') {
 		size_t len = strcspn(text, ",");
 
+		assert(n < max);
 		if (!at_item(&at[n++], text, len)) {
 			free(at);
 			return error_set(err, ERRC_USAGE,

@@ -29,8 +29,8 @@ bad_header(struct error *err, const char *name)
 }
 
 static int
-get_number(uint64_t *out, const char *name, nodeproto_get_fn *get, void *arg,
-    struct error *err)
+nodeproto_get_number(uint64_t *out, const char *name, nodeproto_get_fn *get,
+    void *arg, struct error *err)
 {
 	const char *v = get(arg, name);
 
@@ -85,10 +85,14 @@ nodeproto_position_parse(struct nodeproto_position *out, nodeproto_get_fn *get,
 	const char *v;
 	int rc;
 
-	if ((rc = get_number(&p.applied, NODEPROTO_APPLIED, get, arg, err)) ||
-	    (rc = get_number(&p.stable, NODEPROTO_STABLE, get, arg, err)) ||
-	    (rc = get_number(&p.epoch, NODEPROTO_EPOCH, get, arg, err)) ||
-	    (rc = get_number(&p.row_seq, NODEPROTO_ROW_SEQ, get, arg, err)))
+	if ((rc = nodeproto_get_number(&p.applied, NODEPROTO_APPLIED, get, arg,
+		 err)) ||
+	    (rc = nodeproto_get_number(&p.stable, NODEPROTO_STABLE, get, arg,
+		 err)) ||
+	    (rc = nodeproto_get_number(&p.epoch, NODEPROTO_EPOCH, get, arg,
+		 err)) ||
+	    (rc = nodeproto_get_number(&p.row_seq, NODEPROTO_ROW_SEQ, get, arg,
+		 err)))
 		return rc;
 	v = get(arg, NODEPROTO_HASH);
 	if (v == NULL || !hex_decode(p.hash, sizeof(p.hash), v, strlen(v)))
@@ -133,6 +137,7 @@ get_json(char **out, const char *name, nodeproto_get_fn *get, void *arg,
 		free(p);
 		return bad_header(err, name);
 	}
+	assert(n <= strlen(v) / 4 * 3 + 3);
 	p[n] = '\0';
 	*out = p;
 	return 0;
@@ -174,6 +179,7 @@ info_parse_blob(struct object_info *info, nodeproto_get_fn *get, void *arg,
 	    (rc = parse_crc_list(info, get(arg, NODEPROTO_SHARD_CRC64), err)))
 		return rc;
 	n = info->geometry.data_shards + info->geometry.parity_shards;
+	assert(n >= 1 && n <= nitems(info->shard_crc64));
 	if (info->shard_crc64_count != n || info->shard >= n)
 		return bad_header(err, NODEPROTO_SHARD_CRC64);
 	return 0;
@@ -208,7 +214,8 @@ info_parse_settings(struct object_info *info, nodeproto_get_fn *get, void *arg,
 		return 0;
 	if (!nodeproto_versioning_parse(&info->versioning, v))
 		return bad_header(err, NODEPROTO_VERSIONING);
-	return get_number(&info->revision, NODEPROTO_REVISION, get, arg, err);
+	return nodeproto_get_number(&info->revision, NODEPROTO_REVISION, get,
+	    arg, err);
 }
 
 /* The name of a version, or of the marker that stands in its place. */
@@ -223,8 +230,8 @@ info_parse_name(struct object_info *info, nodeproto_get_fn *get, void *arg,
 		return bad_header(err, NODEPROTO_VERSION);
 	if (!info->marker)
 		return 0;
-	return get_number(&info->modified_ms, NODEPROTO_MODIFIED, get, arg,
-	    err);
+	return nodeproto_get_number(&info->modified_ms, NODEPROTO_MODIFIED, get,
+	    arg, err);
 }
 
 static int
@@ -246,9 +253,10 @@ info_parse_version(struct object_info *info, nodeproto_get_fn *get, void *arg,
 	if (v == NULL || v[0] == '\0' || strlen(v) > NODEPROTO_ETAG_MAX)
 		return bad_header(err, NODEPROTO_ETAG);
 	memcpy(info->etag, v, strlen(v) + 1);
-	if ((rc = get_number(&info->size, NODEPROTO_SIZE, get, arg, err)) ||
-	    (rc = get_number(&info->modified_ms, NODEPROTO_MODIFIED, get, arg,
+	if ((rc = nodeproto_get_number(&info->size, NODEPROTO_SIZE, get, arg,
 		 err)) ||
+	    (rc = nodeproto_get_number(&info->modified_ms, NODEPROTO_MODIFIED,
+		 get, arg, err)) ||
 	    (rc = get_json(&info->headers, NODEPROTO_HEADERS, get, arg, err)) ||
 	    (rc = get_json(&info->meta, NODEPROTO_META, get, arg, err)))
 		return rc;
@@ -278,8 +286,8 @@ nodeproto_info_parse(struct object_info *out, nodeproto_get_fn *get, void *arg,
 	if (state < 0)
 		return bad_header(err, NODEPROTO_BUCKET);
 	info.bucket = (enum nodeproto_state)state;
-	rc = get_number(&info.incarnation, NODEPROTO_INCARNATION, get, arg,
-	    err);
+	rc = nodeproto_get_number(&info.incarnation, NODEPROTO_INCARNATION, get,
+	    arg, err);
 	if (rc != 0)
 		return rc;
 	rc = info_parse_settings(&info, get, arg, err);
@@ -362,6 +370,7 @@ print_blob(const struct object_info *info, nodeproto_put_fn *put, void *arg)
 	char text[CRC_LIST_MAX + 32];
 	size_t n = 0;
 
+	assert(info->shard_crc64_count <= nitems(info->shard_crc64));
 	nodeproto_geometry_print(text, &info->geometry);
 	put(arg, NODEPROTO_GEOMETRY, text);
 	put_number(NODEPROTO_SET, info->set, put, arg);
@@ -372,6 +381,7 @@ print_blob(const struct object_info *info, nodeproto_put_fn *put, void *arg)
 		hex_u64(text + n, info->shard_crc64[i]);
 		n += 16;
 	}
+	assert(n < sizeof(text));
 	text[n] = '\0';
 	put(arg, NODEPROTO_SHARD_CRC64, text);
 }
@@ -385,6 +395,8 @@ nodeproto_info_print(const struct object_info *info, nodeproto_put_fn *put,
 
 	_Static_assert(REQID_HEX <= VERSIONID_TEXT, "room for both");
 	assert(!info->found || !info->marker);
+	assert(info->bucket < nitems(state_names));
+	assert(!info->found || info->kind < nitems(kind_names));
 	nodeproto_position_print(&info->at, put, arg);
 	put(arg, NODEPROTO_BUCKET, state_names[info->bucket]);
 	put_number(NODEPROTO_INCARNATION, info->incarnation, put, arg);
@@ -446,7 +458,10 @@ void
 nodeproto_to_print(char out[static 80], const char *cluster, uint32_t set,
     uint32_t index)
 {
-	snprintf(out, 80, "%.40s/%" PRIu32 "/%" PRIu32, cluster, set, index);
+	int n = snprintf(out, 80, "%.40s/%" PRIu32 "/%" PRIu32, cluster, set,
+	    index);
+
+	assert(n > 0 && n < 80);
 }
 
 /* Targets. */
@@ -531,6 +546,7 @@ decode_piece(char *out, size_t *out_n, size_t room, const char *in, size_t len)
 	    !percent_decode(text, out_n, in, len, false) || *out_n == 0 ||
 	    *out_n >= room || memchr(text, '\0', *out_n) != NULL)
 		return false;
+	assert(*out_n < room);
 	memcpy(out, text, *out_n);
 	out[*out_n] = '\0';
 	return true;

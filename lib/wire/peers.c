@@ -139,6 +139,7 @@ health_locked(struct peers *peers, const struct peer *peer)
 	known = calloc(1, sizeof(*known));
 	if (known == NULL)
 		return NULL;
+	assert(peers->count < PEERS_MAX);
 	known->peer = *peer;
 	known->next = *bucket;
 	*bucket = known;
@@ -181,6 +182,9 @@ peers_bad(struct peers *peers, const struct peer *peer)
 	uint64_t now = peers_now(peers);
 	struct health *health;
 
+	/* Whoever answers with 421 is not the machine that was meant:
+	 * protocol.md
+	 * 4.  It counts as one that does not answer. */
 	pthread_mutex_lock(&peers->lock);
 	health = health_locked(peers, peer);
 	if (health != NULL)
@@ -201,7 +205,9 @@ peers_hedge_ms(struct peers *peers, const struct peer *peer)
 	pthread_mutex_unlock(&peers->lock);
 	/* A node that was always slow must not make others wait for ever. */
 	ms = KOOP_MIN(ms, PEERS_HEDGE_MAX_MS);
-	return KOOP_MAX(ms, PEERS_HEDGE_MIN_MS);
+	ms = KOOP_MAX(ms, PEERS_HEDGE_MIN_MS);
+	assert(ms >= PEERS_HEDGE_MIN_MS && ms <= PEERS_HEDGE_MAX_MS);
+	return ms;
 }
 
 struct httpc_pool *

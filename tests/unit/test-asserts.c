@@ -25,6 +25,7 @@
 #include "shard/verify.h"
 #include "tap.h"
 #include "up/program.h"
+#include "wire/nodeproto_info.h"
 
 /* Does it end the process by abort(3)? */
 static bool
@@ -114,6 +115,14 @@ take_more_than_a_chunk_has(void)
 }
 
 static void
+name_a_versioning_that_is_none(void)
+{
+	const unsigned none = NODEPROTO_SUSPENDED + 1;
+
+	(void)nodeproto_versioning_name((enum nodeproto_versioning)none);
+}
+
+static void
 verify_a_shard_that_no_object_has(void)
 {
 	const struct reqid id = { { 0 } };
@@ -182,6 +191,7 @@ a_mistake_of_ours_ends_the_process(void)
 	CHECK(dies(make_a_cell_that_is_there));
 	CHECK(dies(write_a_cell_of_no_object));
 	CHECK(dies(take_more_than_a_chunk_has));
+	CHECK(dies(name_a_versioning_that_is_none));
 	CHECK(dies(verify_a_shard_that_no_object_has));
 	CHECK(dies(place_a_shard_on_no_machine));
 	CHECK(dies(name_a_version_of_no_record));
