@@ -65,7 +65,32 @@ give_up(struct rebuild *r, struct source *s, const char *why)
 	s->ready = false;
 }
 
-/* Ask the next peer that was not asked, from that byte of its file on. */
+/* The next holder that was not asked.  One that is down costs SILENCE_MS, or
+ * a connection that is refused: it is asked when no other is left (protocol.md
+ * 8, health: it is skipped while enough others remain). */
+static bool
+choose_holder(struct rebuild *r, uint32_t *shard, struct peer *peer)
+{
+	const struct rebuild_job *job = r->job;
+
+	for (int all = 0; all < 2; all++) {
+		for (uint32_t j = 0; j < job->place.set->n; j++) {
+			if (j == r->mine || (r->tried >> j & 1) != 0)
+				continue;
+			*peer = peers_machine(job->place.set,
+			    placement_machine(&job->place, j));
+			if (all == 0 && !peers_usable(r->core->peers, peer))
+				continue;
+			assert(j < STRIPE_SHARDS_MAX);
+			r->tried |= 1u << j;
+			*shard = j;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Ask the next peer, from that byte of its file on. */
 static bool
 open_source(struct rebuild *r, struct source *s, uint64_t offset)
 {
@@ -78,21 +103,14 @@ open_source(struct rebuild *r, struct source *s, uint64_t offset)
 		.to = NODECALL_END,
 	};
 	struct error err = { 0 };
+	struct peer peer;
 	bool good = false;
 
 	assert(offset <= INT64_MAX);
 	nodeproto_target_blob(&target, job->place.partition, job->bucket,
 	    job->key, job->id);
 	request.target = buf_cstr(&target);
-	for (uint32_t j = 0; j < job->place.set->n && !good; j++) {
-		struct peer peer;
-
-		if (j == r->mine || (r->tried >> j & 1) != 0)
-			continue;
-		r->tried |= 1u << j;
-		peer = peers_machine(job->place.set,
-		    placement_machine(&job->place, j));
-		s->shard = j;
+	while (!good && choose_holder(r, &s->shard, &peer)) {
 		good = nodecall_open(&s->call, r->core->peers, &peer, &request,
 			   &err) == 0;
 		if (!good)

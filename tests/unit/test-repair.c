@@ -18,6 +18,7 @@
 #include "store/shardmeta.h"
 #include "tap.h"
 #include "upkeep/repair.h"
+#include "wire/peers.h"
 
 #define P 0
 #define SIZE 100000
@@ -123,6 +124,39 @@ one_that_has_nothing_is_worked_around(void)
 		CHECK(is_whole(&blob, P));
 		end();
 	}
+}
+
+/* In a row, and for long enough. */
+static void
+is_down(uint32_t index)
+{
+	struct peer peer = peers_machine(&w.core.set, index);
+
+	peers_bad(w.core.peers, &peer);
+	usleep(400 * 1000);
+	for (int i = 0; i < 3; i++)
+		peers_bad(w.core.peers, &peer);
+}
+
+static void
+one_that_is_down_is_asked_last(void)
+{
+	for (uint32_t down = 1; down < WORLD_MACHINES; down++) {
+		begin();
+		is_down(down);
+		CHECK(repair_step(&w.core) == REPAIR_STEP_DONE);
+		CHECK(is_whole(&blob, P));
+		CHECK(w.peer[down].gets == 0);
+		end();
+	}
+	/* Without it there are too few: then it is asked all the same. */
+	begin();
+	is_down(1);
+	w.peer[2].mode = PEER_MISSING;
+	CHECK(repair_step(&w.core) == REPAIR_STEP_DONE);
+	CHECK(is_whole(&blob, P));
+	CHECK(w.peer[1].gets == 1);
+	end();
 }
 
 static void
@@ -471,6 +505,7 @@ main(void)
 	RUN(a_missing_shard_is_rebuilt);
 	RUN(one_damaged_peer_is_worked_around);
 	RUN(one_that_has_nothing_is_worked_around);
+	RUN(one_that_is_down_is_asked_last);
 	RUN(too_few_good_peers_publish_nothing_and_are_asked_again);
 	RUN(what_does_not_agree_with_the_record_is_not_published);
 	RUN(what_was_superseded_is_not_rebuilt);
