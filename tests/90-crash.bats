@@ -167,6 +167,44 @@ hand_ends() {
 	[ "$i" -eq 9 ]
 }
 
+# follower_fails: its fault has been hit.
+follower_fails() { grep -q '^fault: log.follow' hand.log; }
+
+# refused: what is known is too old by now.
+refused() {
+	[ "$(curl -sS -o answer -w '%{http_code}' -T one "$HGW/crash/key")" = 503 ]
+}
+
+@test "crash: a gateway that cannot follow the settings of buckets does not guess" {
+	cluster_up
+	curl -sS -f -X PUT "$GW/crash"
+	echo one >one
+	curl -sS -f -T one "$GW/crash/key"
+	hand_gateway log.follow:20:fail
+	# It knows the bucket by now, and may have it in memory.
+	curl -sS -f "$HGW/crash/key" | cmp - one
+	until_true follower_fails
+	until_true refused
+	koop-bucket set crash versioning Enabled
+	echo two >two
+	for request in "-T two $HGW/crash/key" "-X DELETE $HGW/crash/key" \
+		"-X POST $HGW/crash/parts?uploads"; do
+		# shellcheck disable=SC2086
+		code=$(curl -sS -o answer -w '%{http_code}' $request)
+		echo "$request: $code"
+		[ "$code" = 503 ]
+		cat answer
+		grep -q '<Code>ServiceUnavailable</Code>' answer
+	done
+	grep -q 'buckets: not followed: commit log: fault' hand.log
+	# Reads ask the nodes.  The other gateway follows, and nothing was done.
+	curl -sS -f "$HGW/crash/key" | cmp - one
+	curl -sS -f "$GW/crash/key" | cmp - one
+	[ "$(koop-list --versions crash | wc -l)" -eq 1 ]
+	hand_ends
+	[ "$STATUS" -eq 0 ]
+}
+
 @test "crash: koop-commit says 75 when it does not know the outcome" {
 	cluster_up
 	curl -sS -f -X PUT "$GW/crash"

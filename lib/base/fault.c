@@ -42,7 +42,7 @@ fault_setup(void)
 
 #define FAULT_CLOCK_MAX_MS (UINT64_C(3650) * 24 * 3600 * 1000)
 
-enum fault_action { FAULT_ERROR, FAULT_KILL, FAULT_STOP };
+enum fault_action { FAULT_ERROR, FAULT_KILL, FAULT_STOP, FAULT_FAIL };
 
 /* One armed point: written by fault_setup() before there are threads. */
 struct fault {
@@ -59,14 +59,20 @@ fault_hit(enum fault_point point)
 {
 	struct fault *fault = &faults[point];
 
+	uint64_t hit;
+
 	assert(point < FAULT_MAX);
-	if (fault->at == 0 ||
-	    atomic_fetch_add(&fault->hits, 1) + 1 != fault->at)
+	if (fault->at == 0)
+		return 0;
+	hit = atomic_fetch_add(&fault->hits, 1) + 1;
+	if (hit > fault->at && fault->action == FAULT_FAIL)
+		return EIO;
+	if (hit != fault->at)
 		return 0;
 	/* In one piece: a test reads it, and a kill follows. */
 	dprintf(STDERR_FILENO, "fault: %s:%" PRIu64 "\n", fault_name(point),
 	    fault->at);
-	if (fault->action == FAULT_ERROR)
+	if (fault->action == FAULT_ERROR || fault->action == FAULT_FAIL)
 		return EIO;
 	raise(fault->action == FAULT_KILL ? SIGKILL : SIGSTOP);
 	return 0;
@@ -82,7 +88,7 @@ fault_level(unsigned own)
 static bool
 fault_parse_action(enum fault_action *out, const char *s, size_t n)
 {
-	static const char *const names[] = { "error", "kill", "stop" };
+	static const char *const names[] = { "error", "kill", "stop", "fail" };
 
 	for (size_t i = 0; i < nitems(names); i++) {
 		if (strlen(names[i]) == n && memcmp(names[i], s, n) == 0) {

@@ -6,13 +6,14 @@
  * Named fault points.  In a release build FAULT() is the constant 0 and no
  * code remains.  In a build with -DKOOP_FAULTS, the environment variable
  *
- *      KOOP_TEST_FAULT=name:N[:kill|error|stop][,name:N...]
+ *      KOOP_TEST_FAULT=name:N[:kill|error|stop|fail][,name:N...]
  *
  * makes the Nth hit of a point (counted over all threads) act: error (the
  * default) makes FAULT() return the errno EIO, kill sends this process
- * SIGKILL, stop SIGSTOP.  Every build with faults prints its points with
- * koop-node --dump-faults.  Names are "layer.what", listed in fault.c, so
- * that a sweep can visit all of them; an unlisted name does not compile.
+ * SIGKILL, stop SIGSTOP; fail is error for all hits from the Nth on.  Every
+ * build with faults prints its points with koop-node --dump-faults.  Names are
+ * "layer.what", listed in fault.c, so that a sweep can visit all of them; an
+ * unlisted name does not compile.
  *
  * KOOP_TEST_CLOCK=+30d, or -3d, makes the date of this process wrong by that.
  * KOOP_TEST_LEVEL=N makes such a build behave as a program of level N, which is
@@ -34,6 +35,7 @@
 	X(LOG_LOCKED, "log.locked")           \
 	X(LOG_COMMIT, "log.commit")           \
 	X(LOG_COMMITTED, "log.committed")     \
+	X(LOG_FOLLOW, "log.follow")           \
 	X(REPAIR_PUBLISH, "repair.publish")   \
 	X(GC_UNLINK, "gc.unlink")             \
 	X(WRITE_BEGIN, "write.begin")         \

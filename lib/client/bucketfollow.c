@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/wait.h"
 #include "client/bucketcache.h"
@@ -135,7 +136,9 @@ read_on(struct bucketfollow *f, struct error *err)
 	uint64_t began = clock_mono_ms(f->clock);
 	int rc = 0;
 
-	if (f->reader == NULL)
+	if (FAULT(LOG_FOLLOW))
+		rc = error_set(err, ERRC_UNAVAILABLE, "commit log: fault");
+	if (rc == 0 && f->reader == NULL)
 		rc = begin(f, err);
 	while (rc >= 0) {
 		rc = commitlog_reader_next(f->reader, BATCH_RECORDS,
