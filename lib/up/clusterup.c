@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "up/clusterup.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -57,6 +58,8 @@ common_args(struct clusterup *up, struct program *p, const char *folder,
 	const char *dir = up->layout.dir;
 	int rc;
 
+	/* The name is that of its log, and the address the first argument. */
+	assert(p->name[0] != '\0' && p->address[0] != '\0' && p->args == 0);
 	snprintf(p->path, sizeof(p->path), "%.480s/%s", folder, binary);
 	snprintf(p->folder, sizeof(p->folder), "%s", dir);
 	snprintf(p->log_path, sizeof(p->log_path), "%s/log/%s.log", dir,
@@ -86,6 +89,9 @@ add_node(struct clusterup *up, const char *folder,
 	char data[PROGRAM_ARG_BYTES], superblock[PROGRAM_ARG_BYTES + 16];
 	int rc;
 
+	/* Nodes first: their place here is what --stop-node counts. */
+	assert(up->count == 0 || !p[-1].gateway);
+	assert(index < set->n);
 	snprintf(p->name, sizeof(p->name), "node-%u.%u", set->number, index);
 	machine_address(p->address, &set->machine[index]);
 	snprintf(data, sizeof(data), "%s/%s", up->layout.dir, p->name);
@@ -116,6 +122,7 @@ add_gateway(struct clusterup *up, const char *folder, unsigned index,
 	struct program *p = &up->program[up->count++];
 	int rc;
 
+	assert(index < up->layout.gateways);
 	p->gateway = true;
 	snprintf(p->name, sizeof(p->name), "gateway-%u", index);
 	snprintf(p->address, sizeof(p->address), "127.0.0.1:%u",
@@ -152,6 +159,7 @@ list_programs(struct clusterup *up, struct error *err)
 			rc = add_node(up, folder, &t->sets[s], i, err);
 	for (unsigned i = 0; rc == 0 && i < up->layout.gateways; i++)
 		rc = add_gateway(up, folder, i, err);
+	assert(up->count <= total && (rc < 0 || up->count == total));
 	return rc;
 }
 
@@ -179,6 +187,7 @@ ready(void *arg)
 	struct clusterup *up = arg;
 	char lines[512], text[512];
 
+	assert(up->layout.gateways >= 1); /* the address that is told */
 	snprintf(lines, sizeof(lines),
 	    "durability = %s\ncell-size = %" PRIu64 "\n", up->o->durability,
 	    up->o->cell_bytes);
@@ -222,6 +231,7 @@ supervise(struct clusterup *up, struct error *err)
 			   "acknowledged objects; for tests only");
 	options.program = up->program;
 	options.count = up->count;
+	assert(options.count > up->layout.gateways);
 	rc = supervisor_run(&options, err);
 	control_close(up->layout.dir, options.control_fd);
 out:
@@ -274,6 +284,7 @@ await_child(const struct clusterup *up, int fd, struct error *err)
 		got = read(fd, text + n, sizeof(text) - 1 - n);
 		n += got > 0 ? (size_t)got : 0;
 	}
+	assert(n < sizeof(text));
 	text[n] = '\0';
 	text[strcspn(text, "\n")] = '\0';
 	if (strncmp(text, "ok ", 3) == 0) {
@@ -292,6 +303,7 @@ clusterup_detach(struct clusterup *up, struct error *err)
 	pid_t pid;
 	int rc;
 
+	assert(up->detach_fd == -1);
 	if (pipe2(fd, O_CLOEXEC) == -1)
 		return error_errno(err, ERRC_NOMEM, "pipe");
 	pid = fork();

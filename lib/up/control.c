@@ -29,12 +29,14 @@ socket_address(struct sockaddr_un *sun, const char *dir, int *dirfd,
     struct error *err)
 {
 	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int n;
 
 	if (fd == -1)
 		return error_errno(err, ERRC_NOTFOUND, "%s", dir);
 	*sun = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	snprintf(sun->sun_path, sizeof(sun->sun_path),
+	n = snprintf(sun->sun_path, sizeof(sun->sun_path),
 	    "/proc/self/fd/%d/" CONTROL_SOCKET, fd);
+	assert(n > 0 && (size_t)n < sizeof(sun->sun_path));
 	*dirfd = fd;
 	return 0;
 }
@@ -117,6 +119,7 @@ read_answer(int fd, struct buf *answer, uint64_t deadline, struct error *err)
 			return 0;
 		if (n == -1)
 			return error_errno(err, ERRC_IO, "the supervisor");
+		assert((size_t)n <= 4096);
 		answer->n += (size_t)n;
 	}
 }
@@ -136,6 +139,7 @@ judge_answer(const char *dir, struct buf *answer, size_t from,
 		end--;
 	for (start = end; start > from && answer->p[start - 1] != '\n';)
 		start--;
+	assert(start >= from && start <= end);
 	snprintf(last, sizeof(last), "%.*s", (int)(end - start),
 	    answer->n == 0 ? "" : answer->p + start);
 	answer->n = start;
@@ -161,6 +165,7 @@ control_connect(const char *dir, int timeout_ms, int *out, struct error *err)
 	int dirfd, rc;
 	int fd;
 
+	assert(timeout_ms > 0); /* 0 is for ever to SO_SNDTIMEO */
 	rc = socket_address(&sun, dir, &dirfd, err);
 	if (rc < 0)
 		return rc;
@@ -209,13 +214,14 @@ control_ask(const char *dir, const char *request, struct buf *answer,
 	char line[CONTROL_LINE_MAX];
 	struct lastword word;
 	size_t from = answer->n;
-	int fd, rc;
+	int fd, n, rc;
 
 	rc = control_connect(dir, timeout_ms, &fd, err);
 	if (rc < 0)
 		return rc;
 	lastword_open(&word, fd);
-	snprintf(line, sizeof(line), "%s\n", request);
+	n = snprintf(line, sizeof(line), "%s\n", request);
+	assert(n > 1 && (size_t)n < sizeof(line));
 	/* One that ends just now has perhaps answered, and does not read. */
 	(void)!send(fd, line, strlen(line), MSG_NOSIGNAL);
 	rc = read_answer(fd, answer, deadline, err);

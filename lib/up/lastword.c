@@ -49,6 +49,7 @@ lastword_open(struct lastword *word, int fd)
 		return;
 	word->pid = peer.pid;
 	word->pidfd = pidfd_open(peer.pid, 0);
+	assert(word->pidfd == -1 || word->pid > 0);
 }
 
 void
@@ -83,6 +84,7 @@ lastword_zombie(const struct lastword *word, int *status)
 	size_t n;
 	bool known;
 
+	assert(word->pid > 0);
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)word->pid);
 	if (io_read_file(&text, &n, path, STAT_MAX, NULL) < 0)
 		return false;

@@ -43,6 +43,7 @@ layout_resolve(char out[static LAYOUT_DIR_BYTES], const char *dir, bool create,
 	n = strlen(path);
 	if (n >= LAYOUT_DIR_BYTES)
 		return error_set(err, ERRC_USAGE, "%s: path too long", path);
+	assert(path[0] == '/'); /* programs run elsewhere */
 	memcpy(out, path, n + 1);
 	return 0;
 }
@@ -53,6 +54,7 @@ lock_folder(struct layout *l, struct error *err)
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char path[2 * LAYOUT_DIR_BYTES];
 
+	assert(l->lock_fd == -1);
 	snprintf(path, sizeof(path), "%s/" LOCK_NAME, l->dir);
 	l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (l->lock_fd == -1)
@@ -117,6 +119,7 @@ choose_port(struct layout *l, uint64_t wanted, unsigned i, uint16_t *out,
 	if (wanted + i > UINT16_MAX)
 		return error_set(err, ERRC_USAGE, "port %llu: too high",
 		    (unsigned long long)(wanted + i));
+	assert(wanted + i > 0); /* 0 is any port, which is not held */
 	*out = (uint16_t)(wanted + i);
 	return hold_port(l, *out, err);
 }
@@ -134,6 +137,7 @@ layout_publish_files(const struct layout *l, const char *name,
 	int dirfd = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int rc;
 
+	assert(l->lock_fd != -1); /* or two would write here */
 	if (dirfd == -1)
 		return error_errno(err, ERRC_CANTCREATE, "%s", l->dir);
 	rc = buf_failed(text) ?
@@ -162,6 +166,8 @@ make_topology(struct layout *l, const struct layout_options *o,
 	unsigned number = 0;
 	int rc;
 
+	/* Objects lie where the shape has put them: it is made once. */
+	assert(!l->complete);
 	rc = topology_make(&l->topology, &make, err);
 	for (size_t s = 0; rc == 0 && s < l->topology->set_count; s++) {
 		struct erasure_set *set = &l->topology->sets[s];
@@ -197,6 +203,7 @@ same_shape(const struct layout *l, const struct layout_options *o,
 		    set->machine[0].port },
 	};
 
+	assert(l->topology->set_count >= 1 && set->n > set->data_shards);
 	for (size_t i = 0; i < nitems(shape); i++)
 		if (shape[i].asked != LAYOUT_UNSET &&
 		    shape[i].asked != shape[i].there)
@@ -260,6 +267,7 @@ load_gateways(struct layout *l, const struct layout_options *o,
 			l->gateway_port[l->gateways++] = (uint16_t)port;
 	}
 	count = or_default(o->gateways, l->gateways == 0 ? 1 : l->gateways);
+	assert(count >= 1 && count <= LAYOUT_GATEWAYS_MAX);
 	l->gateways = (unsigned)KOOP_MIN(l->gateways, count);
 	for (unsigned i = 0; rc == 0 && i < l->gateways; i++)
 		rc = hold_port(l, l->gateway_port[i], err);
@@ -355,6 +363,7 @@ layout_publish(struct layout *l, const char *lines, struct error *err)
 	struct buf text = buf_make(CONFIG_MAX);
 	int rc;
 
+	assert(l->lock_fd != -1 && l->gateways >= 1);
 	buf_printf(&text,
 	    "# Written by koop-up(1); see koop.conf(5).\n"
 	    "cluster = %s\n"

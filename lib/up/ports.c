@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "up/ports.h"
 
+#include <assert.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -48,6 +49,7 @@ ports_hold(struct ports *ports, uint16_t port, struct error *err)
 {
 	int fd;
 
+	assert(port != 0 && ports->count <= PORTS_MAX);
 	if (ports->count == PORTS_MAX)
 		return error_set(err, ERRC_USAGE, "more than %d ports",
 		    PORTS_MAX);
@@ -71,6 +73,7 @@ ports_find(struct ports *ports, struct random_source *random, uint16_t *out,
 		/* Without SO_REUSEADDR: fails if anybody holds it, too. */
 		int probe = bind_port(port, false);
 
+		assert(port >= PORTS_LOW && port < PORTS_HIGH);
 		if (probe == -1)
 			continue;
 		close(probe);
@@ -86,6 +89,7 @@ ports_find(struct ports *ports, struct random_source *random, uint16_t *out,
 void
 ports_fini(struct ports *ports)
 {
+	assert(ports->count <= PORTS_MAX);
 	for (unsigned i = 0; i < ports->count; i++)
 		close(ports->fd[i]);
 	ports->count = 0;

@@ -17,6 +17,16 @@
 #include "base/error.h"
 #include "base/signals.h"
 
+/* Who has ended is known to have ended: a number that the kernel has given to
+ * another is never sent a signal. */
+static void
+program_check(const struct program *p)
+{
+	bool runs = p->state != PROGRAM_DOWN && p->state != PROGRAM_STOPPED;
+
+	assert(p->pid >= 0 && runs == (p->pid != 0));
+}
+
 int
 program_arg(struct program *p, struct error *err, const char *fmt, ...)
 {
@@ -33,6 +43,7 @@ program_arg(struct program *p, struct error *err, const char *fmt, ...)
 		return error_set(err, ERRC_USAGE, "%s: argument too long",
 		    p->name);
 	p->args++;
+	assert(p->args <= PROGRAM_ARGS_MAX);
 	return 0;
 }
 
@@ -66,6 +77,7 @@ become(const struct program *p, int log_fd, int ready_fd, pid_t parent)
 	argv[n++] = p->path;
 	for (unsigned i = 0; i < p->args; i++)
 		argv[n++] = p->arg[i];
+	assert(n + 3 <= nitems(argv));
 	snprintf(fd_text, sizeof(fd_text), "%d", ready_fd);
 	argv[n++] = "--ready-fd";
 	argv[n++] = fd_text;
@@ -84,7 +96,7 @@ program_start(struct program *p, const struct clock *clock, struct error *err)
 	pid_t parent = getpid();
 	int rc = 0;
 
-	assert(p->pid == 0);
+	assert(p->pid == 0 && p->state == PROGRAM_DOWN && p->ready_fd == -1);
 	log_fd = open(p->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
 	    0640);
 	if (log_fd == -1)
@@ -93,6 +105,8 @@ program_start(struct program *p, const struct clock *clock, struct error *err)
 		rc = error_errno(err, ERRC_NOMEM, "%s: pipe", p->name);
 		goto out;
 	}
+	/* Lower ones would be written over by become(). */
+	assert(log_fd > STDERR_FILENO && pipe_fd[1] > STDERR_FILENO);
 	p->pid = fork();
 	if (p->pid == -1) {
 		p->pid = 0;
@@ -110,6 +124,7 @@ out:
 		if (pipe_fd[i] != -1)
 			close(pipe_fd[i]);
 	close(log_fd);
+	program_check(p);
 	return rc;
 }
 
@@ -138,6 +153,7 @@ program_ended(struct program *p, int status, const struct clock *clock)
 	uint64_t now = clock_mono_ms(clock);
 
 	assert(p->state != PROGRAM_DOWN && p->state != PROGRAM_STOPPED);
+	assert(now >= p->started_ms);
 	p->pid = 0;
 	p->last_status = status;
 	if (p->ready_fd != -1)
@@ -165,12 +181,14 @@ program_ended(struct program *p, int status, const struct clock *clock)
 void
 program_stop(struct program *p)
 {
+	program_check(p);
 	p->again = false;
 	if (p->pid == 0) {
 		p->state = PROGRAM_STOPPED;
 		return;
 	}
 	p->state = PROGRAM_STOPPING;
+	assert(p->pid > 1); /* -1 would be every process that we may end */
 	kill(p->pid, SIGTERM);
 	/* A program that was stopped by a signal would not hear it. */
 	kill(p->pid, SIGCONT);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "up/status.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <pthread.h>
@@ -188,6 +189,7 @@ look_at_node(const struct line *l, struct buf *out)
 		buf_addstr(out, "  does not answer\n");
 		return STATUS_BROKEN;
 	}
+	assert(is_node(l) && is_running(l));
 	voting = json_integer_value(json_object_get(l->health, "voting"));
 	total = (json_int_t)json_array_size(
 	    json_object_get(l->health, "partitions"));
@@ -235,6 +237,7 @@ look_at_gateway(const struct line *l, struct buf *out)
 		buf_addstr(out, "  does not answer\n");
 		return STATUS_BROKEN;
 	}
+	assert(!is_node(l) && is_running(l));
 	add_word(l, out);
 	buf_addch(out, '\n');
 	return gateway_level(l->health);
@@ -267,8 +270,10 @@ parse_lines(char *answer, struct line **out, size_t *count, struct error *err)
 		return error_set(err, ERRC_NOMEM, "status: out of memory");
 	for (char *text = strtok_r(answer, "\n", &save); text != NULL;
 	     text = strtok_r(NULL, "\n", &save)) {
-		struct line *l = &(*out)[(*count)++];
+		struct line *l;
 
+		assert(*count < room);
+		l = &(*out)[(*count)++];
 		if (sscanf(text, "%31s %63s %15s %d %u", l->name, l->address,
 			l->state, &l->pid, &l->restarts) != 5)
 			return error_set(err, ERRC_PROTOCOL,
@@ -299,6 +304,7 @@ look_once(const struct look *look, struct buf *out, enum status_level *level,
 		least = KOOP_MIN(least, at);
 		json_decref(lines[i].health);
 	}
+	assert(least <= STATUS_FULL);
 	*level = least;
 	if (buf_failed(out))
 		rc = error_set(err, ERRC_NOMEM, "status");
@@ -333,6 +339,7 @@ status_wait(const char *dir, enum status_level wanted, uint64_t timeout_ms,
 	struct look look;
 	int rc;
 
+	assert(wanted > STATUS_BROKEN && wanted <= STATUS_FULL);
 	rc = look_open(&look, dir, err);
 	if (rc < 0)
 		return rc;

@@ -105,6 +105,7 @@ start_due(struct supervisor *s)
 		p->restart_at_ms = now + PROGRAM_BACKOFF_MAX_MS;
 		next = KOOP_MIN(next, p->restart_at_ms);
 	}
+	assert(next > now); /* or turn() would spin */
 	return next;
 }
 
@@ -116,6 +117,7 @@ start_due(struct supervisor *s)
 static void
 check_gateways(struct supervisor *s)
 {
+	assert(!s->gateways_started);
 	for (unsigned i = 0; i < s->o->count; i++) {
 		const struct program *p = &s->o->program[i];
 		if (!p->gateway && p->restarts == 0 &&
@@ -158,6 +160,7 @@ go_on_down(struct supervisor *s)
 {
 	bool late = clock_mono_ms(s->o->clock) > s->stop_deadline_ms;
 
+	assert(s->going_down);
 	for (unsigned i = 0; i < s->o->count; i++) {
 		struct program *p = &s->o->program[i];
 		if (late && p->pid != 0)
@@ -257,6 +260,7 @@ obey(struct supervisor *s, struct client *c)
 		    "lists them, numbered from 0\n");
 		return;
 	}
+	assert(number < s->o->count);
 	c->node = (unsigned)number;
 	p = &s->o->program[number];
 	c->wish = stop ? WISH_STOPPED : WISH_RUNNING;
@@ -276,10 +280,11 @@ static const char *
 client_outcome(const struct supervisor *s, const struct client *c)
 {
 	const struct program *p = &s->o->program[c->node];
-	bool stops = p->state == PROGRAM_STOPPED ||
-	    (p->state == PROGRAM_STOPPING && !p->again);
+	bool stops;
 
-	assert(c->node < s->o->count);
+	assert(c->node < s->o->count && c->wish != WISH_NONE);
+	stops = p->state == PROGRAM_STOPPED ||
+	    (p->state == PROGRAM_STOPPING && !p->again);
 	if (c->wish == WISH_STOPPED && p->state == PROGRAM_STOPPED)
 		return "ok\n";
 	if (c->wish == WISH_STOPPED && !stops)
@@ -362,8 +367,12 @@ static struct client *
 client_room(struct supervisor *s)
 {
 	for (unsigned i = 0; i < CLIENTS_MAX; i++)
-		if (s->client[i].fd == -1)
+		if (s->client[i].fd == -1) {
+			/* Nothing is left of the last one's words. */
+			assert(s->client[i].wish == WISH_NONE);
+			assert(s->client[i].n == 0);
 			return &s->client[i];
+		}
 	return NULL;
 }
 
@@ -441,6 +450,7 @@ supervisor_run(const struct supervisor_options *options, struct error *err)
 	struct supervisor s = { .o = options };
 	sigset_t mask;
 
+	assert(options->count >= 1);
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
 	sigaddset(&mask, SIGTERM);
