@@ -32,8 +32,8 @@ session_open(struct session **out, const char *url, const struct clock *clock,
 		rc = backends[i]->open(&session, url + scheme, err);
 		if (rc < 0)
 			return rc;
-		session->backend = backends[i];
 		assert(session != NULL);
+		session->backend = backends[i];
 		session->clock = clock != NULL ? clock : &clock_system;
 		*out = session;
 		return 0;

@@ -152,6 +152,7 @@ remove_locked(struct mem_cache *cache, const char *id, uint64_t now_ms)
 		free(item);
 		removed++;
 	}
+	assert(id == NULL || removed <= 1);
 	return removed;
 }
 

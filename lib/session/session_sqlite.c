@@ -67,11 +67,15 @@ session_sqlite_failed(const struct session_db *s, struct error *err)
 static void
 drop_database(struct session_db *s)
 {
+	int rc;
+
 	for (int i = 0; i < STATEMENTS; i++) {
 		sqlite3_finalize(s->statement[i]);
 		s->statement[i] = NULL;
 	}
-	sqlite3_close(s->db);
+	/* Busy with a statement it would live on, and hold its file. */
+	rc = sqlite3_close(s->db);
+	assert(rc == SQLITE_OK);
 	s->db = NULL;
 }
 
@@ -211,6 +215,7 @@ step_locked(struct session_db *s, enum session_statement which,
 
 	assert(which < STATEMENTS);
 	step = sqlite3_step(s->statement[which]);
+	assert(step != SQLITE_MISUSE);
 	if (step == SQLITE_ROW)
 		return 1;
 	rc = step == SQLITE_DONE ? 0 : session_sqlite_failed(s, err);
