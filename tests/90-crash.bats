@@ -517,6 +517,8 @@ kill_everything() {
 		esac
 	done)
 	kill -KILL "$up"
+	# A zombie has no command line.
+	until_true bash -c "! grep -q . /proc/$up/cmdline 2>/dev/null"
 	koop up --detach --data "$DATA" --durability os 3>&- >up.log
 	curl -sS -f -o back "$GW/crash/film"
 	cmp film back

@@ -133,7 +133,7 @@ call_open(struct httpc_call **out, const struct opening *o, struct error *err)
 		httpc_pool_give(o->pool, call->node, -1);
 		goto out;
 	}
-	assert(call->node != NULL && call->node->open > 0);
+	assert(call->node != NULL);
 	call->state = HTTPC_SENDING;
 	call->reused = call->fd != -1;
 	if (!call->reused)

@@ -554,7 +554,8 @@ out_of_reach_is_not_misconfigured(void)
 	reads = topology_mem_reads(url);
 	for (int i = 0; i < 100; i++)
 		CHECK(epoch_of(source) == 1);
-	CHECK(topology_mem_reads(url) == reads);
+	/* The source itself goes on asking, seldom. */
+	CHECK(topology_mem_reads(url) < reads + 100);
 	topology_mem_lost(url, false);
 	CHECK(topology_source_wait(source, 1, LONG_MS) == 2);
 	topology_source_close(source);
