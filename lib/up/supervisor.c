@@ -43,7 +43,8 @@ struct supervisor {
 	int signal_fd;
 	bool going_down, told_ready;
 	bool gateways_started;
-	bool gone; /* the data folder */
+	bool gone;          /* the data folder */
+	struct pollfd *pfd; /* signals, the door, clients, programs */
 	uint64_t stop_deadline_ms;
 	uint64_t look_at_ms; /* for the data folder, next */
 };
@@ -405,8 +406,8 @@ take_signal(struct supervisor *s)
 static void
 turn(struct supervisor *s, uint64_t next)
 {
-	struct pollfd pfd[2 + CLIENTS_MAX + 256];
-	unsigned count = KOOP_MIN(s->o->count, 256u);
+	struct pollfd *pfd = s->pfd;
+	unsigned count = s->o->count;
 	int timeout = -1;
 
 	pfd[0] = (struct pollfd){ .fd = s->signal_fd, .events = POLLIN };
@@ -458,6 +459,12 @@ supervisor_run(const struct supervisor_options *options, struct error *err)
 	s.signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (s.signal_fd == -1)
 		return error_errno(err, ERRC_NOMEM, "signalfd");
+	/* All of them: the gateways come last, and wait for every node. */
+	s.pfd = calloc(2 + CLIENTS_MAX + options->count, sizeof(*s.pfd));
+	if (s.pfd == NULL) {
+		close(s.signal_fd);
+		return error_set(err, ERRC_NOMEM, "supervisor: no memory");
+	}
 	for (unsigned i = 0; i < CLIENTS_MAX; i++)
 		s.client[i].fd = -1;
 	for (unsigned i = 0; i < options->count; i++)
@@ -482,6 +489,7 @@ supervisor_run(const struct supervisor_options *options, struct error *err)
 	}
 	answer_last(&s);
 	close(s.signal_fd);
+	free(s.pfd);
 	return s.gone ? error_set(err, ERRC_NOTFOUND,
 			    "the data folder is gone: the cluster was "
 			    "stopped") :

@@ -159,7 +159,8 @@ who_says_something_else_is_not_ready(void)
 struct world {
 	struct supervisor_options options;
 	struct program program[2];
-	const char *path; /* of the control socket */
+	struct program *many; /* instead, if not NULL */
+	const char *path;     /* of the control socket */
 	bool there;
 	unsigned restarts;
 };
@@ -200,7 +201,7 @@ supervise(struct world *w, unsigned count, const struct clock *clock,
 	int rc;
 
 	w->options = (struct supervisor_options){
-		.program = w->program,
+		.program = w->many != NULL ? w->many : w->program,
 		.count = count,
 		.control_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
 		.clock = clock,
@@ -252,6 +253,32 @@ gateways_are_started_after_nodes(void)
 	CHECK(supervise(&w, 2, &clock_system, ask_down, &err) == 0);
 	read_order(order);
 	CHECK_STR(order, "ng");
+}
+
+/* By name: shells have no redirection to a descriptor above 9. */
+#define READY_MANY "echo ready here >/proc/self/fd/$1; exec sleep 600"
+
+static void
+all_of_many_programs_are_heard(void)
+{
+	enum { NODES = 300 };
+	struct world w = { .there = true };
+	struct error err;
+	char order[64];
+
+	w.many = calloc(NODES + 1, sizeof(*w.many));
+	REQUIRE(w.many != NULL);
+	for (unsigned i = 0; i < NODES; i++)
+		make_program(&w.many[i], "node", false, READY_MANY);
+	make_program(&w.many[NODES], "gateway", true,
+	    "printf g >>order; " READY_MANY);
+	alarm(60);
+	CHECK(supervise(&w, NODES + 1, &clock_system, ask_down, &err) == 0);
+	alarm(0);
+	read_order(order);
+	CHECK_STR(order, "g");
+	CHECK(w.restarts == 0);
+	free(w.many);
 }
 
 static void
@@ -439,6 +466,7 @@ main(void)
 	RUN(a_frozen_program_is_woken_to_stop);
 	RUN(who_says_something_else_is_not_ready);
 	RUN(gateways_are_started_after_nodes);
+	RUN(all_of_many_programs_are_heard);
 	RUN(gateways_are_stopped_before_nodes);
 	RUN(what_ignores_its_end_is_killed);
 	RUN(without_its_folder_it_ends);
