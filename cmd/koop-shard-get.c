@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* koop-shard-get(1): the latest version of an object as a shard stream. */
+/* koop-shard-get(1): a version of an object as a shard stream. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,8 +14,10 @@
 #include "client/nodeclient.h"
 #include "client/pipeget.h"
 #include "commit/objectname.h"
+#include "commit/versionid.h"
 
 static struct clientoptions cluster;
+static const char *version_text;
 static bool show_progress;
 static bool force;
 
@@ -27,6 +29,9 @@ static const struct cli_option options[] = {
 	    "show progress on standard error", 0, 0, CLI_FLAG_ONLY, NULL },
 	CLIENTOPTIONS_TCP_CONGESTION(cluster),
 	CLIENTOPTIONS_TOPOLOGY(cluster),
+	{ 0, "version-id", CLI_STRING, &version_text, "ID",
+	    "this version of the key, as koop-list --versions names it", 0, 0,
+	    CLI_FLAG_ONLY, NULL },
 	{ 0 },
 };
 
@@ -40,7 +45,7 @@ static const struct cli cli = {
 };
 
 static int
-get(const char *operand, struct error *err)
+get(const char *operand, const struct versionid *version, struct error *err)
 {
 	struct nodeclient *nc = NULL;
 	struct progress progress;
@@ -53,7 +58,8 @@ get(const char *operand, struct error *err)
 	if (rc < 0)
 		return rc;
 	progress_start(&progress, "get", show_progress, 0);
-	rc = pipeget_run(nc, STDOUT_FILENO, bucket, key, &progress, err);
+	rc = pipeget_run(nc, STDOUT_FILENO, bucket, key, version, &progress,
+	    err);
 	progress_end(&progress);
 	nodeclient_close(nc);
 	return rc;
@@ -62,6 +68,7 @@ get(const char *operand, struct error *err)
 int
 main(int argc, char *argv[])
 {
+	struct versionid version = { 0 };
 	struct error err;
 	int at;
 
@@ -69,9 +76,12 @@ main(int argc, char *argv[])
 	fault_setup();
 	if (!clientoptions_given(&cluster))
 		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	if (version_text != NULL &&
+	    !versionid_parse(&version, bytes_str(version_text)))
+		return cli_usage(&cli, "--version-id: no name of a version");
 	if (!force)
 		cli_refuse_tty(&cli, STDOUT_FILENO, "standard output");
-	if (get(argv[at], &err) < 0)
+	if (get(argv[at], version_text != NULL ? &version : NULL, &err) < 0)
 		return cli_fail(&cli, &err);
 	return cli_finish(&cli);
 }

@@ -15,16 +15,22 @@
 #include "client/nodeclient.h"
 #include "client/pipestat.h"
 #include "commit/objectname.h"
+#include "commit/versionid.h"
 
 #define OPERANDS_MAX 64
 #define LINE_BYTES (256u << 10)
 
 static struct clientoptions cluster;
+static const char *version_text;
+static struct versionid version;
 
 static const struct cli_option options[] = {
 	CLIENTOPTIONS_COMMIT_LOG(cluster),
 	CLIENTOPTIONS_TCP_CONGESTION(cluster),
 	CLIENTOPTIONS_TOPOLOGY(cluster),
+	{ 0, "version-id", CLI_STRING, &version_text, "ID",
+	    "this version of the key, as koop-list --versions names it", 0, 0,
+	    CLI_FLAG_ONLY, NULL },
 	{ 0 },
 };
 
@@ -47,7 +53,8 @@ stat_one(struct nodeclient *nc, const char *operand, struct buf *line,
 	buf_clear(line);
 	rc = objectname_prefix(bytes_str(operand), &bucket, &key, err);
 	if (rc == 0 && key.n > 0)
-		rc = pipestat_object(nc, bucket, key, line, err);
+		rc = pipestat_object(nc, bucket, key,
+		    version_text != NULL ? &version : NULL, line, err);
 	else if (rc == 0)
 		rc = pipestat_bucket(nc, bucket, line, err);
 	if (rc < 0)
@@ -91,10 +98,16 @@ main(int argc, char *argv[])
 	fault_setup();
 	if (!clientoptions_given(&cluster))
 		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	if (version_text != NULL &&
+	    !versionid_parse(&version, bytes_str(version_text)))
+		return cli_usage(&cli, "--version-id: no name of a version");
 	for (int i = at; i < argc; i++) {
 		if (objectname_prefix(bytes_str(argv[i]), &bucket, &key, &err) <
 		    0)
 			return cli_usage(&cli, "%s", err.text);
+		if (version_text != NULL && key.n == 0)
+			return cli_usage(&cli,
+			    "--version-id: a bucket has no versions");
 	}
 	status = stat_all(argv + at, argc - at);
 	done = cli_finish(&cli);

@@ -4,6 +4,7 @@ complete -c koop-shard-get -s l -l commit-log -r -F -d 'the commit log: sqlite:P
 complete -c koop-shard-get -l progress -d 'show progress on standard error'
 complete -c koop-shard-get -l tcp-congestion -x -d 'TCP congestion control (default the system\'s)'
 complete -c koop-shard-get -s t -l topology -r -F -d 'the machines and partitions: file:PATH'
+complete -c koop-shard-get -l version-id -x -d 'this version of the key, as koop-list --versions names it'
 complete -c koop-shard-get -l config -r -F -d 'read this koop.conf(5)'
 complete -c koop-shard-get -l print-config -d 'print each setting and where it came from'
 complete -c koop-shard-get -s h -l help -d 'print this and exit'

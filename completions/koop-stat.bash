@@ -8,11 +8,11 @@ _koop_stat()
 	--commit-log|-l|--topology|-t|--config)
 		compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return ;;
-	--tcp-congestion)
+	--tcp-congestion|--version-id)
 		return ;;
 	esac
 	case $current in
-	-*) mapfile -t COMPREPLY < <(compgen -W "--commit-log -l --tcp-congestion --topology -t --config --print-config --help -h --version" -- "$current") ;;
+	-*) mapfile -t COMPREPLY < <(compgen -W "--commit-log -l --tcp-congestion --topology -t --version-id --config --print-config --help -h --version" -- "$current") ;;
 	*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
 	esac
 }

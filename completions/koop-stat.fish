@@ -2,6 +2,7 @@
 complete -c koop-stat -s l -l commit-log -r -F -d 'the commit log: sqlite:PATH'
 complete -c koop-stat -l tcp-congestion -x -d 'TCP congestion control (default the system\'s)'
 complete -c koop-stat -s t -l topology -r -F -d 'the machines and partitions: file:PATH'
+complete -c koop-stat -l version-id -x -d 'this version of the key, as koop-list --versions names it'
 complete -c koop-stat -l config -r -F -d 'read this koop.conf(5)'
 complete -c koop-stat -l print-config -d 'print each setting and where it came from'
 complete -c koop-stat -s h -l help -d 'print this and exit'

@@ -106,6 +106,21 @@ versions/b 9 true" ]
 	koop-list --versions --after versions/a --after-version "$after" \
 		versions/ | cmp - <(tail -n 3 all)
 	run -64 --separate-stderr koop-list --after-version "$after" versions
+	# Each is known and fetched by its name.
+	[ "$(koop-stat --version-id "$after" versions/a | jq -r .version)" = \
+		"$after" ]
+	koop-shard-get --version-id "$after" versions/a | koop-decode >old
+	[ "$(wc -c <old)" -eq 3 ]
+	marker=$(sed -n 1p all | jq -r .version)
+	run -1 --separate-stderr koop-stat --version-id "$marker" versions/a
+	[[ $stderr == *"no such version, or a delete marker" ]]
+	run -1 --separate-stderr koop-shard-get --version-id "$marker" versions/a
+	[[ $stderr == *'no such version of "versions/a" can be read' ]]
+	run -64 --separate-stderr koop-stat --version-id zz versions/a
+	[[ $stderr == *"--version-id: no name of a version"* ]]
+	run -64 --separate-stderr koop-shard-get --version-id zz versions/a
+	[[ $stderr == *"--version-id: no name of a version"* ]]
+	run -64 --separate-stderr koop-stat --version-id "$after" versions
 	# The marker goes, and the newest version is there again.
 	sed -n 1p all | koop-rm | grep -q ' outcome=done$'
 	[ "$(koop-stat versions/a | jq .size)" -eq 3 ]

@@ -177,15 +177,6 @@ read_object(struct object_read *read, const char *target, struct bytes bucket,
 }
 
 int
-metaread_object(struct nodeclient *nc, const struct placement *place,
-    struct bytes bucket, struct bytes key, struct object_info *out,
-    struct buf *inline_bytes, uint64_t deadline, struct error *err)
-{
-	return metaread_version(nc, place, bucket, key, NULL, out, inline_bytes,
-	    deadline, err);
-}
-
-int
 metaread_version(struct nodeclient *nc, const struct placement *place,
     struct bytes bucket, struct bytes key, const struct versionid *version,
     struct object_info *out, struct buf *inline_bytes, uint64_t deadline,

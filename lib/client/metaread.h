@@ -29,15 +29,11 @@ struct error;
 struct nodeclient;
 struct placement;
 
-/* The latest version of bucket/key, whose place it is: one for all of a
- * request. On ERRC_NOTFOUND *out is filled, too: its bucket state tells "no
- * such bucket" from "no such key".  With inline_bytes those of an inline object
- * come along; NULL only looks (HEAD). */
-KOOP_MUST int metaread_object(struct nodeclient *nc,
-    const struct placement *place, struct bytes bucket, struct bytes key,
-    struct object_info *out, struct buf *inline_bytes, uint64_t deadline,
-    struct error *err);
-/* Of that name, NULL: the newest.  ERRC_NOTFOUND, out->marker: a marker. */
+/* The version of bucket/key that has that name, NULL: the newest.  Whose place
+ * it is: one for all of a request.  On ERRC_NOTFOUND *out is filled, too: its
+ * bucket state tells "no such bucket" from "no such key", out->marker that a
+ * delete marker is there.  With inline_bytes those of an inline object come
+ * along; NULL only looks (HEAD). */
 KOOP_MUST int metaread_version(struct nodeclient *nc,
     const struct placement *place, struct bytes bucket, struct bytes key,
     const struct versionid *version, struct object_info *out,

@@ -269,7 +269,8 @@ write_version(struct stream *s, const struct placement *place,
 
 int
 pipeget_run(struct nodeclient *nc, int out, struct bytes bucket,
-    struct bytes key, struct progress *progress, struct error *err)
+    struct bytes key, const struct versionid *version,
+    struct progress *progress, struct error *err)
 {
 	struct stream s = { .nc = nc, .out = out, .progress = progress };
 	struct buf bytes = buf_make(INLINE_MAX);
@@ -279,12 +280,14 @@ pipeget_run(struct nodeclient *nc, int out, struct bytes bucket,
 	    key);
 	int rc;
 
-	rc = metaread_whole(nc, &place, bucket, key, NULL, &info, &bytes,
+	rc = metaread_whole(nc, &place, bucket, key, version, &info, &bytes,
 	    keep_part, &parts, nodeclient_now(nc) + NODECLIENT_READ_MS, err);
 	if (rc == -ERRC_NOTFOUND)
 		rc = error_set(err, ERRC_NOTFOUND,
 		    info.bucket == NODEPROTO_NONE ?
 			"bucket \"%.*s\" does not exist" :
+			version != NULL ?
+			"no such version of \"%.*s/%.*s\" can be read" :
 			"no object \"%.*s/%.*s\"",
 		    (int)bucket.n, (const char *)bucket.p, (int)key.n,
 		    (const char *)key.p);

@@ -13,6 +13,7 @@
 #include "client/nodeclient.h"
 #include "cluster/jsontext.h"
 #include "cluster/placement.h"
+#include "commit/versionid.h"
 #include "wire/nodeproto_info.h"
 
 #define JSON_DEPTH 4
@@ -75,6 +76,7 @@ print_object(struct buf *out, const struct placement *place,
 {
 	char geometry[32];
 	char id[REQID_HEX + 1];
+	char version[VERSIONID_TEXT + 1];
 
 	assert((size_t)info->kind < nitems(kinds));
 	reqid_format(id, info->id);
@@ -92,24 +94,31 @@ print_object(struct buf *out, const struct placement *place,
 		    ",\"geometry\":\"%s\",\"crc64nvme\":\"%016" PRIx64 "\"",
 		    geometry, info->crc64nvme);
 	}
+	/* Else there is one, and to name it would announce more. */
+	if (info->versioning != NODEPROTO_NEVER) {
+		versionid_format(version, &info->version);
+		buf_printf(out, ",\"version\":\"%s\"", version);
+	}
 	print_json(out, "headers", info->headers);
 	print_json(out, "meta", info->meta);
 }
 
 int
 pipestat_object(struct nodeclient *nc, struct bytes bucket, struct bytes key,
-    struct buf *out, struct error *err)
+    const struct versionid *version, struct buf *out, struct error *err)
 {
 	struct placement place = placement_of(nodeclient_topology(nc), bucket,
 	    key);
 	struct object_info info = { 0 };
 	int rc;
 
-	rc = metaread_object(nc, &place, bucket, key, &info, NULL,
+	rc = metaread_version(nc, &place, bucket, key, version, &info, NULL,
 	    nodeclient_now(nc) + NODECLIENT_READ_MS, err);
 	if (rc == -ERRC_NOTFOUND)
 		rc = error_set(err, ERRC_NOTFOUND, "no such %s",
-		    info.bucket == NODEPROTO_NONE ? "bucket" : "object");
+		    info.bucket == NODEPROTO_NONE ? "bucket" :
+			version != NULL ? "version, or a delete marker" :
+					  "object");
 	if (rc == 0) {
 		buf_addstr(out, "{\"key\":");
 		print_name(out, bucket, key);

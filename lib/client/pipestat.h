@@ -14,11 +14,13 @@ struct bucket_info;
 struct buf;
 struct error;
 struct nodeclient;
+struct versionid;
 
-/* ERRC_NOTFOUND (no such object, or no such bucket: the message tells),
- * ERRC_UNAVAILABLE. */
+/* The version of that name, NULL: the newest.  ERRC_NOTFOUND (no such object,
+ * version or bucket: the message tells), ERRC_UNAVAILABLE. */
 KOOP_MUST int pipestat_object(struct nodeclient *nc, struct bytes bucket,
-    struct bytes key, struct buf *out, struct error *err);
+    struct bytes key, const struct versionid *version, struct buf *out,
+    struct error *err);
 KOOP_MUST int pipestat_bucket(struct nodeclient *nc, struct bytes bucket,
     struct buf *out, struct error *err);
 /* The line of a bucket that has been read. */

@@ -58,7 +58,7 @@ read_object(struct object_info *info, struct buf *bytes, uint64_t ms)
 	    key);
 	struct error err;
 
-	return metaread_object(f.nc, &place, bucket, key, info, bytes,
+	return metaread_version(f.nc, &place, bucket, key, NULL, info, bytes,
 	    nodeclient_now(f.nc) + ms, &err);
 }
 
