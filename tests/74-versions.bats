@@ -517,3 +517,40 @@ deleted() {
 	kill "$GW2_PID"
 	wait "$GW2_PID"
 }
+
+# writer NAME GATEWAY: twenty versions of one key; "id content" lines in NAME.
+writer() {
+	local i
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		curl -sS -f -D "headers.$1" -X PUT -d "$1-$i" "$2/hot/key" ||
+			return
+		echo "$(tr -d '\r' <"headers.$1" |
+			sed -n 's/^x-amz-version-id: //Ip') $1-$i" >>"$1"
+	done
+}
+
+@test "versions: two gateways write one key: each version is kept, and both read it" {
+	local a b id text gw
+	gateway
+	bucket hot
+	versioning hot Enabled
+	writer one "$GW" &
+	a=$!
+	writer two "$GW2" &
+	b=$!
+	# What is paused meanwhile takes none away that has a name.
+	versioning hot Suspended
+	versioning hot Enabled
+	wait "$a"
+	wait "$b"
+	grep -hv '^null ' one two >ids
+	[ "$(cut -d' ' -f1 ids | sort -u | wc -l)" -eq "$(wc -l <ids)" ]
+	[ -s ids ]
+	while read -r id text; do
+		for gw in "$GW" "$GW2"; do
+			[ "$(curl -sS -f "$gw/hot/key?versionId=$id")" = "$text" ]
+		done
+	done <ids
+	kill "$GW2_PID"
+	wait "$GW2_PID"
+}
