@@ -64,6 +64,7 @@ effect_blob(void *ctx, const struct apply_blob *blob, struct error *err)
 {
 	struct applier *applier = ctx;
 
+	assert(!reqid_is_zero(blob->id));
 	return inventory_take(applier->core, blob, err);
 }
 
@@ -72,6 +73,7 @@ effect_garbage(void *ctx, const struct garbage_row *row, struct error *err)
 {
 	struct applier *applier = ctx;
 
+	assert(row->seq > 0);
 	return inventory_drop(applier->core, row, err);
 }
 
@@ -86,6 +88,7 @@ partition_lost(struct applier *applier, struct partitionrun *run,
 {
 	struct nodecore *core = applier->core;
 
+	assert(run->mine);
 	if (!run->out)
 		log_error("node",
 		    "commit log out of reach partition=%" PRIu32 ": %s",
@@ -110,6 +113,7 @@ take_entry(void *arg, const struct commitlog_entry *e)
 		partition_lost(applier, &applier->run[index], e->trouble);
 		return 0;
 	}
+	assert((size_t)index < applier->count);
 	if (applier->entries == BATCH_RECORDS ||
 	    applier->text.n + e->line.n > BATCH_MEMORY)
 		return 1;
@@ -142,6 +146,7 @@ log_lost(struct applier *applier, const struct error *err)
 	if (atomic_exchange(&core->log_reachable, false))
 		log_error("node", "commit log out of reach: %s", err->text);
 	atomic_fetch_add(&core->counters.apply_failures, 1);
+	assert(err->code != ERRC_OK);
 	close_reader(applier);
 	pthread_mutex_lock(&applier->lock);
 	for (size_t i = 0; i < applier->count; i++)
@@ -170,6 +175,7 @@ place_reader(struct applier *applier, struct error *err)
 				.partition = applier->run[i].partition,
 				.next_seq = applier->run[i].applied + 1,
 			};
+	assert(n <= applier->count);
 	if (applier->reader == NULL)
 		rc = commitlog_reader_open(&applier->reader, core->log, at, n,
 		    deadline, err);
@@ -201,6 +207,7 @@ read_batch(struct applier *applier, struct error *err)
 		return rc;
 	if (buf_failed(&applier->text))
 		return error_set(err, ERRC_NOMEM, "applier: no memory");
+	assert(applier->entries <= BATCH_RECORDS);
 	return (int)applier->entries;
 }
 
@@ -212,6 +219,7 @@ entry_line(const struct applier *applier, const struct entry *entry)
 {
 	if (entry->n == 0)
 		return bytes_str("");
+	assert(entry->at + entry->n <= applier->text.n);
 	return bytes_of(applier->text.p + entry->at, entry->n);
 }
 
@@ -230,6 +238,10 @@ apply_known(struct applier *applier, struct entry *entry,
 	struct apply_result result;
 	int rc;
 
+	/* Strictly in order (protocol.md 5): what is skipped here is missing on
+	 * this node alone. */
+	assert(entry->seq == entry->run->staged + 1);
+	assert((verdict == RECORD_OK) <= (record != NULL));
 	if (FAULT(APPLY_RECORD))
 		return error_set(err, ERRC_IO, "apply: fault");
 	rc = apply_entry(shardmeta_rowset(applier->core->meta),
@@ -263,6 +275,7 @@ halt_at(struct applier *applier, struct entry *entry, const struct error *why,
 	int rc = apply_halt(shardmeta_rowset(applier->core->meta),
 	    run->partition, entry->seq, err);
 
+	assert(entry->seq == run->staged + 1);
 	if (rc != 0)
 		return rc;
 	log_error("node", "partition halts partition=%u seq=%" PRIu64 ": %s",
@@ -280,6 +293,7 @@ stop_at_damage(struct applier *applier, struct entry *entry,
 {
 	struct partitionrun *run = entry->run;
 
+	assert(run->mine && !run->stuck);
 	log_error("node", "record damaged partition=%u seq=%" PRIu64 ": %s",
 	    run->partition, entry->seq, why->text);
 	pthread_mutex_lock(&applier->lock);
@@ -353,6 +367,7 @@ apply_batch(struct applier *applier, struct error *err)
 	rc = shardmeta_begin(core->meta, err);
 	if (rc != 0)
 		return rc;
+	assert(applier->entries <= BATCH_RECORDS);
 	for (size_t i = 0; i < applier->entries && rc == 0; i++)
 		rc = apply_one(applier, &applier->entry[i], err);
 	if (rc == 0 && FAULT(APPLY_COMMIT))

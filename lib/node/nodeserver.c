@@ -87,6 +87,8 @@ nodeserver_put_header(void *arg, const char *name, const char *value)
 {
 	struct nodeserver_call *call = arg;
 
+	assert(call->magic == NODESERVER_MAGIC);
+	assert(!httpd_replied(call->req));
 	httpd_reply_header(call->req, name, value);
 }
 
@@ -96,6 +98,7 @@ reply_text(struct nodeserver_call *call, int status, char *text)
 {
 	size_t n = strlen(text);
 
+	assert(n < REFUSAL_MAX + 1);
 	for (size_t i = 0; i < n; i++)
 		if (text[i] < ' ' || text[i] > '~')
 			text[i] = '?';
@@ -111,6 +114,10 @@ nodeserver_refuse(struct nodeserver_call *call, int status, const char *fmt,
 	char text[REFUSAL_MAX + 2];
 	va_list ap;
 
+	/* Two answers to one request: the second would be read as the next
+	 * one's. */
+	assert(!httpd_replied(call->req));
+	assert(status >= 200 && status < 600);
 	va_start(ap, fmt);
 	vsnprintf(text, REFUSAL_MAX, fmt, ap);
 	va_end(ap);
@@ -120,6 +127,7 @@ nodeserver_refuse(struct nodeserver_call *call, int status, const char *fmt,
 void
 nodeserver_error(struct nodeserver_call *call, const struct error *err)
 {
+	assert(err->code > ERRC_OK && err->code < ERRC_MAX);
 	nodeserver_refuse(call, error_http_status(err->code), "%s", err->text);
 }
 
@@ -139,6 +147,7 @@ nodeserver_deadline(const struct nodeserver_call *call, uint64_t *out)
 
 	if (!nodeserver_number(call, "timeout", &ms, NODESERVER_TIMEOUT_MAX_MS))
 		return false;
+	assert(ms <= NODESERVER_TIMEOUT_MAX_MS);
 	*out = nodecore_deadline(call->core, ms);
 	return true;
 }
@@ -150,6 +159,7 @@ nodeserver_read(struct nodeserver_call *call, struct partition_row *row)
 	struct error err = { 0 };
 	int rc;
 
+	assert(call->index < watermark_count(call->core->wm));
 	/* Before the row: what was applied when the vote came is in it. */
 	call->voted = watermark_voting(call->core->wm, call->index);
 	rc = metaquery_begin(&read, call->core->meta, &err);
@@ -171,6 +181,7 @@ nodeserver_position(struct nodeserver_call *call,
 {
 	struct nodeproto_position position;
 
+	assert(row->partition == call->partition);
 	nodecore_position(call->core, row, &position);
 	nodeproto_position_print(&position, nodeserver_put_header, call);
 }
@@ -178,6 +189,7 @@ nodeserver_position(struct nodeserver_call *call,
 bool
 nodeserver_votes(struct nodeserver_call *call, const struct partition_row *row)
 {
+	assert(row->partition == call->partition);
 	if (call->voted && watermark_voting(call->core->wm, call->index))
 		return true;
 	nodeserver_position(call, row);
@@ -218,6 +230,7 @@ wait_at(struct nodeserver_call *call, const struct nodeline_at *at, size_t n,
 			return error_set(err, ERRC_USAGE,
 			    "at: partition %u is none of this node's",
 			    at[i].partition);
+		assert((size_t)index < watermark_count(wm));
 		rc = watermark_wait(wm, (size_t)index, at[i].seq, deadline,
 		    err);
 		if (rc != 0)
@@ -242,6 +255,7 @@ nodeserver_wait_at(struct nodeserver_call *call)
 	}
 	if (text == NULL)
 		return true;
+	assert(!httpd_replied(call->req));
 	rc = nodeline_at_parse(&at, &n, text, &err);
 	if (rc == 0)
 		rc = wait_at(call, at, n, deadline, &err);
@@ -259,6 +273,7 @@ path_is(const char *path, const char *name, const char **rest)
 {
 	size_t n = strlen(name);
 
+	assert(n > 0 && name[0] != '/');
 	if (path[0] != '/' || strncmp(path + 1, name, n) != 0)
 		return false;
 	path += n + 1;
@@ -273,6 +288,7 @@ find_route(struct nodeserver_call *call, int *status)
 	const char *path = httpd_path(call->req);
 	bool deep;
 
+	assert(call->rest == NULL);
 	*status = 404;
 	for (size_t i = 0; i < nitems(routes); i++) {
 		const struct route *route = &routes[i];
@@ -294,6 +310,7 @@ check_to(struct nodeserver_call *call)
 {
 	const char *to = httpd_header(call->req, NODEPROTO_TO);
 
+	assert(call->core->to[0] != '\0');
 	if (to != NULL && strcmp(to, call->core->to) == 0)
 		return true;
 	nodeserver_refuse(call, 421, "%s: this is %s, not %s", NODEPROTO_TO,
@@ -310,6 +327,8 @@ check_to(struct nodeserver_call *call)
 static bool
 is_blob_of_old(const struct nodeserver_call *call, const struct route *route)
 {
+	/* A route without a partition has none that could have moved. */
+	assert((route->flags & (PARTITION | STORE)) != 0);
 	return (route->flags & PAST) != 0 && call->has_id &&
 	    httpreq_query_get(&call->query, "manifest") == NULL;
 }
@@ -338,6 +357,7 @@ parse_partition(struct nodeserver_call *call, const struct route *route)
 	size_t len = strcspn(call->rest, "/");
 	uint64_t n;
 
+	assert((route->flags & PARTITION) != 0);
 	if (!number_parse(&n, call->rest, len, 0, UINT32_MAX)) {
 		nodeserver_refuse(call, 400, "path: bad partition");
 		return false;
@@ -353,6 +373,7 @@ parse_call(struct nodeserver_call *call, const struct route *route)
 	struct error err = { 0 };
 	const char *id;
 
+	assert(!call->has_id && !httpd_replied(call->req));
 	if (httpreq_query_parse(&call->query, bytes_str(httpd_query(call->req)),
 		&err) != 0) {
 		nodeserver_refuse(call, 400, "%s", err.text);
@@ -404,6 +425,7 @@ nodeserver_body_gone(struct nodeserver_call *call)
 {
 	if (!call->admitted)
 		return;
+	assert(call->server->bodies_max > 0);
 	assert(atomic_load(&call->server->bodies) > 0);
 	atomic_fetch_sub(&call->server->bodies, 1);
 	call->admitted = false;
@@ -412,6 +434,7 @@ nodeserver_body_gone(struct nodeserver_call *call)
 static void
 begin_form(struct nodeserver_call *call, const struct route *route)
 {
+	assert((route->flags & FORM) != 0 && call->form_fn == NULL);
 	call->form_fn = route->fn;
 	call->form = buf_make(FORM_MAX);
 }
@@ -419,6 +442,7 @@ begin_form(struct nodeserver_call *call, const struct route *route)
 static int
 take_form(struct nodeserver_call *call, const uint8_t *p, size_t n)
 {
+	assert(call->form_fn != NULL && call->upload == NULL);
 	buf_add(&call->form, p, n);
 	if (!buf_failed(&call->form))
 		return 0;
@@ -431,6 +455,7 @@ end_form(struct nodeserver_call *call)
 {
 	struct error err = { 0 };
 
+	assert(call->form_fn != NULL && !httpd_replied(call->req));
 	httpreq_query_fini(&call->query);
 	if (httpreq_query_parse(&call->query, buf_bytes(&call->form), &err) !=
 	    0)
@@ -528,6 +553,8 @@ serve_done(void *ctx, struct httpd_request *req, bool completed)
 	(void)completed;
 	if (call == NULL)
 		return;
+	/* One who leaves early leaves no upload behind: protocol.md 6.2. */
+	assert(call->req == req);
 	nodeserver_put_done(call);
 	httpreq_query_fini(&call->query);
 	buf_fini(&call->form);
@@ -590,6 +617,7 @@ nodeserver_start(struct nodeserver **out, struct nodecore *core,
 		free(server);
 		return rc;
 	}
+	assert(server->bodies_max > 0);
 	*out = server;
 	return 0;
 }

@@ -74,8 +74,10 @@ nodeserver_repair(struct nodeserver_call *call)
 		    shard, mine, call->partition);
 		return;
 	}
+	assert(mine < call->core->set.n);
 	rc = repair_check(call->core, call->partition, call->id, &verdict,
 	    &err);
+	assert(rc != 0 || (size_t)verdict < nitems(answers));
 	if (rc != 0)
 		nodeserver_error(call, &err);
 	else
@@ -96,6 +98,8 @@ add_oplog(void *arg, const struct oplog_row *row)
 {
 	struct oplog_page *page = arg;
 
+	/* Without gaps: who catches up from here counts (protocol.md 8). */
+	assert(page->next == 0 || row->seq >= page->next);
 	if (page->body.n + row->line.n + 64 > OPLOG_BYTES)
 		return 1;
 	buf_printf(&page->body, "%" PRIu64 " %" PRIu64 " ", row->seq,
@@ -124,6 +128,7 @@ nodeserver_oplog(struct nodeserver_call *call)
 	read = nodeserver_read(call, &row);
 	if (read == NULL)
 		return;
+	assert(row.partition == call->partition);
 	nodeserver_position(call, &row);
 	if (from <= row.applied)
 		rc = metaquery_oplog_at(read, call->partition, from, &first,
@@ -154,6 +159,7 @@ take_health(struct nodeserver_call *call, struct nodehealth *h,
 	struct applier_state state;
 	struct room_state room;
 
+	assert(h->partitions == 0 && h->mute.partition == NULL);
 	snprintf(h->cluster, sizeof(h->cluster), "%s", core->cluster);
 	h->set = core->set.number;
 	h->index = core->index;
@@ -276,6 +282,7 @@ nodeserver_health(struct nodeserver_call *call)
 	struct error err = { 0 };
 	int rc = take_health(call, &h, &err);
 
+	assert(!httpd_replied(call->req));
 	buf_printf(&body, "{\"version\":\"%s\",\"level\":%u,\"disk\":\"%s\",",
 	    KOOP_VERSION, record_level(), core->disk);
 	if (rc == 0)
@@ -355,11 +362,6 @@ add_gauges(struct buf *body, struct nodeserver_call *call)
 	metric_set(&gauges[7], (int64_t)files.uploads);
 	metric_set(&gauges[8], (int64_t)httpd_request_connections(call->req));
 	metric_set(&gauges[9], (int64_t)h.free_bytes);
-	shardmeta_bytes(core->meta, &database, &wal);
-	metric_set(&gauges[10], (int64_t)wal);
-	metric_set(&gauges[11], (int64_t)h.reserve_bytes);
-	metric_set(&gauges[12], (h.reasons & NODEHEALTH_DISK_FULL) != 0);
-	metric_set(&gauges[13], (int64_t)nodehealth_judge(&h));
 	shardmeta_bytes(core->meta, &database, &wal);
 	metric_set(&gauges[10], (int64_t)wal);
 	metric_set(&gauges[11], (int64_t)h.reserve_bytes);

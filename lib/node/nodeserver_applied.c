@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/nodeserver_call.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,8 @@ reply_applied(struct nodeserver_call *call, const struct partition_row *row,
 {
 	struct buf body = buf_make(NODELINE_MAX);
 
+	/* What is told as applied is: the answer counts towards w. */
+	assert(ack->seq <= row->applied && ack->partition == row->partition);
 	nodeserver_position(call, row);
 	nodeline_applied_print(&body, ack);
 	httpd_reply_header(call->req, "Content-Type", "application/json");
@@ -42,6 +45,7 @@ reply_not_applied(struct nodeserver_call *call, int status)
 	struct partition_row row;
 	struct metaquery *read = nodeserver_read(call, &row);
 
+	assert(status == 504 || status == 404);
 	if (read == NULL)
 		return;
 	metaquery_end(read);
@@ -105,6 +109,7 @@ look_for_id(struct nodeserver_call *call)
 		nodeserver_error(call, &err);
 		return -1;
 	}
+	assert(decided.seq <= row.applied);
 	ack.partition = call->partition;
 	ack.seq = decided.seq;
 	ack.id = call->id;
@@ -141,6 +146,8 @@ nodeserver_applied(struct nodeserver_call *call)
 		nodeserver_refuse(call, 400, "seq, timeout: bad value");
 		return;
 	}
+	assert(call->partition ==
+	    watermark_partition(call->core->wm, call->index));
 	if (seq != UINT64_MAX)
 		applied_seq(call, seq, deadline);
 	else if (call->has_id)
@@ -170,6 +177,7 @@ stream_free(void *arg)
 {
 	struct stream *stream = arg;
 
+	assert(stream->magic == STREAM_MAGIC);
 	stream->magic = 0;
 	free(stream->voting);
 	free(stream->applied);
@@ -191,6 +199,8 @@ add_voting(struct stream *stream, size_t i)
 		.partition = watermark_partition(stream->core->wm, i),
 	};
 
+	assert(stream->out.n + STREAM_LINE <= STREAM_BLOCK);
+	assert(i < watermark_count(stream->core->wm));
 	line.voting = watermark_voting(stream->core->wm, i);
 	stream->voting[i] = line.voting;
 	nodeline_ack_print(&stream->out, &line);
@@ -203,6 +213,7 @@ add_start(struct stream *stream)
 	struct nodeline_ack line = { .kind = NODELINE_POSITION };
 	size_t i;
 
+	assert(stream->started <= watermark_count(wm));
 	while (stream->started < watermark_count(wm) && has_room(stream)) {
 		i = stream->started++;
 		if (!watermark_mine(wm, i))
@@ -223,6 +234,7 @@ add_time(struct stream *stream)
 		.time_ms = atomic_load(&stream->core->time_ms),
 	};
 
+	assert(stream->magic == STREAM_MAGIC);
 	if (line.time_ms < stream->time_ms + TIME_STEP_MS)
 		return;
 	stream->time_ms = line.time_ms;
@@ -237,6 +249,7 @@ add_positions(struct stream *stream)
 	const struct watermark *wm = stream->core->wm;
 	struct nodeline_ack line = { .kind = NODELINE_POSITION };
 
+	assert(stream->applied != NULL);
 	for (size_t i = 0; i < watermark_count(wm) && has_room(stream); i++) {
 		line.seq = watermark_applied(wm, i);
 		if (line.seq == stream->applied[i])
@@ -256,6 +269,7 @@ add_news(struct stream *stream)
 	struct nodeline_ack line = { .kind = NODELINE_OUTCOME };
 	enum watermark_next next;
 
+	assert(stream->out.n <= STREAM_BLOCK);
 	add_time(stream);
 	for (size_t i = 0; i < watermark_count(wm) && has_room(stream); i++)
 		if (watermark_voting(wm, i) != stream->voting[i])
@@ -288,6 +302,7 @@ stream_read(void *arg, uint64_t pos, uint8_t *p, size_t max)
 	(void)pos;
 	if (stream->magic != STREAM_MAGIC)
 		return -1;
+	assert(max > 0);
 	ping = nodecore_deadline(stream->core, PING_MS);
 	add_start(stream);
 	while (stream->out.n == 0) {
@@ -304,6 +319,7 @@ stream_read(void *arg, uint64_t pos, uint8_t *p, size_t max)
 	if (buf_failed(&stream->out))
 		return -1;
 	n = KOOP_MIN(max, stream->out.n);
+	assert(n > 0 && n <= stream->out.n);
 	memcpy(p, stream->out.p, n);
 	buf_consume(&stream->out, n);
 	return (ssize_t)n;
@@ -368,6 +384,7 @@ nodeserver_stream(struct nodeserver_call *call)
 		nodeserver_refuse(call, 503, "no memory");
 		return;
 	}
+	assert((stream->applied != NULL) == positions);
 	stream->magic = STREAM_MAGIC;
 	stream->core = call->core;
 	stream->sender = watermark_sender(sender, strlen(sender));

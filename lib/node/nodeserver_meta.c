@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/nodeserver_call.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ versioning_word(enum bucket_versioning versioning)
 		[BUCKET_SUSPENDED] = NODEPROTO_SUSPENDED,
 	};
 
+	assert((size_t)versioning < nitems(of));
 	return of[versioning];
 }
 
@@ -56,6 +58,7 @@ fill_version(struct object_info *info, const struct object_row *row,
 	if (row->kind == OBJECT_TOMBSTONE || info->bucket == NODEPROTO_NONE ||
 	    row->incarnation != info->incarnation)
 		return 0;
+	assert(row->seq > 0);
 	if (row->is_null)
 		info->version = (struct versionid){ .is_null = true };
 	else
@@ -65,6 +68,7 @@ fill_version(struct object_info *info, const struct object_row *row,
 	if (info->marker)
 		return 0;
 	info->found = true;
+	assert((size_t)row->kind < nitems(kinds));
 	info->kind = kinds[row->kind];
 	info->id = row->id;
 	info->size = row->size;
@@ -94,6 +98,7 @@ find_version(struct nodeserver_call *call, struct metaquery *read,
 	struct bytes key = bytes_of(call->store.key, call->store.key_bytes);
 	int rc;
 
+	assert(call->store.bucket_bytes > 0 && call->store.key_bytes > 0);
 	if (want->is_null)
 		return metaquery_version_null(read, call->partition, bucket,
 		    key, out, err);
@@ -117,6 +122,7 @@ fill_info(struct nodeserver_call *call, struct metaquery *read,
 	struct object_row o;
 	int rc;
 
+	assert(!info->found && !info->marker);
 	rc = metaquery_bucket(read, call->partition, bucket, &b, err);
 	if (rc == 0 && b.state != BUCKET_DELETED) {
 		info->bucket = b.state == BUCKET_OPEN ? NODEPROTO_OPEN :
@@ -132,6 +138,9 @@ fill_info(struct nodeserver_call *call, struct metaquery *read,
 	 * last, of whichever version (protocol.md 7.2). */
 	if (rc == 0)
 		info->at.row_seq = o.changed;
+	/* A row in a state is of a record that this state contains. */
+	assert(rc != 0 || o.seq <= info->at.applied);
+	assert(rc != 0 || o.seq <= o.changed);
 	if (rc == 0 && want != NULL)
 		rc = find_version(call, read, want, &o, err);
 	if (rc == 0)
@@ -154,6 +163,7 @@ read_inline(struct metaquery *read, struct object_info *info,
 
 	if (info->kind != NODEPROTO_INLINE || info->size == 0)
 		return 0;
+	assert(info->found && content->whole.n == 0);
 	rc = metaquery_inline(read, info->id, &content->whole, err);
 	if (rc == 0 && content->whole.n != info->size)
 		rc = -ERRC_NOTFOUND;
@@ -170,6 +180,7 @@ open_shard(struct nodeserver_call *call, struct object_info *info,
 {
 	if (info->kind != NODEPROTO_BLOB)
 		return;
+	assert(content->fd == -1 && info->shard < call->core->set.n);
 	info->missing = shardfile_open(call->core->files, info->id, info->shard,
 			    &content->fd, &content->bytes, NULL) != 0;
 }
@@ -180,6 +191,7 @@ send_version(struct nodeserver_call *call, const struct object_info *info,
 {
 	bool head = strcmp(httpd_method(call->req), "HEAD") == 0;
 
+	assert(info->found && !info->marker);
 	lastread_note(call->core->lastread, info->id,
 	    clock_boot_ms(call->core->clock));
 	if (head) {
@@ -242,6 +254,7 @@ get_version(struct nodeserver_call *call)
 	metaquery_end(read);
 	if (rc == 0 && info.found)
 		open_shard(call, &info, &content);
+	assert(!info.found || !info.marker);
 	if (rc == 0)
 		rc = nodeproto_info_print(&info, nodeserver_put_header, call,
 		    &err);
@@ -271,6 +284,7 @@ nodeserver_bucket_line(struct nodeline_bucket *out,
 	size_t name = KOOP_MIN(row->name.n, sizeof(out->name) - 1);
 	size_t owner = KOOP_MIN(row->owner.n, sizeof(out->owner) - 1);
 
+	assert((size_t)row->state < nitems(states));
 	*out = (struct nodeline_bucket){
 		.state = states[row->state],
 		.incarnation = row->incarnation,
@@ -311,6 +325,7 @@ nodeserver_bucket(struct nodeserver_call *call)
 	atomic_fetch_add(&call->core->counters.meta_reads, 1);
 	rc = metaquery_bucket(read, call->partition, bytes_of(name, n), &b,
 	    &err);
+	assert(row.partition == call->partition);
 	nodeserver_position(call, &row);
 	if (rc == 0) {
 		nodeserver_bucket_line(&line, &b);
@@ -360,6 +375,8 @@ add_part(void *arg, const struct part_row *row)
 		page->truncated = true;
 		return 1;
 	}
+	/* In order, each once: the next page begins behind the last. */
+	assert(page->count < page->max && row->number > page->last);
 	page->count++;
 	page->last = row->number;
 	memcpy(line.etag, row->etag, sizeof(line.etag));
@@ -382,6 +399,7 @@ upload_headers(struct nodeserver_call *call, const struct upload_row *upload)
 	};
 	char text[3 * NODEPROTO_KEY_MAX + 1];
 
+	assert((size_t)upload->state < nitems(states));
 	httpd_reply_header(call->req, NODEPROTO_UPLOAD, states[upload->state]);
 	if (upload->key.n <= NODEPROTO_KEY_MAX) {
 		percent_encode(text, upload->key.p, upload->key.n, false);
@@ -411,6 +429,7 @@ send_parts(struct nodeserver_call *call, struct reqid id, uint32_t after,
 		metaquery_end(read);
 		return;
 	}
+	assert(page->count == 0 && page->last == 0);
 	nodeserver_position(call, &row);
 	page->body = buf_make(BODY_MAX);
 	rc = metaquery_upload(read, call->partition, id, &upload, &err);
@@ -454,6 +473,7 @@ nodeserver_parts(struct nodeserver_call *call)
 		nodeserver_refuse(call, 400, "after, max: bad value");
 		return;
 	}
+	assert(max <= PARTS_MAX);
 	page.max = (uint32_t)max;
 	send_parts(call, id, (uint32_t)after, &page);
 }
@@ -477,6 +497,7 @@ get_manifest(struct nodeserver_call *call)
 void
 nodeserver_get(struct nodeserver_call *call)
 {
+	assert(!httpd_replied(call->req));
 	if (httpreq_query_get(&call->query, "manifest") != NULL)
 		get_manifest(call);
 	else if (call->has_id)

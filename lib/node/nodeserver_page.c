@@ -27,6 +27,7 @@ static void
 set_name(struct nodeline_key *line, struct bytes name)
 {
 	line->name_bytes = KOOP_MIN(name.n, sizeof(line->name) - 1);
+	assert(line->name_bytes < sizeof(line->name));
 	if (line->name_bytes > 0)
 		memcpy(line->name, name.p, line->name_bytes);
 	line->name[line->name_bytes] = '\0';
@@ -38,6 +39,8 @@ add_object(void *arg, const struct object_row *row, struct bytes prefix)
 	struct page *page = arg;
 	struct nodeline_key *line = &page->line;
 
+	/* A list shows objects and what they have in common, never markers. */
+	assert(row != NULL ? row->key.n > 0 : prefix.n > 0);
 	line->kind = row == NULL ? NODELINE_PREFIX : NODELINE_ITEM;
 	set_name(line, row == NULL ? prefix : row->key);
 	if (row != NULL) {
@@ -57,12 +60,14 @@ add_version(void *arg, const struct object_row *row, bool latest,
 	struct page *page = arg;
 	struct nodeline_key *line = &page->line;
 
+	assert(row != NULL ? row->key.n > 0 : prefix.n > 0);
 	line->kind = row == NULL ? NODELINE_PREFIX : NODELINE_ITEM;
 	set_name(line, row == NULL ? prefix : row->key);
 	if (row != NULL) {
 		line->size = row->size;
 		line->modified_ms = row->modified_ms;
 		line->seq = row->changed;
+		assert(row->seq > 0 && row->seq <= row->changed);
 		line->version = versionid_of(row->seq, row->id);
 		line->is_null = row->is_null;
 		line->marker = row->kind == OBJECT_MARKER;
@@ -83,6 +88,7 @@ add_upload(void *arg, const struct upload_row *row, struct bytes prefix)
 	set_name(line, row == NULL ? prefix : row->key);
 	line->upload = (struct reqid){ 0 };
 	if (row != NULL) {
+		assert(!reqid_is_zero(row->id));
 		line->upload = row->id;
 		line->modified_ms = row->initiated_ms;
 	}
@@ -136,6 +142,7 @@ parse_query(struct nodeserver_call *call, struct list_query *q, enum what what)
 		nodeserver_refuse(call, 400, "list: bad or missing parameter");
 		return false;
 	}
+	assert(max <= PAGE_MAX);
 	q->max = (size_t)max;
 	return true;
 }
@@ -144,6 +151,7 @@ static int
 read_page(struct metaquery *read, enum what what, const struct list_query *q,
     struct list_end *end, struct page *page, struct error *err)
 {
+	assert(q->wants != NULL && q->max <= PAGE_MAX);
 	if (what == UPLOADS)
 		return metaquery_uploads(read, q, end, add_upload, page, err);
 	if (what == VERSIONS)
@@ -188,6 +196,8 @@ send_page(struct nodeserver_call *call, enum what what)
 	if (!parse_query(call, &query, what) || !nodeserver_wait_at(call) ||
 	    !nodeserver_all_vote(call))
 		return;
+	/* Protocol 7.5: a page is read at positions, and only by who votes. */
+	assert(!httpd_replied(call->req));
 	atomic_fetch_add(&call->core->counters.meta_reads, 1);
 	at = httpreq_query_get(&call->query, "at");
 	if (at != NULL)
@@ -239,6 +249,7 @@ add_bucket(void *arg, const struct bucket_row *row)
 	struct nodeline_bucket line;
 	struct buf *body = arg;
 
+	assert(row->name.n > 0);
 	nodeserver_bucket_line(&line, row);
 	nodeline_bucket_print(body, &line);
 	return 0;
@@ -256,6 +267,7 @@ nodeserver_buckets(struct nodeserver_call *call)
 
 	if (!nodeserver_wait_at(call) || !nodeserver_all_vote(call))
 		return;
+	assert(!httpd_replied(call->req));
 	rc = metaquery_begin(&read, call->core->meta, &err);
 	for (size_t i = 0; i < watermark_count(wm) && rc == 0; i++) {
 		if (watermark_mine(wm, i))

@@ -54,6 +54,7 @@ parse_shard(struct nodeserver_call *call)
 	uint64_t shard = UINT64_MAX;
 	uint32_t mine = nodecore_shard(call->core, call->partition);
 
+	assert(mine < call->core->set.n);
 	if (!call->has_id ||
 	    !nodeserver_number(call, "shard", &shard, UINT32_MAX) ||
 	    shard == UINT64_MAX) {
@@ -88,6 +89,7 @@ check_idstate(struct nodeserver_call *call, struct idstate *state,
 
 	if (read == NULL)
 		return false;
+	assert(call->has_id);
 	rc = idstate_read(read, call->partition, call->id, state, &err);
 	metaquery_end(read);
 	if (rc != 0) {
@@ -118,6 +120,7 @@ take_room(struct nodeserver_call *call, uint64_t bytes)
 	char text[24];
 	int rc;
 
+	assert(call->given <= call->taken);
 	rc = room_take(core->room, bytes, &err);
 	if (rc == 0) {
 		call->taken += bytes;
@@ -181,6 +184,7 @@ nodeserver_put_begin(struct nodeserver_call *call)
 			return;
 		}
 	}
+	assert(call->admitted && call->shard < core->set.n);
 	rc = shardfile_begin(&call->upload, core->files, call->id, call->shard,
 	    &err);
 	if (rc != 0)
@@ -194,6 +198,7 @@ nodeserver_put_body(struct nodeserver_call *call, const uint8_t *p, size_t n)
 
 	if (call->upload == NULL)
 		return -1;
+	assert(call->admitted && call->got <= UINT64_MAX - n);
 	/* A body of unknown length: in steps, so that its end may be near. */
 	if (httpd_content_length(call->req) < 0 &&
 	    call->got + n > call->taken &&
@@ -231,6 +236,7 @@ nodeserver_put_end(struct nodeserver_call *call)
 		nodeserver_refuse(call, 405, "no body is wanted here");
 		return;
 	}
+	assert(call->admitted && call->has_id);
 	rc = shardfile_finish(call->upload, &existed, &err);
 	call->upload = NULL;
 	if (rc != 0) {
@@ -256,6 +262,7 @@ nodeserver_put_done(struct nodeserver_call *call)
 	shardfile_abort(call->upload);
 	call->upload = NULL;
 	give_room(call, true);
+	assert(call->given == call->taken);
 	nodeserver_body_gone(call);
 	if (pending_count(call->core->pending) > 0)
 		repair_wake(call->core);
@@ -269,6 +276,7 @@ nodeserver_send_shard(struct nodeserver_call *call, int fd, uint64_t bytes)
 	struct range range = { 0 };
 	char text[72];
 
+	assert(fd != -1);
 	atomic_fetch_add(&call->core->counters.shard_gets, 1);
 	httpd_reply_header(call->req, "Content-Type",
 	    "application/octet-stream");
@@ -305,6 +313,7 @@ send_inline_by_id(struct nodeserver_call *call)
 	struct buf content = buf_make(1u << 20);
 	int rc = metaquery_begin(&read, call->core->meta, &err);
 
+	assert(call->has_id);
 	if (rc == 0)
 		rc = metaquery_inline(read, call->id, &content, &err);
 	metaquery_end(read);
@@ -330,6 +339,9 @@ nodeserver_get_blob(struct nodeserver_call *call)
 	int fd;
 	int rc;
 
+	/* By id, so that also who has not applied the record yet may be read
+	 * (protocol.md 7.3). */
+	assert(call->has_id);
 	call->shard = nodecore_shard(core, call->partition);
 	lastread_note(core->lastread, call->id, clock_boot_ms(core->clock));
 	httpd_reply_header(call->req, NODEPROTO_DISK, core->disk);
@@ -364,6 +376,7 @@ nodeserver_delete(struct nodeserver_call *call)
 		nodeserver_refuse(call, 400, "requestId=ID is needed");
 		return;
 	}
+	assert(!reqid_is_zero(call->id));
 	rc = gc_delete(call->core, call->partition, call->id, &err);
 	if (rc == 0)
 		httpd_reply(call->req, 204, NULL, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/nodeserver_call.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -42,6 +43,7 @@ add_text(struct buf *out, const char *member, struct bytes text)
 	p = buf_reserve(out, BASE64_BYTES(text.n));
 	if (p == NULL)
 		return;
+	assert(text.p != NULL || text.n == 0);
 	base64_encode(p, text.p, text.n);
 	out->n += BASE64_BYTES(text.n) - 1;
 	buf_addch(out, '"');
@@ -52,6 +54,7 @@ add_hex(struct buf *out, const char *member, const uint8_t *p, size_t n)
 {
 	char hex[2 * ROW_HASH_BYTES + 1];
 
+	assert(n <= ROW_HASH_BYTES);
 	hex_encode(hex, p, n);
 	buf_printf(out, ",\"%s\":\"%s\"", member, hex);
 }
@@ -74,12 +77,15 @@ add_blob(struct buf *out, const struct blob_info *blob)
 	uint8_t packed[ROW_BLOB_BYTES];
 	size_t n = blobinfo_pack(packed, blob);
 
+	assert(n <= sizeof(packed));
 	add_text(out, "blob", bytes_of(packed, n));
 }
 
 static void
 dump_partition(struct buf *out, const struct partition_row *row)
 {
+	/* Positions are told only of what is durable here. */
+	assert(row->applied >= row->base_seq);
 	buf_addstr(out, "{\"row\":\"partition\"");
 	add_number(out, "format", SNAPSHOT_FORMAT);
 	add_number(out, "partition", row->partition);
@@ -118,6 +124,7 @@ dump_bucket(struct buf *out, const struct bucket_row *row)
 static void
 dump_object(struct buf *out, const char *kind, const struct object_row *row)
 {
+	assert(row->seq > 0 && row->seq <= row->changed);
 	buf_printf(out, "{\"row\":\"%s\"", kind);
 	add_text(out, "bucket", row->bucket);
 	add_text(out, "key", row->key);
@@ -159,6 +166,7 @@ dump_upload(struct buf *out, const struct upload_row *row)
 static void
 dump_part(struct buf *out, const struct part_row *row)
 {
+	assert(row->number > 0);
 	buf_addstr(out, "{\"row\":\"part\"");
 	add_id(out, "upload", row->upload);
 	add_number(out, "number", row->number);
@@ -173,6 +181,7 @@ dump_part(struct buf *out, const struct part_row *row)
 static void
 dump_decided(struct buf *out, const struct decided_row *row)
 {
+	assert(row->seq > 0);
 	buf_addstr(out, "{\"row\":\"decided\"");
 	add_id(out, "id", row->id);
 	add_number(out, "seq", row->seq);
@@ -187,6 +196,7 @@ dump_flush(struct dump *dump)
 
 	if (buf_failed(&dump->text))
 		return error_set(dump->err, ERRC_NOMEM, "snapshot: no memory");
+	assert(dump->fd != -1);
 	rc = io_write_full(dump->fd, dump->text.p, dump->text.n, dump->err);
 	dump->bytes += dump->text.n;
 	buf_clear(&dump->text);
@@ -249,6 +259,7 @@ dump_rows(struct nodeserver_call *call, struct dump *dump,
 	if (rc == -ERRC_NOTFOUND)
 		rc = error_set(dump->err, ERRC_UNAVAILABLE,
 		    "partition %u: nothing applied yet", call->partition);
+	assert(rc != 0 || row->partition == call->partition);
 	return rc != 0 ? rc : dump_end(dump);
 }
 
@@ -270,6 +281,7 @@ nodeserver_snapshot(struct nodeserver_call *call)
 		rc = dump_rows(call, &dump, &row);
 	if (rc == 0) {
 		nodeserver_position(call, &row);
+		assert(dump.text.n == 0 && dump.bytes > 0);
 		httpd_reply_fd(call->req, 200, dump.fd, 0, dump.bytes);
 		dump.fd = -1;
 	} else {

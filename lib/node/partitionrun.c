@@ -20,6 +20,7 @@
 static void
 set_reason(struct partitionrun *run, const char *reason)
 {
+	assert(reason[0] != '\0');
 	snprintf(run->reason, sizeof(run->reason), "%.120s", reason);
 }
 
@@ -56,6 +57,7 @@ load_new(struct partitionrun *run, struct nodecore *core, uint64_t first,
 		    run->partition);
 		goto out;
 	}
+	assert(entry.seq == first);
 	apply_genesis(&row, record, run->partition, entry.time_ms);
 	rc = shardmeta_begin(core->meta, err);
 	if (rc != 0)
@@ -105,6 +107,7 @@ read_last(struct last *last, struct nodecore *core, uint32_t partition,
 	struct metaquery *read = NULL;
 	int rc = metaquery_begin(&read, core->meta, err);
 
+	assert(!last->found && last->applied == 0);
 	last->line = buf_make(COMMITLOG_LINE_MAX);
 	if (rc != 0)
 		return rc;
@@ -158,6 +161,7 @@ compare_log(struct partitionrun *run, struct nodecore *core,
 
 	if (rc != 0)
 		return rc;
+	assert(last->found);
 	if (last->applied > span.last)
 		partitionrun_disagrees(run,
 		    "the log is shorter than what was applied");
@@ -206,6 +210,7 @@ partitionrun_load(struct partitionrun *run, struct nodecore *core,
 			rc = load_new(run, core, span.first, err);
 	}
 	buf_fini(&last.line);
+	assert(rc != 0 || run->mine);
 	run->staged = run->applied;
 	return rc;
 }
@@ -215,6 +220,8 @@ partitionrun_load(struct partitionrun *run, struct nodecore *core,
 void
 partitionrun_drop(struct partitionrun *run)
 {
+	/* What is staged and not committed would be lost without a trace. */
+	assert(run->staged == run->applied);
 	*run = (struct partitionrun){ .partition = run->partition };
 }
 
@@ -233,12 +240,16 @@ partitionrun_stopped(const struct partitionrun *run)
 void
 partitionrun_staged(struct partitionrun *run, uint64_t applied)
 {
+	/* Each record once and in order: seq is dense (protocol.md 5). */
+	assert(applied > run->staged && run->staged >= run->applied);
+	assert(!partitionrun_stopped(run));
 	run->staged = applied;
 }
 
 void
 partitionrun_poison(struct partitionrun *run, uint64_t seq, const char *reason)
 {
+	assert(run->mine && seq > run->staged);
 	run->halting = true;
 	vote_poison(&run->vote, seq);
 	set_reason(run, reason);
@@ -247,6 +258,7 @@ partitionrun_poison(struct partitionrun *run, uint64_t seq, const char *reason)
 void
 partitionrun_disagrees(struct partitionrun *run, const char *reason)
 {
+	assert(run->staged >= run->applied);
 	run->halted = true;
 	vote_bar(&run->vote);
 	set_reason(run, reason);
@@ -259,6 +271,7 @@ void
 partitionrun_retry_at(struct partitionrun *run, uint64_t mono_ms,
     const char *reason)
 {
+	assert(run->mine && mono_ms > 0);
 	run->stuck = true;
 	run->retry_ms = mono_ms;
 	set_reason(run, reason);
@@ -300,6 +313,7 @@ partitionrun_revive(struct partitionrun *run, uint64_t now_ms)
 {
 	if (run->retry_ms == 0 || run->retry_ms > now_ms)
 		return false;
+	assert(!run->halting);
 	run->retry_ms = 0;
 	run->out = false;
 	if (!run->halted)
@@ -315,6 +329,8 @@ partitionrun_publish(struct partitionrun *run)
 	bool news = !run->told || voting != run->voting ||
 	    run->applied != run->published;
 
+	/* Positions never go back: others have counted the one before. */
+	assert(run->applied >= run->published);
 	run->told = true;
 	run->voting = voting;
 	run->published = run->applied;
