@@ -3,6 +3,7 @@
 /* The node's metadata: transactions, queues, snapshots. */
 
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -448,6 +449,71 @@ remove_dir(void)
 	rmdir(dir);
 }
 
+/* The number, read as another program would, once `set` has run. */
+static int
+format_of(const char *set)
+{
+	sqlite3 *db = NULL;
+	sqlite3_stmt *stmt = NULL;
+	int format = -1;
+
+	CHECK(sqlite3_open(path, &db) == SQLITE_OK);
+	if (set != NULL)
+		CHECK(sqlite3_exec(db, set, NULL, NULL, NULL) == SQLITE_OK);
+	CHECK(sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL) ==
+	    SQLITE_OK);
+	if (sqlite3_step(stmt) == SQLITE_ROW)
+		format = sqlite3_column_int(stmt, 0);
+	sqlite3_finalize(stmt);
+	CHECK(sqlite3_close(db) == SQLITE_OK);
+	return format;
+}
+
+static void
+refused_as(int format, const char *made_by, int known)
+{
+	struct shardmeta_options options = { .no_sync = true, .readers = 1 };
+	struct shardmeta *meta = NULL;
+	struct error err;
+	char text[128];
+
+	(void)snprintf(text, sizeof(text), "PRAGMA user_version = %d", format);
+	CHECK(format_of(text) == format);
+	CHECK(shardmeta_open(&meta, path, &options, &err) == -ERRC_CONFIG);
+	CHECK(meta == NULL);
+	(void)snprintf(text, sizeof(text),
+	    "meta.db: format %d: this program reads format %d only: made by %s",
+	    format, known, made_by);
+	CHECK(strncmp(err.text, text, strlen(text)) == 0);
+	CHECK(format_of(NULL) == format);
+}
+
+/* Rows of another format would be read as what they are not: not one is, and
+ * the program that made them finds them as they were. */
+static void
+a_database_of_another_format_is_refused_and_left_alone(void)
+{
+	char text[64];
+	struct metaquery *read;
+	struct partition_row row;
+	struct shardmeta *meta = open_fresh();
+	int known;
+
+	shardmeta_close(meta);
+	known = format_of(NULL);
+	CHECK(known > 1);
+	refused_as(known - 1, "an earlier version of koop", known);
+	refused_as(known + 1, "a later version of koop", known);
+	(void)snprintf(text, sizeof(text), "PRAGMA user_version = %d", known);
+	CHECK(format_of(text) == known);
+	meta = open_again();
+	CHECK(metaquery_begin(&read, meta, NULL) == 0);
+	CHECK(metaquery_partition(read, PARTITIONS - 1, &row, NULL) == 0);
+	CHECK(row.applied == 1);
+	metaquery_end(read);
+	shardmeta_close(meta);
+}
+
 int
 main(void)
 {
@@ -461,6 +527,7 @@ main(void)
 	RUN(a_snapshot_is_staged_and_switched_to_never_backwards);
 	RUN(tombstones_go_when_they_are_stable);
 	RUN(more_readers_than_connections_take_turns);
+	RUN(a_database_of_another_format_is_refused_and_left_alone);
 	remove_dir();
 	return tap_done();
 }
