@@ -257,7 +257,6 @@ partitionrun_poison(struct partitionrun *run, uint64_t seq, const char *reason)
 void
 partitionrun_disagrees(struct partitionrun *run, const char *reason)
 {
-	assert(run->staged >= run->applied);
 	run->halted = true;
 	vote_bar(&run->vote);
 	set_reason(run, reason);

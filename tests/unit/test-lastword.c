@@ -50,6 +50,8 @@ supervisor(int number)
 		_exit(1);
 	if (number == 0)
 		_exit(3);
+	/* A sanitizer has a handler of its own. */
+	(void)signal(number, SIG_DFL);
 	raise(number);
 	_exit(1);
 }
