@@ -130,7 +130,7 @@ open_parts(struct sqlite_log *log, const struct commitlog_options *options,
 }
 
 static int
-sqlite_open(struct commitlog **out, const char *rest,
+commitlog_sqlite_open(struct commitlog **out, const char *rest,
     const struct commitlog_options *options, struct error *err)
 {
 	struct sqlite_log *log = calloc(1, sizeof(*log));
@@ -173,7 +173,7 @@ sqlite_find(struct commitlog *log, uint32_t partition, struct reqid id,
 }
 
 static int
-sqlite_get(struct commitlog *log, uint32_t partition, uint64_t seq,
+commitlog_sqlite_get(struct commitlog *log, uint32_t partition, uint64_t seq,
     struct commitlog_entry *entry, struct buf *line, uint64_t deadline_mono_ms,
     struct error *err)
 {
@@ -477,11 +477,11 @@ const struct commitlog_backend commitlog_sqlite = {
 	.scheme = "sqlite:",
 	.positions = &positions_page,
 	.create = sqlite_create,
-	.open = sqlite_open,
+	.open = commitlog_sqlite_open,
 	.close = sqlite_close,
 	.append = sqlite_append,
 	.find = sqlite_find,
-	.get = sqlite_get,
+	.get = commitlog_sqlite_get,
 	.stored = sqlite_stored,
 	.reader_new = sqlite_reader_new,
 	.reader_seek = sqlite_reader_seek,
@@ -502,11 +502,11 @@ const struct commitlog_backend commitlog_sqlite = {
 static const struct commitlog_backend sqlite_unshared = {
 	.scheme = "sqlite:",
 	.create = sqlite_create,
-	.open = sqlite_open,
+	.open = commitlog_sqlite_open,
 	.close = sqlite_close,
 	.append = sqlite_append,
 	.find = sqlite_find,
-	.get = sqlite_get,
+	.get = commitlog_sqlite_get,
 	.stored = sqlite_stored,
 	.reader_new = sqlite_reader_new,
 	.reader_seek = sqlite_reader_seek,

@@ -214,7 +214,8 @@ control_ask(const char *dir, const char *request, struct buf *answer,
 	char line[CONTROL_LINE_MAX];
 	struct lastword word;
 	size_t from = answer->n;
-	int fd, n, rc;
+	int fd = -1;
+	int n, rc;
 
 	rc = control_connect(dir, timeout_ms, &fd, err);
 	if (rc < 0)
