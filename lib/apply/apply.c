@@ -23,6 +23,7 @@ abort_blob(struct apply *a)
 {
 	struct reqid id = a->record->request_id;
 
+	assert(a->record->type == RECORD_ABORT && !a->record->has_upload);
 	a->outcome = OUTCOME_ABORTED;
 	return apply_tell_garbage(a, id, GARBAGE_BLOB, GARBAGE_ABORTED, a->seq);
 }
@@ -232,6 +233,7 @@ apply_halt(struct rowset *rows, uint32_t partition, uint64_t seq,
 
 	if (rc < 0)
 		return rc;
+	assert(seq > row->applied);
 	row->halted = seq;
 	return 0;
 }

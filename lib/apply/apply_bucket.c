@@ -67,6 +67,11 @@ static int
 put(struct apply *a, struct bucket_row *row, const struct bucket_row *old)
 {
 	assert(row->incarnation >= old->incarnation);
+	assert(row->incarnation > 0 && old->seq < a->seq);
+	/* What is over stays over, and settings never go back: a Seal or a
+	 * setting that comes late would win (protocol.md 5; why: S11a). */
+	assert(row->incarnation > old->incarnation ||
+	    (row->finished >= old->finished && row->revision >= old->revision));
 	row->seq = a->seq;
 	return a->ops->bucket_put(a->rows, row,
 	    old->incarnation != 0 ? old : NULL, a->err);
@@ -78,6 +83,8 @@ replace(struct apply *a, struct bucket_row *row, const struct bucket_row *old)
 {
 	int rc;
 
+	/* A late Create of one that is over must not bring it back (S11). */
+	assert(row->incarnation > old->incarnation);
 	row->partition = a->partition->partition;
 	row->name = a->record->bucket;
 	row->created_ms = a->partition->t_ms;
@@ -100,6 +107,7 @@ apply_create_bucket(struct apply *a)
 	};
 	int rc = get(a, &old);
 
+	assert(r->type == RECORD_CREATE_BUCKET);
 	if (rc < 0)
 		return rc;
 	/* Home decides that a name is taken. */
@@ -129,6 +137,8 @@ seal(struct apply *a, const struct bucket_row *old, uint64_t attempt)
 	bool any;
 	int rc;
 
+	assert(attempt > old->finished);
+	assert(a->record->incarnation == old->incarnation);
 	rc = a->ops->object_any(a->rows, a->partition->partition,
 	    a->record->bucket, &any, a->err);
 	if (rc < 0)
@@ -158,6 +168,7 @@ apply_seal_bucket(struct apply *a)
 	uint64_t attempt = r->home ? a->seq : r->attempt;
 	int rc = get(a, &old);
 
+	assert(r->type == RECORD_SEAL_BUCKET);
 	if (rc < 0)
 		return rc;
 	/* Of a bucket that never came here nothing can be here: it is sealed
@@ -192,6 +203,7 @@ apply_unseal_bucket(struct apply *a)
 	struct bucket_row row;
 	int rc = get(a, &old);
 
+	assert(r->type == RECORD_UNSEAL_BUCKET);
 	if (rc < 0)
 		return rc;
 	/* Nothing to remember it by: it must come again after the Create. */
@@ -221,6 +233,7 @@ may_delete(struct apply *a, const struct bucket_row *old)
 {
 	const struct record *r = a->record;
 
+	assert(old->home);
 	if (old->state == BUCKET_DELETED && old->attempt == r->attempt)
 		a->outcome = OUTCOME_DONE;
 	else if (old->state == BUCKET_DELETED)
@@ -246,6 +259,7 @@ apply_delete_bucket(struct apply *a)
 	};
 	int rc = get(a, &old);
 
+	assert(r->type == RECORD_DELETE_BUCKET);
 	if (rc < 0)
 		return rc;
 	if (is_ahead(a, &old))
@@ -277,6 +291,7 @@ versioning_of(const struct record *r)
 		[VERSIONING_SUSPENDED] = BUCKET_SUSPENDED,
 	};
 
+	assert((size_t)r->versioning < nitems(of));
 	return of[r->versioning];
 }
 
@@ -286,6 +301,7 @@ versioning_of(const struct record *r)
 static bool
 may_configure(const struct record *r, const struct bucket_row *old)
 {
+	assert(r->home);
 	return r->if_revision == old->revision &&
 	    (r->versioning != VERSIONING_NEVER ||
 		old->versioning == BUCKET_NEVER);
@@ -302,6 +318,7 @@ apply_configure_bucket(struct apply *a)
 	struct bucket_row row;
 	int rc = get(a, &old);
 
+	assert(r->type == RECORD_BUCKET_CONFIG);
 	if (rc < 0)
 		return rc;
 	if (is_ahead(a, &old)) {

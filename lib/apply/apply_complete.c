@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "apply/apply_step.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -45,6 +46,7 @@ is_listed(const struct record *r, size_t *at, const struct part_row *part)
 {
 	while (*at < r->part_count && r->parts[*at].number < part->number)
 		(*at)++;
+	assert(*at <= r->part_count);
 	return *at < r->part_count && r->parts[*at].number == part->number;
 }
 
@@ -77,6 +79,7 @@ check_list(struct apply *a, struct check *check)
 	}
 	if (rc != -ERRC_NOTFOUND)
 		return rc;
+	assert(matched <= r->part_count);
 	check->valid = matched == r->part_count && matched > 0;
 	return 0;
 }
@@ -122,6 +125,9 @@ publish(struct apply *a, const struct upload_row *upload,
 	struct upload_row ended = *upload;
 	int rc;
 
+	/* Each listed part was seen here: nothing else may become bytes of the
+	 * object (protocol.md 6, "Multipart"). */
+	assert(check->valid);
 	apply_etag(row.etag, r->etag);
 	ended.state = UPLOAD_COMPLETED;
 	ended.seq = a->seq;
@@ -139,6 +145,7 @@ again(struct apply *a, const struct upload_row *upload)
 	uint8_t hash[32];
 	int rc = hash_list(hash, a->record, a->err);
 
+	assert(upload->state == UPLOAD_COMPLETED);
 	if (rc < 0)
 		return rc;
 	a->outcome = memcmp(hash, upload->list_hash, sizeof(hash)) == 0 ?
@@ -177,6 +184,7 @@ apply_complete(struct apply *a)
 	struct upload_row upload;
 	int rc;
 
+	assert(r->type == RECORD_COMPLETE);
 	rc = apply_check_bucket(a, true);
 	if (rc <= 0)
 		return rc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "apply/apply_step.h"
 
+#include <assert.h>
 #include "base/error.h"
 
 /*
@@ -26,6 +27,7 @@ sweep_parts(struct apply *a)
 	    &upload, a->err);
 	if (rc < 0)
 		return rc == -ERRC_NOTFOUND ? 0 : rc;
+	assert(upload.dying && !upload.live);
 	for (unsigned i = 0; i < SWEEP_PARTS; i++) {
 		rc = a->ops->part_next(a->rows, a->partition->partition,
 		    upload.id, 0, &part, a->err);
@@ -83,6 +85,8 @@ sweep_decided(struct apply *a)
 		    a->partition->partition, &row, a->err);
 		if (rc < 0)
 			return rc == -ERRC_NOTFOUND ? 0 : rc;
+		/* What a live row refers to stays decided, whatever its age. */
+		assert(!row.live);
 		if (!is_over(a, reqid_time_ms(row.id)))
 			return 0;
 		if ((rc = a->ops->decided_del(a->rows, &row, a->err)) < 0)

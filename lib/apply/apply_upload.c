@@ -31,6 +31,7 @@ apply_initiate(struct apply *a)
 	};
 	int rc;
 
+	assert(r->type == RECORD_INITIATE);
 	rc = apply_check_bucket(a, true);
 	if (rc <= 0)
 		return rc;
@@ -65,6 +66,7 @@ put_part(struct apply *a)
 	int found;
 	int rc;
 
+	assert(r->part_number >= 1 && r->part_number <= ROW_PARTS_MAX);
 	apply_etag(row.etag, r->etag);
 	apply_blob_info(&row.blob, &r->blob);
 	found = a->ops->part_get(a->rows, row.partition, row.upload, row.number,
@@ -74,6 +76,7 @@ put_part(struct apply *a)
 	rc = a->ops->part_put(a->rows, &row, found == 0 ? &old : NULL, a->err);
 	if (rc < 0)
 		return rc;
+	assert(found != 0 || old.seq < a->seq);
 	if (found == 0 && (rc = apply_drop_blob(a, old.id, a->seq)) < 0)
 		return rc;
 	a->live = true;
@@ -87,6 +90,7 @@ apply_part(struct apply *a)
 	struct upload_row upload;
 	int rc;
 
+	assert(r->type == RECORD_PART);
 	rc = apply_check_bucket(a, true);
 	if (rc <= 0)
 		return rc;
@@ -112,6 +116,7 @@ apply_abort_upload(struct apply *a)
 	struct upload_row upload;
 	int rc;
 
+	assert(r->type == RECORD_ABORT && r->has_upload);
 	rc = a->ops->upload_get(a->rows, a->partition->partition, r->upload_id,
 	    &upload, a->err);
 	if (rc < 0 && rc != -ERRC_NOTFOUND)

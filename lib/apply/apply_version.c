@@ -126,6 +126,7 @@ apply_put(struct apply *a)
 	bool found;
 	int rc = apply_enter(a, true, &old, &found);
 
+	assert(r->type == RECORD_PUT);
 	if (rc <= 0)
 		return rc;
 	apply_etag(row.etag, r->etag);
@@ -144,6 +145,7 @@ touch_key(struct apply *a, const struct object_row *newest)
 {
 	struct object_row row = *newest;
 
+	assert(newest->changed < a->seq);
 	row.changed = a->seq;
 	return a->ops->object_put(a->rows, &row, newest, a->err);
 }
@@ -156,6 +158,7 @@ promote(struct apply *a, const struct object_row *newest)
 	int rc = a->ops->version_next(a->rows, newest->partition,
 	    newest->bucket, newest->key, newest->seq, &row, a->err);
 
+	assert(newest->seq < a->seq);
 	if (rc < 0 && rc != -ERRC_NOTFOUND)
 		return rc;
 	if (rc == 0) {
@@ -246,6 +249,7 @@ apply_delete(struct apply *a)
 	bool found, any;
 	int rc = apply_enter(a, false, &old, &found);
 
+	assert(r->type == RECORD_DELETE);
 	if (rc <= 0)
 		return rc;
 	any = found && object_is_version(&old);

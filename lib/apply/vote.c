@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "apply/vote.h"
 
+#include <assert.h>
+
 void
 vote_reset(struct vote *vote)
 {
@@ -22,6 +24,7 @@ vote_goal(struct vote *vote, uint64_t end)
 void
 vote_poison(struct vote *vote, uint64_t seq)
 {
+	assert(seq > 0);
 	vote->poison = seq;
 }
 
@@ -37,6 +40,7 @@ vote_applied(struct vote *vote, uint64_t applied)
 {
 	uint64_t goal = vote->goal;
 
+	assert(!vote->barred || !vote->counts);
 	if (vote->barred || !vote->has_goal)
 		return vote->counts;
 	if (vote->poison != 0 && goal >= vote->poison)

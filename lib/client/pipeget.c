@@ -280,6 +280,7 @@ pipeget_run(struct nodeclient *nc, int out, struct bytes bucket,
 	    key);
 	int rc;
 
+	assert(out >= 0 && bucket.n > 0 && key.n > 0);
 	rc = metaread_whole(nc, &place, bucket, key, version, &info, &bytes,
 	    keep_part, &parts, nodeclient_now(nc) + NODECLIENT_READ_MS, err);
 	if (rc == -ERRC_NOTFOUND)

@@ -36,6 +36,7 @@ print_time(struct buf *out, const char *name, uint64_t real_ms)
 {
 	char time[32];
 
+	assert(name[0] != '\0');
 	clock_iso8601(time, real_ms);
 	buf_printf(out, ",\"%s\":\"%s\"", name, time);
 }
@@ -112,6 +113,7 @@ pipestat_object(struct nodeclient *nc, struct bytes bucket, struct bytes key,
 	struct object_info info = { 0 };
 	int rc;
 
+	assert(bucket.n > 0 && key.n > 0);
 	rc = metaread_version(nc, &place, bucket, key, version, &info, NULL,
 	    nodeclient_now(nc) + NODECLIENT_READ_MS, err);
 	if (rc == -ERRC_NOTFOUND)
@@ -156,6 +158,7 @@ pipestat_bucket(struct nodeclient *nc, struct bytes bucket, struct buf *out,
 	struct bucket_info info;
 	int rc;
 
+	assert(bucket.n > 0);
 	rc = metaread_home(nc, bucket, &info,
 	    nodeclient_now(nc) + NODECLIENT_READ_MS, err);
 	if (rc < 0)
