@@ -380,7 +380,10 @@ acks_forget(struct acks *acks, struct ackwait *wait)
 	free(wait);
 }
 
-/* The outcome that write_quorum voting machines reported for seq. */
+/* The outcome that write_quorum voting machines reported for seq: also a
+ * refusal waits for all of them (protocol.md 6.3).  One machine's 412 would
+ * tell of a version that a later read of six others need not meet (why: S17,
+ * S2).  A machine without a vote may have lost what it says (S6). */
 static bool
 decided_locked(const struct ackwait *wait, uint64_t seq, enum outcome *outcome)
 {
@@ -595,7 +598,9 @@ acks_connected(struct acks *acks, uint32_t set_number, uint32_t machine,
 		peer->up = connected;
 		if (connected)
 			peer->generation++;
-		/* Votes are told anew by each stream. */
+		/* Votes are told anew by each stream: who was started anew in
+		 * between has none until it has caught up (protocol.md 5,
+		 * votes). */
 		memset(peer->voting, 0, acks->now.partition_count);
 	}
 	pthread_mutex_unlock(&acks->lock);

@@ -440,6 +440,9 @@ run_abort(void *arg)
 	drop_abort(job);
 }
 
+/* Gateways never delete shards (protocol.md 6): an ABORT in the log is before
+ * or after the record that names the blob, on every node alike.  A delete that
+ * raced with that record would lose what was acknowledged (why: S8). */
 void
 blobwrite_abort(struct blobwrite *w)
 {

@@ -339,7 +339,10 @@ struct reading {
 	uint64_t epoch;
 };
 
-/* Take the answer if it is the most advanced so far. */
+/* Take the answer if it is the most advanced so far: by what the machine has
+ * applied, never by the row's seq (protocol.md 7.1).  Where a delete is applied
+ * and its tombstone gone there is no row, and the older row of who lags would
+ * bring the object back (why: S4). */
 static bool
 consider(struct reading *r, const struct metaanswer *answer)
 {
@@ -354,6 +357,9 @@ consider(struct reading *r, const struct metaanswer *answer)
 	return true;
 }
 
+/* One machine may answer alone if it has applied the log's end, as read after
+ * the request came; metaask_one() then holds its answer as any other, since
+ * the readers beside it may ask quorums (protocol.md 7.2; why: S2). */
 static int
 take_single(void *arg, const struct metaanswer *answer)
 {
@@ -371,6 +377,8 @@ take_single(void *arg, const struct metaanswer *answer)
 	return 1;
 }
 
+/* r voting machines, a constant of the set and not of who answered: fewer may
+ * all lag behind a write that was acknowledged (protocol.md 1; why: S1, S3). */
 static int
 take_quorum(void *arg, const struct metaanswer *answer)
 {
@@ -452,7 +460,9 @@ read_quorum(struct reading *r, uint64_t deadline, struct error *err)
 	return metaask_run(&ask, take_quorum, r, deadline, err);
 }
 
-/* An epoch that we do not know voids the read: ask with the new topology. */
+/* An epoch that we do not know voids the read (protocol.md 7.3): the machines
+ * that we asked may have lost the partition to a set that has gone on without
+ * them (why: S15).  Ask with the new topology. */
 static int
 check_epoch(const struct reading *r, uint64_t deadline, struct error *err)
 {

@@ -540,7 +540,8 @@ shardsend_give_up(struct shardsend *s, uint32_t shards)
 }
 
 /* The ring is full: who holds its oldest block has a second, if enough others
- * are past it. */
+ * are past it (protocol.md 6.1): memory is bounded, and one slow disk of nine
+ * must not set the pace of all. */
 static void
 drop_stragglers(struct shardsend *s)
 {

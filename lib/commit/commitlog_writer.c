@@ -176,7 +176,8 @@ next_seq(struct commitlog_writer *writer, size_t index, uint64_t *out,
 	return 0;
 }
 
-/* Now, but not before the last record. */
+/* Now, but not before the last record: T and the age of ids are judged by it
+ * (protocol.md 1), and this clock may be set back. */
 static int
 append_time(struct commitlog_writer *writer, uint64_t *out, struct error *err)
 {

@@ -32,7 +32,8 @@ idstate_read(struct metaquery *read, uint32_t partition, struct reqid id,
 		return 0;
 	if (rc != 0)
 		return rc;
-	/* Whatever record names an old one now has the outcome expired.  What
+	/* Whatever record names an old one now has the outcome expired
+	 * (protocol.md 5), so nobody can make a version of it (why: S9).  What
 	 * superseded a dead one came after what decided it, and at or before
 	 * the position here: once that is stable, so is what killed it. */
 	if (out->dead ||

@@ -61,6 +61,9 @@ gc_grace_ms(const struct nodecore *core)
 	return KOOP_MIN(core->gc_grace_ms, PRESSED_GRACE_MS);
 }
 
+/* Has the grace since its last read or lease passed (protocol.md 8)?  By the
+ * time since boot, which nobody sets; what a reader has pinned must not go
+ * under it (why: S18).  A restart counts as a read. */
 static bool
 graced(const struct nodecore *core, struct reqid id)
 {
@@ -325,6 +328,9 @@ collect_some(struct nodecore *core, uint32_t partition, uint64_t stable,
 	return rc;
 }
 
+/* Only what is stable (protocol.md 8): a node that lags, and is read from,
+ * still shows what this garbage was, and may yet have to serve it (why: S18).
+ */
 static int
 collect_partition(struct nodecore *core, uint32_t partition, struct error *err)
 {
