@@ -292,6 +292,18 @@ out:
 	return going;
 }
 
+/* A look is what a request is to the topology: one that is followed while it
+ * lasts must not go under it (cluster/topology_view.h). */
+static bool
+look_held(struct nodewatch *watch, char *memory)
+{
+	struct topology_hold *hold = nodeclient_enter(watch->nc);
+	bool going = look(watch, memory);
+
+	nodeclient_leave(watch->nc, hold);
+	return going;
+}
+
 /* True once stopping. */
 static bool
 rest(struct nodewatch *watch)
@@ -311,7 +323,7 @@ watch_main(void *arg)
 	char *memory = malloc((size_t)BATCH * NODEHEALTH_BYTES_MAX);
 
 	pthread_setname_np(pthread_self(), "watch");
-	while (memory != NULL && look(watch, memory) && !rest(watch))
+	while (memory != NULL && look_held(watch, memory) && !rest(watch))
 		continue;
 	free(memory);
 	return NULL;
