@@ -26,6 +26,7 @@ epoch_is() {
 	cluster_up
 	curl -sS -f -X PUT "$GW/films"
 	object 200000 film
+	curl -sS -f -T film "$GW/films/first"
 	for w in 1 2; do
 		(
 			while [ ! -e stop ]; do
@@ -35,7 +36,6 @@ epoch_is() {
 			done >failed$w 2>&1
 		) 3>&- 4>&- &
 	done
-	curl -sS -f -T film "$GW/films/first"
 	for ((i = 2; i <= 101; i++)); do
 		if ((i % 2)); then
 			change "$i" "$without_set"
@@ -47,7 +47,7 @@ epoch_is() {
 	done
 	: >stop
 	wait
-	[ "$(cat failed1 failed2)" = "" ]
+	[ "$(cat failed1 failed2)" = "" ] || { cat failed1 failed2 >&2; false; }
 	epoch_is 101
 	grep -q 'topology: .*: changed' "$DATA"/log/gateway*
 	# The commands take it, too.
