@@ -65,7 +65,7 @@ struct acks {
 };
 
 static size_t
-slot_of(uint32_t partition, struct reqid id)
+acks_slot(uint32_t partition, struct reqid id)
 {
 	/* The last bytes of an id are random. */
 	return (load_le32(id.b + 12) ^ partition) % TABLE_SLOTS;
@@ -129,14 +129,18 @@ make_peers(struct ackset *out, const struct topology *topology,
 			out->peer_count++;
 		}
 	}
+	assert(out->peer_count == count);
 	return 0;
 }
 
 static void
 free_peers(struct ackset *set)
 {
-	for (size_t i = 0; i < set->peer_count; i++)
+	for (size_t i = 0; i < set->peer_count; i++) {
+		/* Its thread would feed lines to who has no peer for them. */
+		assert(set->peers[i].stream == NULL);
 		free(set->peers[i].voting);
+	}
 	free(set->peers);
 	free(set->partitions);
 	*set = (struct ackset){ 0 };
@@ -185,6 +189,7 @@ stop_streams(struct acks *acks, const struct ackset *keep)
 		peer->stream = NULL;
 		peer->up = false;
 	}
+	assert(count <= acks->now.peer_count);
 	pthread_mutex_unlock(&acks->lock);
 	for (size_t i = 0; i < count; i++)
 		ackstream_stop(gone[i]);
@@ -198,6 +203,10 @@ static void
 move_votes(struct ackset *to, struct ackpeer *peer, const struct ackset *from,
     const struct ackpeer *old)
 {
+	/* A vote is one machine's own: another's would count what that never
+	 * applied. */
+	assert(peer->set_number == old->set_number);
+	assert(peer->machine == old->machine);
 	for (size_t i = 0; i < from->partition_count; i++) {
 		size_t index = topology_search(to->partitions,
 		    to->partition_count, from->partitions[i]);
@@ -241,14 +250,17 @@ start_streams(struct acks *acks, const struct topology *topology,
 	for (size_t i = 0; i < acks->now.peer_count && acks->streams; i++) {
 		struct ackpeer *peer = &acks->now.peers[i];
 		struct ackstream *stream = NULL;
+		const struct erasure_set *set;
 		int rc;
 
 		/* Only this thread changes it. */
 		if (peer->stream != NULL)
 			continue;
-		rc = ackstream_start(&stream, acks, &acks->options,
-		    topology_set(topology, peer->set_number), peer->machine,
-		    err);
+		set = topology_set(topology, peer->set_number);
+		/* The peers were made from that topology. */
+		assert(set != NULL && peer->machine < set->n);
+		rc = ackstream_start(&stream, acks, &acks->options, set,
+		    peer->machine, err);
 		if (rc < 0)
 			return rc;
 		pthread_mutex_lock(&acks->lock);
@@ -327,6 +339,9 @@ note_streams_locked(struct acks *acks, struct ackwait *wait)
 
 		if (peer->set_number != wait->set_number)
 			continue;
+		assert(peer->machine < ACKS_MACHINES_MAX);
+		/* 0 says that the stream was down. */
+		assert(!peer->up || peer->generation > 0);
 		if (peer->up)
 			wait->generation[peer->machine] = peer->generation;
 		else if (peer->stream != NULL)
@@ -340,12 +355,14 @@ acks_expect(struct acks *acks, const struct erasure_set *set,
     struct error *err)
 {
 	struct ackwait *wait = calloc(1, sizeof(*wait));
-	struct ackwait **slot = &acks->table[slot_of(partition, id)];
+	struct ackwait **slot = &acks->table[acks_slot(partition, id)];
 
 	if (wait == NULL)
 		return error_set(err, ERRC_NOMEM, "acks: out of memory");
 	assert(set->n <= ACKS_MACHINES_MAX);
 	assert(set->write_quorum <= set->n);
+	/* Two outcomes of one record cannot both have a quorum. */
+	assert(set->write_quorum > set->n / 2);
 	wait->partition = partition;
 	wait->id = id;
 	wait->set_number = set->number;
@@ -369,7 +386,7 @@ acks_forget(struct acks *acks, struct ackwait *wait)
 	if (wait == NULL)
 		return;
 	pthread_mutex_lock(&acks->lock);
-	at = &acks->table[slot_of(wait->partition, wait->id)];
+	at = &acks->table[acks_slot(wait->partition, wait->id)];
 	while (*at != wait) {
 		assert(*at != NULL);
 		at = &(*at)->next;
@@ -443,6 +460,8 @@ acks_wait(struct acks *acks, struct ackwait *wait, uint64_t seq, uint64_t until,
 
 	assert(seq > 0);
 	pthread_mutex_lock(&acks->lock);
+	/* Of the records of an id only a later one can still be wanted. */
+	assert(seq >= wait->wanted_seq);
 	wait->wanted_seq = seq;
 	for (;;) {
 		int left = clock_left_ms(acks->clock, until);
@@ -461,6 +480,8 @@ acks_missing(struct acks *acks, struct ackwait *wait, uint64_t seq, bool all)
 {
 	uint32_t missing = 0;
 
+	/* 0 is what those have that reported nothing. */
+	assert(seq > 0);
 	pthread_mutex_lock(&acks->lock);
 	for (uint32_t i = 0; i < wait->n; i++) {
 		const struct ackpeer *peer = find_peer(acks, wait->set_number,
@@ -487,6 +508,9 @@ note_report_locked(struct ackwait *wait, uint32_t machine, uint64_t seq,
 
 	if (machine >= wait->n || seq < wait->report_seq[machine])
 		return;
+	/* A newer report needs a vote of its own: between the two the machine
+	 * may have been started anew, from an older disk (protocol.md 5, votes;
+	 * why: S6). */
 	if (seq > wait->report_seq[machine])
 		wait->voted &= ~(1u << machine);
 	wait->report_seq[machine] = seq;
@@ -512,8 +536,10 @@ static void
 feed_outcome_locked(struct acks *acks, const struct ackpeer *peer,
     const struct nodeline_ack *line)
 {
-	struct ackwait *wait = acks->table[slot_of(line->partition, line->id)];
+	struct ackwait *wait;
 
+	assert(line->kind == NODELINE_OUTCOME);
+	wait = acks->table[acks_slot(line->partition, line->id)];
 	for (; wait != NULL; wait = wait->next) {
 		if (wait->partition == line->partition &&
 		    wait->set_number == peer->set_number &&
@@ -533,10 +559,13 @@ feed_vote_locked(struct acks *acks, struct ackpeer *peer,
 	size_t index = topology_search(acks->now.partitions,
 	    acks->now.partition_count, line->partition);
 
+	assert(line->kind == NODELINE_VOTING);
 	if (index == SIZE_MAX)
 		return;
 	assert(index < acks->now.partition_count);
 	peer->voting[index] = line->voting;
+	/* What it reported while it had a vote stands: applied is durable
+	 * (protocol.md 5). */
 	if (!line->voting)
 		return;
 	pthread_cond_broadcast(&acks->changed);

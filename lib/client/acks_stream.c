@@ -51,6 +51,7 @@ feed_lines(struct ackstream *s, struct error *err)
 	size_t at = 0;
 	int rc = 0;
 
+	assert(s->have <= sizeof(s->line));
 	while (rc == 0) {
 		char *lf = memchr(s->line + at, '\n', s->have - at);
 		struct bytes line;
@@ -94,6 +95,8 @@ read_stream(struct ackstream *s, struct nodecall *call)
 		size_t n;
 		int event;
 
+		/* Without room nothing would come, and nothing would end. */
+		assert(s->have < sizeof(s->line));
 		httpc_recv_into(call->http, &iov, 1);
 		event = httpc_poll(&call->http, 1, &wake, deadline);
 		/* Silent for longer than its pings allow: it stands still. */
@@ -149,6 +152,8 @@ pause_stream(struct ackstream *s, uint64_t pause_ms)
 	uint64_t began = clock_mono_ms(s->clock);
 	bool stopping;
 
+	assert(pause_ms >= ACKS_RECONNECT_MIN_MS);
+	assert(pause_ms <= ACKS_RECONNECT_MAX_MS);
 	pthread_mutex_lock(&s->lock);
 	while (!s->stopping) {
 		uint64_t waited = clock_mono_ms(s->clock) - began;
@@ -204,8 +209,9 @@ ackstream_start(struct ackstream **out, struct acks *acks,
     uint32_t machine, struct error *err)
 {
 	struct ackstream *s = calloc(1, sizeof(*s));
-	int rc;
+	int length, rc;
 
+	assert(machine < set->n);
 	if (s == NULL)
 		return error_set(err, ERRC_NOMEM,
 		    "acknowledgement stream: out of memory");
@@ -216,11 +222,13 @@ ackstream_start(struct ackstream **out, struct acks *acks,
 	s->machine = machine;
 	s->peer = peers_machine(set, machine);
 	/* Where a page is shared, positions in the streams would be noise. */
-	snprintf(s->target, sizeof(s->target), "/applied?sender=%s%s",
+	length = snprintf(s->target, sizeof(s->target), "/applied?sender=%s%s",
 	    options->sender,
 	    options->positions == NULL || positions_shared(options->positions) ?
 		"" :
 		"&positions=1");
+	/* Cut short it would ask for another sender's records. */
+	assert(length > 0 && (size_t)length < sizeof(s->target));
 	pthread_mutex_init(&s->lock, NULL);
 	wait_mono_init(&s->wake);
 	s->stop_fd = eventfd(0, EFD_CLOEXEC);
@@ -258,6 +266,8 @@ ackstream_stop(struct ackstream *s)
 	ssize_t n;
 
 	pthread_mutex_lock(&s->lock);
+	/* Once, by who took it out of the table. */
+	assert(!s->stopping);
 	s->stopping = true;
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);

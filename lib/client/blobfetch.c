@@ -77,7 +77,7 @@ is_wanted(const struct window *w, uint32_t i, uint32_t shard)
 }
 
 static uint8_t *
-cell_at(const struct window *w, uint32_t i, uint32_t shard)
+blobfetch_cell_at(const struct window *w, uint32_t i, uint32_t shard)
 {
 	const struct geometry *g = &w->source->geometry;
 
@@ -183,7 +183,8 @@ receive_cells(struct window *w, struct fetch *f)
 
 		iov[count].iov_base = header_at(w, stripe, f->want.shard);
 		iov[count++].iov_len = FRAME_HEADER_BYTES;
-		iov[count].iov_base = cell_at(w, stripe, f->want.shard);
+		iov[count].iov_base = blobfetch_cell_at(w, stripe,
+		    f->want.shard);
 		iov[count++].iov_len = cell_length(w, stripe);
 	}
 	assert(count > 0 && count <= HTTPC_IOV_MAX);
@@ -259,16 +260,21 @@ check_cells(struct window *w, struct fetch *f)
 		if (decoder_check_cell(&source->id, (uint8_t)f->want.shard,
 			w->plan->first + i, length,
 			header_at(w, i, f->want.shard),
-			cell_at(w, i, f->want.shard))) {
+			blobfetch_cell_at(w, i, f->want.shard))) {
 			blobplan_good(w->plan, f->want.shard, i);
 			continue;
 		}
 		blobplan_bad(w->plan, f->want.shard, i);
+		/* protocol.md 7.3: an erasure here, and its node repairs it:
+		 * unsaid, the blob would be short of it until the scrub. */
 		nodenotice_repair(source->nc, &source->place, source->id,
 		    f->want.shard);
 	}
 }
 
+/* RFC 9110, 15.3.7: the part that was asked for, all of it.  A 200 is the whole
+ * shard: its BEGIN would be checked as a cell, found bad, and a good shard
+ * repaired. */
 static bool
 answer_fits(const struct fetch *f)
 {
@@ -315,12 +321,13 @@ look_at(struct window *w, struct fetch *f)
 }
 
 /*
- * Who has been silent for longer than its p95 is hedged; and who trickles,
- * while half of the others were done three times as fast.  Returns when to
+ * Who has been silent for longer than its p95 is hedged (protocol.md 7.3); and
+ * who trickles, while half of the others were done three times as fast.  One
+ * slow disk of nine would make every read as slow as itself.  Returns when to
  * look again.
  */
 static uint64_t
-mark_late(struct window *w, uint64_t deadline)
+blobfetch_mark_late(struct window *w, uint64_t deadline)
 {
 	uint64_t now = nodeclient_now(w->source->nc);
 	uint64_t next = deadline;
@@ -394,6 +401,8 @@ next_round(struct window *w, unsigned *rounds, int client_fd, uint64_t deadline,
 	uint64_t now = nodeclient_now(w->source->nc);
 	int rc;
 
+	/* What is still open may yet be enough. */
+	assert(!any_open(w));
 	if (w->unreached == 0 || ++*rounds > ROUNDS_MAX || now >= deadline)
 		return too_few(w, "the other nodes have no good ones", err);
 	rc = poll_once(w, client_fd, KOOP_MIN(now + ROUND_MS, deadline), err);
@@ -411,7 +420,7 @@ fetch_all(struct window *w, int client_fd, uint64_t deadline, struct error *err)
 	int rc = 0;
 
 	while (rc == 0 && !blobplan_complete(w->plan)) {
-		uint64_t until = mark_late(w, deadline);
+		uint64_t until = blobfetch_mark_late(w, deadline);
 
 		rc = start_fetches(w, usable, err);
 		if (rc < 0)
@@ -423,7 +432,7 @@ fetch_all(struct window *w, int client_fd, uint64_t deadline, struct error *err)
 		if (nodeclient_now(w->source->nc) >= deadline)
 			return too_few(w, "no more in time", err);
 		/* Fetches begun just now have their own due time. */
-		until = KOOP_MIN(until, mark_late(w, deadline));
+		until = KOOP_MIN(until, blobfetch_mark_late(w, deadline));
 		rc = poll_once(w, client_fd, until, err);
 	}
 	return rc;
@@ -442,7 +451,7 @@ rebuild(struct window *w, uint32_t i, uint32_t want, struct error *err)
 	assert(blobplan_stripe_complete(w->plan, i));
 	for (uint32_t j = 0; j < w->n; j++) {
 		if (((good | want) >> j & 1) != 0)
-			cell[j] = cell_at(w, i, j);
+			cell[j] = blobfetch_cell_at(w, i, j);
 	}
 	return decoder_stripe(w->source->decoder, w->plan->first + i,
 	    cell_length(w, i), cell, good, want, err);

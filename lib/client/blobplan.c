@@ -47,9 +47,10 @@ blobplan_init(struct blobplan *plan, const struct geometry *g, uint64_t size,
 bool
 blobplan_stripe_complete(const struct blobplan *plan, uint32_t stripe)
 {
-	uint32_t good = plan->good[stripe];
+	uint32_t good;
 
 	assert(stripe < plan->stripes);
+	good = plan->good[stripe];
 	return (plan->want[stripe] & ~good) == 0 ||
 	    count_bits(good) >= plan->geometry.data_shards;
 }
@@ -92,7 +93,7 @@ is_covered(const struct blobplan *plan, uint32_t i, uint32_t late,
 }
 
 static uint32_t
-lowest(uint32_t mask)
+blobplan_lowest(uint32_t mask)
 {
 	assert(mask != 0);
 	return (uint32_t)__builtin_ctz(mask);
@@ -108,14 +109,14 @@ best_shard(const struct blobplan *plan, uint32_t i, uint32_t untried,
 	uint32_t good = untried & usable;
 
 	if ((good & plan->want[i]) != 0)
-		return lowest(good & plan->want[i]);
+		return blobplan_lowest(good & plan->want[i]);
 	if ((good & data) != 0)
-		return lowest(good & data);
+		return blobplan_lowest(good & data);
 	if (good != 0)
-		return lowest(good);
+		return blobplan_lowest(good);
 	if ((untried & plan->want[i]) != 0)
-		return lowest(untried & plan->want[i]);
-	return lowest(untried);
+		return blobplan_lowest(untried & plan->want[i]);
+	return blobplan_lowest(untried);
 }
 
 bool

@@ -199,6 +199,10 @@ next_window(struct blobread *r, int client_fd, struct error *err)
 	drop_window(r);
 	nodeclient_fetch_enter(r->nc);
 	now = nodeclient_now(r->nc);
+	assert(now >= r->leased_ms);
+	/* protocol.md 7.4: the pin of a long read, on all n nodes.  Without it
+	 * a blob that was overwritten meanwhile is collected an hour after its
+	 * last read, under a viewer who pauses (8, garbage; why: S18). */
 	if (now - r->leased_ms >= NODEHEALTH_LEASE_MS) {
 		nodenotice_lease(r->nc, &r->source.place, r->source.id);
 		r->leased_ms = now;
@@ -242,6 +246,7 @@ blobread_read(struct blobread *r, uint8_t *p, size_t max, int client_fd,
 	n = KOOP_MIN(r->window_to - r->at, r->end - r->at);
 	n = KOOP_MIN(n, max);
 	assert(n > 0 && r->at >= r->window_from);
+	assert(r->window.content != NULL);
 	memcpy(p, r->window.content + (r->at - r->window_from), n);
 	r->at += n;
 	/* Handed out: a caller that drains slowly does not keep the memory;

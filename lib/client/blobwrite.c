@@ -103,7 +103,7 @@ blobwrite_open(struct blobwrite **out, struct nodeclient *nc,
 }
 
 static int
-fail(struct blobwrite *w, int rc)
+blobwrite_fail(struct blobwrite *w, int rc)
 {
 	assert(rc < 0);
 	if (w->failed == 0)
@@ -121,7 +121,7 @@ refuse_failed(const struct blobwrite *w, struct error *err)
 
 /* Content is past the inline limit (or there is none): open the calls. */
 static int
-start_sends(struct blobwrite *w, struct error *err)
+blobwrite_start_sends(struct blobwrite *w, struct error *err)
 {
 	uint32_t n = geometry_shards(&w->geometry);
 	uint8_t(*begin)[FRAME_BEGIN_BYTES];
@@ -147,7 +147,7 @@ block_room(const struct blobwrite *w)
 }
 
 static void
-encode_block(struct blobwrite *w, struct shardblock *block)
+blobwrite_encode_block(struct blobwrite *w, struct shardblock *block)
 {
 	size_t full = (size_t)stripe_full_bytes(&w->geometry);
 	size_t parity = (size_t)w->geometry.parity_shards *
@@ -183,12 +183,12 @@ send_block(struct blobwrite *w, bool slow, struct error *err)
 	if (FAULT(WRITE_SHARD))
 		return error_set(err, ERRC_UNAVAILABLE, "injected: shard");
 	if (!shardsend_started(w->sends)) {
-		int rc = start_sends(w, err);
+		int rc = blobwrite_start_sends(w, err);
 
 		if (rc < 0)
 			return rc;
 	}
-	encode_block(w, w->block);
+	blobwrite_encode_block(w, w->block);
 	shardsend_push(w->sends, w->block);
 	w->block = NULL;
 	/* A slow client: we may not be back here for minutes. */
@@ -201,7 +201,7 @@ send_block(struct blobwrite *w, bool slow, struct error *err)
 
 /* A block to fill, waiting for the shards when the ring is full. */
 static int
-need_block(struct blobwrite *w, struct error *err)
+blobwrite_need_block(struct blobwrite *w, struct error *err)
 {
 	while (w->block == NULL) {
 		uint64_t until = nodeclient_now(w->nc) + SLICE_MS;
@@ -230,7 +230,7 @@ reserve(struct blobwrite *w, uint8_t **p, size_t *n, struct error *err)
 	int rc = 0;
 
 	if (w->block == NULL)
-		rc = need_block(w, err);
+		rc = blobwrite_need_block(w, err);
 	if (rc < 0)
 		return rc;
 	*p = w->block->data + w->block->fill;
@@ -249,6 +249,8 @@ advance(struct blobwrite *w, size_t n, struct error *err)
 	assert(w->block != NULL && n <= block_room(w) - w->block->fill);
 	w->block->fill += n;
 	w->written += n;
+	assert(w->written <= STRIPE_SIZE_MAX);
+	assert(w->size == BLOBWRITE_UNKNOWN || w->written <= w->size);
 	if (w->block->fill % full != 0)
 		return 0;
 	if (w->block->fill < block_room(w) && w->written <= w->inline_limit)
@@ -292,7 +294,7 @@ blobwrite_write(struct blobwrite *w, const void *p, size_t n, struct error *err)
 			rc = advance(w, room, err);
 		}
 		if (rc < 0)
-			return fail(w, rc);
+			return blobwrite_fail(w, rc);
 		from += room;
 		n -= room;
 	}
@@ -326,7 +328,7 @@ finish_shards(struct blobwrite *w, struct error *err)
 	if (w->block != NULL && w->block->fill > 0)
 		rc = send_block(w, false, err);
 	if (rc == 0 && !shardsend_started(w->sends))
-		rc = start_sends(w, err);
+		rc = blobwrite_start_sends(w, err);
 	if (rc < 0)
 		return rc;
 	encoder_totals(w->encoder, &w->totals);
@@ -348,14 +350,14 @@ finish_inline(struct blobwrite *w, struct blobwrite_result *out,
 	int rc;
 
 	if (w->block == NULL) {
-		rc = need_block(w, err);
+		rc = blobwrite_need_block(w, err);
 		if (rc < 0)
 			return rc;
 	}
 	block = w->block;
 	/* protocol.md 6: it travels in the record, and nothing went out. */
 	assert(!w->begun && block->fill == w->written);
-	encode_block(w, block);
+	blobwrite_encode_block(w, block);
 	encoder_totals(w->encoder, &w->totals);
 	out->is_inline = true;
 	out->bytes = bytes_of(block->data, block->fill);
@@ -373,8 +375,11 @@ blobwrite_finish(struct blobwrite *w, struct blobwrite_result *out,
 	assert(!w->finished);
 	if (w->failed != 0)
 		return refuse_failed(w, err);
+	/* RFC 9112, 8: a body that ended before its length is incomplete.  A
+	 * record of what came would be a short object that ends cleanly
+	 * (protocol.md 7). */
 	if (w->size != BLOBWRITE_UNKNOWN && w->written != w->size)
-		return fail(w,
+		return blobwrite_fail(w,
 		    error_set(err, ERRC_USAGE,
 			"blob: less content than was told"));
 	is_inline = !shardsend_started(w->sends) && w->inline_limit > 0 &&
@@ -384,7 +389,7 @@ blobwrite_finish(struct blobwrite *w, struct blobwrite_result *out,
 	else
 		rc = finish_shards(w, err);
 	if (rc < 0)
-		return fail(w, rc);
+		return blobwrite_fail(w, rc);
 	w->finished = true;
 	result.totals = w->totals;
 	if (!is_inline) {
@@ -432,6 +437,7 @@ run_abort(void *arg)
 	struct topology_hold *hold = nodeclient_enter(job->nc);
 	int rc;
 
+	assert(job->bucket_bytes <= names.n);
 	/* Best effort: a node aborts it after a day otherwise. */
 	rc = committer_append(job->nc, job->partition, &record,
 	    nodeclient_now(job->nc) + ABORT_MS, NULL);
@@ -454,6 +460,8 @@ blobwrite_abort(struct blobwrite *w)
 
 	if (w == NULL || !w->begun)
 		return;
+	/* Only a write that ended well has handed its sends on. */
+	assert(w->sends != NULL || w->finished);
 	/* Cut the sends first, so that fewer bytes come after the record. */
 	if (w->sends != NULL)
 		shardsend_give_up(w->sends, UINT32_MAX);

@@ -64,7 +64,8 @@ bucketcache_free(struct bucketcache *cache)
 }
 
 static struct cached *
-slot_of(struct bucketcache *cache, uint32_t partition, struct bytes name)
+bucketcache_slot(struct bucketcache *cache, uint32_t partition,
+    struct bytes name)
 {
 	uint32_t hash = crc32c(partition, name.p, name.n);
 
@@ -74,6 +75,7 @@ slot_of(struct bucketcache *cache, uint32_t partition, struct bytes name)
 static bool
 is_for(const struct cached *c, uint32_t partition, struct bytes name)
 {
+	assert(c->name_bytes <= NAME_MAX_BYTES);
 	return c->seen.incarnation != 0 && c->partition == partition &&
 	    bytes_equal(bytes_of(c->name, c->name_bytes), name);
 }
@@ -99,11 +101,13 @@ bool
 bucketcache_get(struct bucketcache *cache, uint32_t partition,
     struct bytes name, uint64_t now_ms, struct bucket_seen *seen)
 {
-	const struct cached *c = slot_of(cache, partition, name);
+	const struct cached *c = bucketcache_slot(cache, partition, name);
 	bool found;
 
 	pthread_mutex_lock(&cache->lock);
-	/* Never from memory: see the header. */
+	/* protocol.md 5, buckets: who cannot follow the log says nothing from
+	 * memory.  A bucket deleted meanwhile would take an object that no list
+	 * shows, or a suspended one keep versions. */
 	found = is_for(c, partition, name) && is_fresh_locked(cache, now_ms);
 	if (found)
 		*seen = c->seen;
@@ -115,7 +119,7 @@ void
 bucketcache_put(struct bucketcache *cache, uint32_t partition,
     struct bytes name, uint64_t at, const struct bucket_seen *seen)
 {
-	struct cached *c = slot_of(cache, partition, name);
+	struct cached *c = bucketcache_slot(cache, partition, name);
 	const struct followed *followed;
 
 	assert(seen->incarnation > 0);
@@ -132,6 +136,7 @@ bucketcache_put(struct bucketcache *cache, uint32_t partition,
 		c->name_bytes = (uint32_t)name.n;
 		if (name.n > 0)
 			memcpy(c->name, name.p, name.n);
+		assert(is_for(c, partition, name));
 	}
 	pthread_mutex_unlock(&cache->lock);
 }
@@ -140,7 +145,7 @@ void
 bucketcache_drop(struct bucketcache *cache, uint32_t partition,
     struct bytes name)
 {
-	struct cached *c = slot_of(cache, partition, name);
+	struct cached *c = bucketcache_slot(cache, partition, name);
 
 	pthread_mutex_lock(&cache->lock);
 	if (is_for(c, partition, name))
@@ -165,6 +170,8 @@ bucketcache_begin(struct bucketcache *cache, uint32_t partition, uint64_t seq)
 			f->partition = partition;
 		}
 	}
+	/* One floor a partition: a second one would be followed by nobody. */
+	assert(find_locked(cache, partition) == f);
 	if (f != NULL)
 		f->floor = seq;
 	/* What came between the last reading and this one was not told. */
@@ -180,7 +187,7 @@ void
 bucketcache_seen(struct bucketcache *cache, uint32_t partition,
     struct bytes name, uint64_t seq)
 {
-	struct cached *c = slot_of(cache, partition, name);
+	struct cached *c = bucketcache_slot(cache, partition, name);
 	struct followed *f;
 
 	pthread_mutex_lock(&cache->lock);
@@ -221,6 +228,8 @@ bucketcache_wait(struct bucketcache *cache, const struct clock *clock,
 	bool fresh;
 
 	pthread_mutex_lock(&cache->lock);
+	/* Where nobody follows the view never becomes fresh. */
+	assert(cache->followed_count > 0);
 	for (;;) {
 		uint64_t now = clock_mono_ms(clock);
 

@@ -113,6 +113,8 @@ decide_once(struct nodeclient *nc, struct bytes name,
 		return rc;
 	record = config_record(nc, name, &info, &text[1]);
 	record.home = true;
+	/* Home numbers them: the record's seq there is the revision. */
+	assert(record.revision == 0);
 	/* Whose edit began with other settings must not undo them. */
 	record.if_revision = info.revision;
 	return committer_commit(nc, home.partition, &record, out, revision,
@@ -162,6 +164,8 @@ bucketconfig_decide(struct nodeclient *nc, struct bytes name,
 		    deadline, err);
 	buf_fini(&text[0]);
 	buf_fini(&text[1]);
+	/* 0 would say that none were ever set, and nobody would be told. */
+	assert(rc < 0 || *out != OUTCOME_DONE || *revision > 0);
 	if (rc < 0 || *out == OUTCOME_DONE || *out == OUTCOME_NO_SUCH_BUCKET)
 		return rc;
 	return error_set(err, ERRC_UNAVAILABLE,
@@ -176,6 +180,8 @@ tell_all(struct nodeclient *nc, struct record *record,
 	struct committer_item *items = calloc(count, sizeof(*items));
 	int rc;
 
+	/* What home decided, under its number: protocol.md 5, buckets. */
+	assert(record->revision > 0 && !record->home);
 	if (items == NULL)
 		return error_set(err, ERRC_NOMEM, "bucket: out of memory");
 	for (size_t i = 0; i < count; i++) {
@@ -200,6 +206,7 @@ bucketconfig_tell(struct nodeclient *nc, struct bytes name,
 	int rc = read_home(nc, name, &info, &text, deadline, err);
 
 	assert(count > 0);
+	/* Home has none: a record of revision 0 would tell nothing. */
 	if (rc == 0 && info.revision > 0) {
 		record = config_record(nc, name, &info, &text);
 		record.revision = info.revision;

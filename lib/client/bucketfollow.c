@@ -26,6 +26,9 @@
  * about a bucket end in, or have in them. */
 #define TYPE_BYTES ((size_t)64)
 
+static_assert(BUCKETFOLLOW_MS + BUCKETFOLLOW_CALL_MS < BUCKETCACHE_FRESH_MS,
+    "one slow call leaves the view fresh");
+
 struct bucketfollow {
 	struct bucketcache *cache;
 	struct commitlog *log;
@@ -147,11 +150,16 @@ read_on(struct bucketfollow *f, struct error *err)
 		if (rc == 0)
 			break;
 	}
+	/* A log that was cut would fail from here on for ever: the next reading
+	 * begins anew at its end.  What came in between is not told then, so
+	 * all that was known is void (protocol.md 5, buckets). */
 	if (rc < 0) {
 		commitlog_reader_close(f->reader);
 		f->reader = NULL;
 		return rc;
 	}
+	/* Read to its end: what was not read may make void what is kept. */
+	assert(rc == 0 && f->reader != NULL);
 	/* As of when the reading began: records may have come behind it. */
 	bucketcache_fresh(f->cache, began);
 	return 0;
@@ -250,6 +258,7 @@ bucketfollow_close(struct bucketfollow *follow)
 	if (follow == NULL)
 		return;
 	pthread_mutex_lock(&follow->lock);
+	assert(!follow->stop);
 	follow->stop = true;
 	pthread_cond_signal(&follow->wake);
 	pthread_mutex_unlock(&follow->lock);

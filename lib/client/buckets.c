@@ -82,6 +82,7 @@ commit_others(struct nodeclient *nc, struct record *record, enum outcome want,
 		items[n].partition = t->partitions[i];
 		items[n++].record = record;
 	}
+	assert(n + 1 == t->partition_count);
 	if (n > 0)
 		rc = committer_commit_all(nc, items, n, deadline, err);
 	if (rc == 0 && all != NULL) {
@@ -96,10 +97,14 @@ commit_others(struct nodeclient *nc, struct record *record, enum outcome want,
 /* What home decided is told to the others.  Their outcome changes nothing:
  * who meets a partition that was not told tells it. */
 static void
-obey(struct nodeclient *nc, struct record *record, uint64_t deadline)
+buckets_obey(struct nodeclient *nc, struct record *record, uint64_t deadline)
 {
-	int rc = commit_others(nc, record, OUTCOME_DONE, NULL, deadline, NULL);
+	int rc;
 
+	/* One of the two that end an attempt, whichever came first there. */
+	assert(record->type == RECORD_UNSEAL_BUCKET ||
+	    record->type == RECORD_DELETE_BUCKET);
+	rc = commit_others(nc, record, OUTCOME_DONE, NULL, deadline, NULL);
 	(void)rc;
 	forget_everywhere(nc, record->bucket);
 }
@@ -131,7 +136,7 @@ take_back(struct nodeclient *nc, struct bytes name, uint64_t incarnation,
 	if (*deleted)
 		record = bucket_record(nc, RECORD_DELETE_BUCKET, name,
 		    incarnation, attempt);
-	obey(nc, &record, deadline);
+	buckets_obey(nc, &record, deadline);
 	return 0;
 }
 
@@ -212,7 +217,9 @@ bucket_create(struct nodeclient *nc, struct bytes name, const char *owner,
 	if (rc < 0)
 		return rc;
 	if (outcome == OUTCOME_EXISTS) {
-		/* Roll forward what another began, by its incarnation. */
+		/* protocol.md 5: roll forward what another began, by its
+		 * incarnation.  If that one was killed half-way, the remaining
+		 * partitions would refuse what they have not heard of. */
 		rc = metaread_home(nc, name, &info, deadline, err);
 		if (rc < 0)
 			return rc == -ERRC_NOTFOUND ?
@@ -242,10 +249,14 @@ finish_attempt(struct nodeclient *nc, struct bytes name, uint64_t incarnation,
 	enum outcome outcome;
 	int rc;
 
+	assert(attempt > 0);
 	rc = commit_others(nc, &record, OUTCOME_SEALED_EMPTY, &empty, deadline,
 	    err);
 	if (rc < 0)
 		return rc;
+	/* protocol.md 5: empty everywhere, and each at its own seal, before
+	 * Delete is appended.  One that was looked at before its seal may have
+	 * taken an object since, which Delete would destroy (why: S11a). */
 	if (!empty) {
 		rc = take_back(nc, name, incarnation, attempt, &deleted,
 		    deadline, err);
@@ -258,7 +269,7 @@ finish_attempt(struct nodeclient *nc, struct bytes name, uint64_t incarnation,
 	if (rc < 0)
 		return rc;
 	if (outcome == OUTCOME_DONE) {
-		obey(nc, &record, deadline);
+		buckets_obey(nc, &record, deadline);
 		*out = OUTCOME_DONE;
 		return 0;
 	}
@@ -318,11 +329,13 @@ configure_others(struct nodeclient *nc, struct bytes name, uint64_t revision,
 	size_t n = 0;
 	int rc = 0;
 
+	assert(revision > 0);
 	if (partitions == NULL || behind == NULL)
 		rc = error_set(err, ERRC_NOMEM, "bucket: out of memory");
 	for (size_t i = 0; rc == 0 && i < t->partition_count; i++)
 		if (t->partitions[i] != home.partition)
 			partitions[n++] = t->partitions[i];
+	assert(rc < 0 || n + 1 == t->partition_count);
 	if (rc == 0 && n > 0)
 		rc = bucketconfig_tell(nc, name, partitions, n, behind,
 		    deadline, err);
@@ -404,6 +417,9 @@ roll_forward(struct nodeclient *nc, uint32_t partition, struct bytes bucket,
 	    home->incarnation, unseal ? here->attempt : 0);
 	enum outcome outcome;
 
+	/* A Create of what is there open would change nothing, for ever. */
+	assert(here->state != NODEPROTO_OPEN ||
+	    here->incarnation != home->incarnation);
 	if (!unseal)
 		record.owner = bytes_str(home->owner);
 	/* What it came to is read again: others may be at it, too. */
@@ -417,6 +433,9 @@ bring_up(struct nodeclient *nc, uint32_t partition, struct bytes bucket,
     const struct bucket_info *here, const struct bucket_info *home,
     uint64_t deadline, struct error *err)
 {
+	/* Only what home has open: protocol.md 5, or a deleted bucket is there
+	 * again in one partition, and takes objects (why: S11b). */
+	assert(home->state == NODEPROTO_OPEN);
 	if (here->state == NODEPROTO_OPEN &&
 	    here->incarnation == home->incarnation)
 		return bucketconfig_tell(nc, bucket, &partition, 1, NULL,
@@ -449,6 +468,9 @@ ensure(struct nodeclient *nc, const struct placement *place,
 		rc = settled_home(nc, bucket, &home, deadline, err);
 		if (rc < 0)
 			return rc;
+		/* protocol.md 5: a write into a sealed bucket is a 409; told to
+		 * this partition, Unseal would let in what home's Delete then
+		 * destroys. */
 		if (home.state == NODEPROTO_SEALED)
 			return error_set(err, ERRC_MISMATCH,
 			    "bucket: it is being deleted");
@@ -483,6 +505,7 @@ bucket_see(struct nodeclient *nc, const struct placement *place,
 	    out->revision >= revision)
 		return 0;
 	rc = ensure(nc, place, bucket, revision, out, &at, deadline, err);
+	assert(rc < 0 || out->revision >= revision);
 	if (rc == 0)
 		bucketcache_put(cache, place->partition, bucket, at, out);
 	return rc;
@@ -566,6 +589,7 @@ look_again(struct nodeclient *nc, struct committer_item *item,
 	struct bucket_seen seen;
 
 	assert(is_behind(item));
+	assert(item->seq > 0);
 	/* That decided nothing, and all know it: the next one may. */
 	item->after_seq = item->seq;
 	return placement_partition(nodeclient_topology(nc), item->partition,
@@ -581,6 +605,7 @@ commit_some(struct nodeclient *nc, struct committer_item *items, size_t n,
     const bool *chosen, uint64_t deadline, struct error *err)
 {
 	struct committer_item *some = calloc(n, sizeof(*some));
+	size_t back = 0;
 	size_t m = 0;
 	int rc = 0;
 
@@ -592,11 +617,14 @@ commit_some(struct nodeclient *nc, struct committer_item *items, size_t n,
 	}
 	if (m > 0)
 		rc = committer_commit_all(nc, some, m, deadline, err);
-	m = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (chosen[i])
-			items[i] = some[m++];
+		if (!chosen[i])
+			continue;
+		/* An outcome is its own record's. */
+		assert(some[back].record == items[i].record);
+		items[i] = some[back++];
 	}
+	assert(back == m);
 	free(some);
 	return rc;
 }
@@ -609,6 +637,9 @@ judge_outcome(struct nodeclient *nc, struct committer_item *item,
 	if (item->code != ERRC_OK || item->outcome == OUTCOME_DONE)
 		return;
 	bucket_forget(nc, item->partition, item->record->bucket);
+	/* protocol.md 5: what decides nothing is never a 4xx: a late copy of
+	 * the record may yet be taken, behind a client who was told that it was
+	 * not (why: S10). */
 	if (outcome_decides(item->outcome))
 		return;
 	item->code = ERRC_UNAVAILABLE;
@@ -660,6 +691,8 @@ bucket_commit_all(struct nodeclient *nc, struct committer_item *items, size_t n,
 			items[i].code = (enum errc) - rc;
 		else
 			judge_outcome(nc, &items[i], err);
+		assert(items[i].code != ERRC_OK ||
+		    outcome_decides(items[i].outcome));
 	}
 	/* err has the reason of one of them. */
 	for (size_t i = 0; i < n && rc == 0; i++)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/clientoptions.h"
 
+#include <assert.h>
+
 #include "client/nodeclient.h"
 
 bool
@@ -13,6 +15,8 @@ int
 clientoptions_open(struct nodeclient **out, const struct clientoptions *options,
     struct error *err)
 {
+	/* Who may have left one out is told by name: CLIENTOPTIONS_MISSING. */
+	assert(clientoptions_given(options));
 	return nodeclient_open(out,
 	    &(struct nodeclient_options){
 		.topology_url = options->topology,

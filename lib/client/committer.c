@@ -148,6 +148,7 @@ append_lines(struct nodeclient *nc, struct committer_item *items, size_t n,
 {
 	struct commitlog_item *appended = calloc(n, sizeof(*appended));
 	struct error why = { 0 };
+	size_t taken = 0;
 	size_t m = 0;
 	int rc = 0;
 
@@ -163,17 +164,19 @@ append_lines(struct nodeclient *nc, struct committer_item *items, size_t n,
 	if (m > 0)
 		rc = commitlog_append(nodeclient_log(nc), appended, m, deadline,
 		    &why);
-	m = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct error one = { 0 };
 
 		if (items[i].code != ERRC_OK)
 			continue;
-		rc = take_fate(nc, &items[i], &appended[m++], &why, deadline,
-		    &one);
+		/* A fate is its own record's. */
+		assert(appended[taken].partition == items[i].partition);
+		rc = take_fate(nc, &items[i], &appended[taken++], &why,
+		    deadline, &one);
 		if (rc < 0)
 			fail_item(f, &items[i], rc, &one);
 	}
+	assert(taken == m);
 	free(appended);
 	return 0;
 }
@@ -257,6 +260,7 @@ take_answer(struct nodeclient *nc, const struct committer_item *item,
 
 	if (httpc_status(ask->call.http) != 200 || voting == NULL)
 		return;
+	assert(httpc_received(ask->call.http) <= sizeof(ask->body));
 	line = bytes_of(ask->body, httpc_received(ask->call.http));
 	while (line.n > 0 && line.p[line.n - 1] == '\n')
 		line.n--;
@@ -289,6 +293,7 @@ ask_directly(struct nodeclient *nc, const struct placement *place,
 	bool decided = false;
 	bool open = true;
 
+	assert(machines != 0);
 	if (asks == NULL)
 		return false;
 	for (uint32_t i = 0; i < place->set->n; i++) {
@@ -339,6 +344,8 @@ wait_outcome(struct nodeclient *nc, struct committer_item *item,
 	bool streams = acks_streams(acks) > 0;
 	int rc;
 
+	/* It is in the log: only that has an outcome. */
+	assert(item->code == ERRC_OK && item->seq > 0);
 	rc = placement_partition(nodeclient_topology(nc), item->partition,
 	    &place, err);
 	if (rc < 0)
@@ -379,6 +386,7 @@ expect_all(struct nodeclient *nc, struct committer_item *items, size_t n,
 		struct placement place;
 		int rc;
 
+		assert(waits[i] == NULL);
 		rc = placement_partition(nodeclient_topology(nc),
 		    items[i].partition, &place, err);
 		if (rc == 0)
@@ -457,6 +465,8 @@ committer_commit_all(struct nodeclient *nc, struct committer_item *items,
 		    "injected: applied, not acknowledged");
 		fail_rest(&f, items, n, rc, &why);
 	}
+	for (size_t i = 0; i < n; i++)
+		assert(f.rc < 0 || items[i].code == ERRC_OK);
 	for (size_t i = 0; i < n && waits != NULL; i++)
 		acks_forget(nodeclient_acks(nc), waits[i]);
 	free(waits);
@@ -477,6 +487,7 @@ committer_commit(struct nodeclient *nc, uint32_t partition,
 	rc = committer_commit_all(nc, &item, 1, deadline, err);
 	if (rc < 0)
 		return rc;
+	assert(item.outcome < OUTCOME_MAX);
 	*out = item.outcome;
 	if (seq != NULL)
 		*seq = item.seq;
@@ -494,5 +505,6 @@ committer_append(struct nodeclient *nc, uint32_t partition,
 	struct failure f = { .err = err };
 
 	append_items(nc, &item, 1, deadline, &f);
+	assert(f.rc == -(int)item.code);
 	return f.rc;
 }

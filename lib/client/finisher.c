@@ -16,6 +16,8 @@
 /* httpc_poll() takes at most so many calls. */
 #define CALLS_MAX 256
 
+static_assert(FINISHER_CALLS_MAX <= CALLS_MAX, "one send has its turn");
+
 struct job {
 	const struct finisher_job *fns;
 	void *arg;
@@ -49,6 +51,17 @@ struct finisher {
 	size_t active_count;
 };
 
+/* What waits is bounded in every direction; the ring of jobs has a beginning,
+ * and a send that is fresh is counted. */
+static void
+check_queues_locked(const struct finisher *f)
+{
+	assert(f->job_first < FINISHER_JOBS_MAX);
+	assert(f->job_count <= FINISHER_JOBS_MAX);
+	assert(f->send_count <= FINISHER_SENDS_MAX);
+	assert(f->fresh_count <= f->send_count);
+}
+
 /* The next job; false: none will come.  *late: there is no time to run it. */
 static bool
 take_job(struct finisher *f, struct job *job, bool *late)
@@ -59,8 +72,8 @@ take_job(struct finisher *f, struct job *job, bool *late)
 	while (f->job_count == 0 && !f->stopping)
 		pthread_cond_wait(&f->wake, &f->lock);
 	taken = f->job_count > 0;
+	check_queues_locked(f);
 	if (taken) {
-		assert(f->job_first < FINISHER_JOBS_MAX);
 		*job = f->jobs[f->job_first];
 		f->job_first = (f->job_first + 1) % FINISHER_JOBS_MAX;
 		f->job_count--;
@@ -116,6 +129,7 @@ drop_active(struct finisher *f, size_t i)
 	gone->fns->free(gone->arg);
 	f->active[i] = f->active[--f->active_count];
 	pthread_mutex_lock(&f->lock);
+	assert(f->send_count > 0);
 	f->send_count--;
 	pthread_mutex_unlock(&f->lock);
 }
@@ -221,7 +235,7 @@ finisher_new(struct finisher **out, const struct clock *clock,
 }
 
 static void
-ring(struct finisher *f)
+finisher_ring(struct finisher *f)
 {
 	uint64_t one = 1;
 	ssize_t n = write(f->event_fd, &one, sizeof(one));
@@ -240,11 +254,14 @@ finisher_free(struct finisher *f)
 	pthread_cond_signal(&f->wake);
 	pthread_mutex_unlock(&f->lock);
 	if (f->event_fd != -1)
-		ring(f);
+		finisher_ring(f);
 	if (f->jobs_running)
 		pthread_join(f->jobs_thread, NULL);
 	if (f->sends_running)
 		pthread_join(f->sends_thread, NULL);
+	/* Each was run, sent or dropped, so that nothing is leaked. */
+	assert(f->job_count == 0);
+	assert(f->send_count == 0);
 	if (f->event_fd != -1)
 		close(f->event_fd);
 	pthread_cond_destroy(&f->wake);
@@ -267,6 +284,7 @@ finisher_run(struct finisher *f, const struct finisher_job *fns, void *arg)
 		f->job_count++;
 		pthread_cond_signal(&f->wake);
 	}
+	check_queues_locked(f);
 	pthread_mutex_unlock(&f->lock);
 	return taken;
 }
@@ -290,9 +308,10 @@ finisher_send(struct finisher *f, const struct finisher_send *fns, void *arg)
 		};
 		f->send_count++;
 	}
+	check_queues_locked(f);
 	pthread_mutex_unlock(&f->lock);
 	if (taken)
-		ring(f);
+		finisher_ring(f);
 	else
 		fns->free(arg);
 }
