@@ -947,8 +947,8 @@ put() {
 	bucket counted
 	s3 GET /metrics
 	is 200
-	grep -q '^koop_gw_requests_total{op="CreateBucket"} [1-9]' body
-	[ "$(grep -c '^# TYPE koop_gw_requests_total' body)" -eq 1 ]
+	python3 "$BATS_TEST_DIRNAME/metrics.py" <body
+	grep -q '^koop_gw_requests_total{operation="CreateBucket",code="200"} [1-9]' body
 	s3 DELETE /health
 	is 405 MethodNotAllowed
 }

@@ -49,10 +49,22 @@ system_boot_ms(const struct clock *clock)
 	return system_ms(CLOCK_BOOTTIME);
 }
 
+static uint64_t
+system_mono_us(const struct clock *clock)
+{
+	struct timespec now;
+	int rc = clock_gettime(CLOCK_MONOTONIC, &now);
+
+	(void)clock;
+	assert(rc == 0 && now.tv_sec >= 0);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 const struct clock clock_system = {
 	.real_ms = system_real_ms,
 	.mono_ms = system_mono_ms,
 	.boot_ms = system_boot_ms,
+	.mono_us = system_mono_us,
 };
 
 static uint64_t
@@ -67,7 +79,11 @@ manual_ms(const struct clock *clock)
 void
 clock_manual_init(struct clock_manual *manual, uint64_t now_ms)
 {
-	manual->clock = (struct clock){ manual_ms, manual_ms, manual_ms };
+	manual->clock = (struct clock){
+		.real_ms = manual_ms,
+		.mono_ms = manual_ms,
+		.boot_ms = manual_ms,
+	};
 	manual->now_ms = now_ms;
 }
 
@@ -87,6 +103,13 @@ uint64_t
 clock_boot_ms(const struct clock *clock)
 {
 	return clock->boot_ms(clock);
+}
+
+uint64_t
+clock_mono_us(const struct clock *clock)
+{
+	return clock->mono_us != NULL ? clock->mono_us(clock) :
+					clock->mono_ms(clock) * 1000;
 }
 
 int

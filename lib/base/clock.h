@@ -6,9 +6,10 @@
 #include <stdint.h>
 
 /*
- * Time, behind an interface so that a test can wind it by hand.  All values
- * are milliseconds.  real is CLOCK_REALTIME since 1970, mono is
- * CLOCK_MONOTONIC (deadlines), boot is CLOCK_BOOTTIME (ages: it counts sleep
+ * Time, behind an interface so that a test can wind it by hand.  Values
+ * are milliseconds; the one in microseconds is for measuring how long
+ * something took, never for deadlines.  real is CLOCK_REALTIME since 1970, mono
+ * is CLOCK_MONOTONIC (deadlines), boot is CLOCK_BOOTTIME (ages: it counts sleep
  * and does not jump when somebody sets the date).
  */
 
@@ -16,6 +17,7 @@ struct clock {
 	uint64_t (*real_ms)(const struct clock *clock);
 	uint64_t (*mono_ms)(const struct clock *clock);
 	uint64_t (*boot_ms)(const struct clock *clock);
+	uint64_t (*mono_us)(const struct clock *clock);
 };
 
 extern const struct clock clock_system;
@@ -34,6 +36,8 @@ void clock_manual_init(struct clock_manual *manual, uint64_t now_ms);
 uint64_t clock_real_ms(const struct clock *clock);
 uint64_t clock_mono_ms(const struct clock *clock);
 uint64_t clock_boot_ms(const struct clock *clock);
+/* CLOCK_MONOTONIC; of a clock without it, its milliseconds. */
+uint64_t clock_mono_us(const struct clock *clock);
 
 /* Milliseconds from now (mono) to the deadline, 0 when past, never more than
  * INT_MAX: what poll(2) takes. */

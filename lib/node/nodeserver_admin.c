@@ -306,7 +306,7 @@ nodeserver_health(struct nodeserver_call *call)
 /* Metrics. */
 
 static void
-add_gauges(struct buf *body, struct nodeserver_call *call)
+add_gauges(struct metric_page *page, struct nodeserver_call *call)
 {
 	struct nodecore *core = call->core;
 	struct nodehealth h = { 0 };
@@ -314,85 +314,62 @@ add_gauges(struct buf *body, struct nodeserver_call *call)
 	struct shardfile_counts files = { 0 };
 	uint64_t quarantine = 0;
 	uint64_t database, wal;
-	struct metric gauges[] = {
-		{ "koop_node_partitions", "Partitions of this node.",
-		    METRIC_GAUGE, "", 0 },
-		{ "koop_node_voting", "Partitions in which it has a vote.",
-		    METRIC_GAUGE, "", 0 },
-		{ "koop_node_halted", "Partitions that halted.", METRIC_GAUGE,
-		    "", 0 },
-		{ "koop_node_repairs", "Shards that wait for repair.",
-		    METRIC_GAUGE, "", 0 },
-		{ "koop_node_garbage", "Rows of garbage to be collected.",
-		    METRIC_GAUGE, "", 0 },
-		{ "koop_node_quarantine", "Files in quarantine.", METRIC_GAUGE,
-		    "", 0 },
-		{ "koop_node_unplaced", "Shards that no record names.",
-		    METRIC_GAUGE, "", 0 },
-		{ "koop_node_uploads", "Uploads open now.", METRIC_GAUGE, "",
-		    0 },
-		{ "koop_node_connections", "Connections open now.",
-		    METRIC_GAUGE, "", 0 },
-		{ "koop_node_disk_free_bytes", "Free space of the disk.",
-		    METRIC_GAUGE, "", 0 },
-		{ "koop_node_wal_bytes", "The metadata's write-ahead log.",
-		    METRIC_GAUGE, "", 0 },
-		{ "koop_node_disk_reserve_bytes",
-		    "Space of the disk that is kept for records.", METRIC_GAUGE,
-		    "", 0 },
-		{ "koop_node_disk_full", "1: no shard is taken.", METRIC_GAUGE,
-		    "", 0 },
-		{ "koop_node_health",
-		    "0 ok, 1 degraded, 2 readonly, 3 down; as /health.",
-		    METRIC_GAUGE, "", 0 },
-	};
 
 	if (take_health(call, &h, NULL) != 0 ||
 	    read_counts(call, &rows, &quarantine, &files, NULL) != 0) {
 		nodehealth_fini(&h);
 		return;
 	}
-	metric_set(&gauges[0], (int64_t)h.partitions);
-	metric_set(&gauges[1], (int64_t)h.voting);
-	metric_set(&gauges[2], (int64_t)h.halted);
-	metric_set(&gauges[3], (int64_t)rows.repairs);
-	metric_set(&gauges[4], (int64_t)rows.garbage);
-	metric_set(&gauges[5], (int64_t)quarantine);
-	metric_set(&gauges[6], (int64_t)atomic_load(&core->counters.unplaced));
-	metric_set(&gauges[7], (int64_t)files.uploads);
-	metric_set(&gauges[8], (int64_t)httpd_request_connections(call->req));
-	metric_set(&gauges[9], (int64_t)h.free_bytes);
 	shardmeta_bytes(core->meta, &database, &wal);
-	metric_set(&gauges[10], (int64_t)wal);
-	metric_set(&gauges[11], (int64_t)h.reserve_bytes);
-	metric_set(&gauges[12], (h.reasons & NODEHEALTH_DISK_FULL) != 0);
-	metric_set(&gauges[13], (int64_t)nodehealth_judge(&h));
-	metric_print(body, gauges, nitems(gauges));
+	metric_gauge(page, "koop_node_partitions", "Partitions of this node.",
+	    (double)h.partitions);
+	metric_gauge(page, "koop_node_voting",
+	    "Partitions in which it has a vote.", (double)h.voting);
+	metric_gauge(page, "koop_node_halted", "Partitions that halted.",
+	    (double)h.halted);
+	metric_gauge(page, "koop_node_repairs", "Shards that wait for repair.",
+	    (double)rows.repairs);
+	metric_gauge(page, "koop_node_garbage",
+	    "Rows of garbage to be collected.", (double)rows.garbage);
+	metric_gauge(page, "koop_node_quarantine", "Files in quarantine.",
+	    (double)quarantine);
+	metric_gauge(page, "koop_node_unplaced", "Shards that no record names.",
+	    (double)atomic_load(&core->counters.unplaced));
+	metric_gauge(page, "koop_node_uploads", "Uploads open now.",
+	    (double)files.uploads);
+	metric_gauge(page, "koop_node_connections", "Connections open now.",
+	    httpd_request_connections(call->req));
+	metric_gauge(page, "koop_node_disk_free_bytes",
+	    "Free space of the disk.", (double)h.free_bytes);
+	metric_gauge(page, "koop_node_wal_bytes",
+	    "The metadata's write-ahead log.", (double)wal);
+	metric_gauge(page, "koop_node_disk_reserve_bytes",
+	    "Space of the disk that is kept for records.",
+	    (double)h.reserve_bytes);
+	metric_gauge(page, "koop_node_disk_full", "1: no shard is taken.",
+	    (h.reasons & NODEHEALTH_DISK_FULL) != 0);
+	metric_gauge(page, "koop_node_health",
+	    "0 ok, 1 degraded, 2 readonly, 3 down; as /health.",
+	    nodehealth_judge(&h));
 	nodehealth_fini(&h);
 }
 
 /* How long reads last is what everybody waits for, commits included. */
 static void
-add_reads(struct buf *body, struct nodecore *core)
+add_reads(struct metric_page *page, struct nodecore *core)
 {
 	struct shardmeta_reads reads;
-	struct metric metrics[] = {
-		{ "koop_node_read_longest_ms",
-		    "The longest read of the metadata since the start.",
-		    METRIC_GAUGE, "", 0 },
-		{ "koop_node_reads_long_total",
-		    "Reads of the metadata that lasted 100 ms or longer.",
-		    METRIC_COUNTER, "", 0 },
-		{ "koop_node_read_waits_total",
-		    "Files, peers or locks met within a read: a defect.",
-		    METRIC_COUNTER, "", 0 },
-	};
 
 	shardmeta_reads(core->meta, &reads);
-	metric_set(&metrics[0], (int64_t)reads.longest_ms);
-	metric_set(&metrics[1], (int64_t)reads.lasted_long);
-	metric_set(&metrics[2], (int64_t)nowait_broken());
-	metric_print(body, metrics, nitems(metrics));
+	metric_gauge(page, "koop_node_read_longest_seconds",
+	    "The longest read of the metadata since the start.",
+	    (double)reads.longest_ms / 1000);
+	metric_counter(page, "koop_node_reads_long_total",
+	    "Reads of the metadata that lasted 100 ms or longer.",
+	    reads.lasted_long);
+	metric_counter(page, "koop_node_read_waits_total",
+	    "Files, peers or locks met within a read: a defect.",
+	    nowait_broken());
 }
 
 void
@@ -400,17 +377,15 @@ nodeserver_metrics(struct nodeserver_call *call)
 {
 	struct nodecore *core = call->core;
 	struct buf body = buf_make(HEALTH_BYTES);
-	struct metric counters[] = {
-#define X(field, name, help)              \
-	{ name, help, METRIC_COUNTER, "", \
-		(int64_t)atomic_load(&core->counters.field) },
-		NODECORE_COUNTERS(X)
-#undef X
-	};
+	struct metric_page page = metric_page(&body);
 
-	metric_print(&body, counters, nitems(counters));
-	add_gauges(&body, call);
-	add_reads(&body, core);
+	metric_process(&page);
+#define X(field, name, help) \
+	metric_counter(&page, name, help, atomic_load(&core->counters.field));
+	NODECORE_COUNTERS(X)
+#undef X
+	add_gauges(&page, call);
+	add_reads(&page, core);
 	httpd_reply_header(call->req, "Content-Type",
 	    "text/plain; version=0.0.4");
 	if (buf_failed(&body))

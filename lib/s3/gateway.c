@@ -4,10 +4,11 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "client/bucketfollow.h"
@@ -35,7 +36,7 @@ request_new(struct gateway *gw, struct httpd_request *http)
 	r->head = strcmp(httpd_method(http), "HEAD") == 0;
 	r->id = reqid_new(nodeclient_clock(gw->nc), nodeclient_random(gw->nc));
 	reqid_format(r->id_text, r->id);
-	r->started_ms = nodeclient_now(gw->nc);
+	r->started_us = clock_mono_us(nodeclient_clock(gw->nc));
 	/* Credentials are not known yet: there is one account. */
 	r->account = S3OWNER_ID;
 	r->topology = nodeclient_topology(gw->nc);
@@ -87,36 +88,43 @@ on_end(void *ctx, struct httpd_request *http)
 	r->row->handler->end(r);
 }
 
-static void
-count(struct s3req *r, bool completed)
+/* What to call it that the client did not get all of an answer that was good:
+ * the client's leave, not a fault of ours. */
+static int
+status_of(const struct s3req *r, bool completed)
 {
-	struct metric *m = r->gw->metrics;
-	int class = r->status / 100;
+	return completed || r->status >= 400 ? r->status : S3METRIC_CUT;
+}
 
-	metric_add(&m[S3METRIC_OPS + r->op], 1);
-	metric_add(&m[S3METRIC_BYTES_IN], (int64_t)r->got);
-	metric_add(&m[S3METRIC_BYTES_OUT], (int64_t)r->sent);
-	if (!completed)
-		metric_add(&m[S3METRIC_CUT], 1);
-	if (class >= 2 && class <= 5)
-		metric_add(&m[S3METRIC_2XX + class - 2], 1);
+static void
+count(struct s3req *r, bool completed, uint64_t us)
+{
+	struct s3metric *m = &r->gw->metric;
+
+	s3metric_count(m, r->op, status_of(r, completed));
+	s3metric_time(m, r->op, S3METRIC_WHOLE, us);
+	atomic_fetch_add_explicit(&m->received_bytes, r->got,
+	    memory_order_relaxed);
+	atomic_fetch_add_explicit(&m->sent_bytes, r->sent,
+	    memory_order_relaxed);
 }
 
 static void
 on_done(void *ctx, struct httpd_request *http, bool completed)
 {
 	struct s3req *r = request_of(http);
+	uint64_t us;
 
 	(void)ctx;
 	if (!r)
 		return;
-	count(r, completed);
+	us = clock_mono_us(nodeclient_clock(r->gw->nc)) - r->started_us;
+	count(r, completed, us);
 	log_debug("s3",
 	    "%s %s %s status=%d%s in=%" PRIu64 " out=%" PRIu64 " ms=%" PRIu64
 	    " request=%s",
 	    httpd_peer(http), httpd_method(http), s3op_name(r->op), r->status,
-	    completed ? "" : " cut", r->got, r->sent,
-	    nodeclient_now(r->gw->nc) - r->started_ms, r->id_text);
+	    completed ? "" : " cut", r->got, r->sent, us / 1000, r->id_text);
 	if (r->row && r->row->handler && r->row->handler->drop)
 		r->row->handler->drop(r);
 	s3sum_fini(&r->sum);
@@ -140,7 +148,7 @@ on_reject(void *ctx, struct httpd_request *http, int status, const char *reason)
 	reqid_format(id,
 	    reqid_new(nodeclient_clock(gw->nc), nodeclient_random(gw->nc)));
 	detail.request_id = id;
-	metric_add(&gw->metrics[S3METRIC_2XX + status / 100 - 2], 1);
+	s3metric_count(&gw->metric, S3OP_INVALID, status);
 	s3error_print(&xml, s3error_from_status(status), &detail);
 	httpd_reply_header(http, "x-amz-request-id", id);
 	httpd_reply_header(http, "Content-Type", "application/xml");
@@ -159,48 +167,6 @@ gateway_service(struct gateway *gw)
 		.done = on_done,
 		.reject = on_reject,
 	};
-}
-
-static void
-metrics_init(struct gateway *gw)
-{
-	static const struct metric fixed[S3METRIC_OPS] = {
-		[S3METRIC_BYTES_IN] = { "koop_gw_received_bytes_total",
-		    "Bytes of bodies received", METRIC_COUNTER, "", 0 },
-		[S3METRIC_BYTES_OUT] = { "koop_gw_sent_bytes_total",
-		    "Bytes of bodies sent", METRIC_COUNTER, "", 0 },
-		[S3METRIC_CONNECTIONS] = { "koop_gw_connections",
-		    "Open client connections", METRIC_GAUGE, "", 0 },
-		[S3METRIC_CUT] = { "koop_gw_cut_total",
-		    "Requests whose connection was cut", METRIC_COUNTER, "",
-		    0 },
-		[S3METRIC_2XX] = { "koop_gw_responses_total",
-		    "Responses by class of status", METRIC_COUNTER,
-		    "class=\"2xx\"", 0 },
-		[S3METRIC_3XX] = { "koop_gw_responses_total", "",
-		    METRIC_COUNTER, "class=\"3xx\"", 0 },
-		[S3METRIC_4XX] = { "koop_gw_responses_total", "",
-		    METRIC_COUNTER, "class=\"4xx\"", 0 },
-		[S3METRIC_5XX] = { "koop_gw_responses_total", "",
-		    METRIC_COUNTER, "class=\"5xx\"", 0 },
-	};
-
-	for (int i = 0; i < S3METRIC_OPS; i++) {
-		gw->metrics[i].name = fixed[i].name;
-		gw->metrics[i].help = fixed[i].help;
-		gw->metrics[i].kind = fixed[i].kind;
-		gw->metrics[i].labels = fixed[i].labels;
-	}
-	for (int i = 0; i < S3OP_MAX; i++) {
-		struct metric *m = &gw->metrics[S3METRIC_OPS + i];
-
-		snprintf(gw->labels[i], sizeof(gw->labels[i]), "op=\"%s\"",
-		    s3op_name((enum s3op)i));
-		m->name = "koop_gw_requests_total";
-		m->help = "Requests by operation";
-		m->kind = METRIC_COUNTER;
-		m->labels = gw->labels[i];
-	}
 }
 
 /* It is only a cache: whatever is wrong with it but its URL, the gateway serves
@@ -238,7 +204,6 @@ gateway_open(struct gateway **out, const struct gateway_options *options,
 	gw->cell_bytes = options->cell_bytes;
 	gw->judge = options->judge ? options->judge : s3auth_allow;
 	gw->judge_arg = options->judge_arg;
-	metrics_init(gw);
 	gw->region = strdup(options->region);
 	if (!gw->region) {
 		rc = error_set(err, ERRC_NOMEM, "gateway: out of memory");
@@ -284,12 +249,13 @@ gateway_reload(struct gateway *gw, struct error *err)
 void
 gateway_log_status(struct gateway *gw, unsigned connections)
 {
-	struct metric *m = gw->metrics;
+	const struct s3metric *m = &gw->metric;
 
-	log_info("s3", "status connections=%u 2xx=%lld 4xx=%lld 5xx=%lld",
-	    connections, (long long)metric_get(&m[S3METRIC_2XX]),
-	    (long long)metric_get(&m[S3METRIC_4XX]),
-	    (long long)metric_get(&m[S3METRIC_5XX]));
+	log_info("s3",
+	    "status connections=%u 2xx=%" PRIu64 " 4xx=%" PRIu64
+	    " 5xx=%" PRIu64,
+	    connections, s3metric_class(m, 2), s3metric_class(m, 4),
+	    s3metric_class(m, 5));
 }
 
 void

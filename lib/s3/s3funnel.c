@@ -107,18 +107,22 @@ may_go_on(struct s3req *r)
 	return r->allowed;
 }
 
-static bool
-is_own_path(const char *path)
+/* The operation of a path that is no bucket's; S3OP_INVALID: it may be one. */
+static enum s3op
+own_operation(const char *path)
 {
-	return strcmp(path, "/health") == 0 || strcmp(path, "/metrics") == 0;
+	if (strcmp(path, "/health") == 0)
+		return S3OP_HEALTH;
+	return strcmp(path, "/metrics") == 0 ? S3OP_METRICS : S3OP_INVALID;
 }
 
 void
 s3funnel_begin(struct s3req *r)
 {
 	assert(r->account != NULL && r->topology != NULL);
-	if (is_own_path(httpd_path(r->http))) {
-		s3status_reply(r, httpd_path(r->http));
+	r->op = own_operation(httpd_path(r->http));
+	if (r->op != S3OP_INVALID) {
+		s3status_reply(r);
 		return;
 	}
 	if (!parse_target(r))

@@ -12,6 +12,9 @@ S3OP_TABLE(X)
 #undef X
 
 static const struct s3op_row rows[S3OP_MAX] = {
+	[S3OP_INVALID] = { .name = "Invalid" },
+	[S3OP_HEALTH] = { .name = "Health" },
+	[S3OP_METRICS] = { .name = "Metrics" },
 	[S3OP_NOT_IMPLEMENTED] = { .name = "NotImplemented" },
 	[S3OP_METHOD_NOT_ALLOWED] = { .name = "MethodNotAllowed" },
 #define X(op, its_name, its_method, its_level, its_sub, its_when, its_action, \

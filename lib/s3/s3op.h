@@ -41,8 +41,11 @@ enum s3need {
 };
 
 enum s3op {
+	S3OP_INVALID,            /* names no operation: a bad URI or bucket */
 	S3OP_NOT_IMPLEMENTED,    /* known to S3, not to us: 501 */
 	S3OP_METHOD_NOT_ALLOWED, /* 405 */
+	S3OP_HEALTH,             /* /health and /metrics are no names of S3's */
+	S3OP_METRICS,
 #define X(op, ...) S3OP_##op,
 	S3OP_TABLE(X)
 #undef X
@@ -51,7 +54,7 @@ enum s3op {
 
 struct s3op_row {
 	const char *name;
-	const char *method; /* NULL: of the two that are no operation */
+	const char *method; /* NULL: of those that are no row of the table */
 	const char *sub;
 	const char *action;
 	const char *version_action; /* or NULL */

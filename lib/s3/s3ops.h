@@ -14,6 +14,6 @@ S3OP_TABLE(X)
 #undef X
 
 /* /health and /metrics. */
-void s3status_reply(struct s3req *r, const char *path);
+void s3status_reply(struct s3req *r);
 
 #endif

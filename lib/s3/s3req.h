@@ -78,7 +78,7 @@ struct s3req {
 	struct s3chunked chunked;
 	struct s3sum sum;
 	struct buf body;
-	uint64_t started_ms, sent;
+	uint64_t started_us, sent;
 	void *state; /* the operation's */
 };
 

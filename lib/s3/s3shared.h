@@ -5,9 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/metric.h"
 #include "s3/s3auth.h"
-#include "s3/s3op.h"
+#include "s3/s3metric.h"
 
 /* The gateway as the files of lib/s3 see it; its public face is s3/gateway.h.
  */
@@ -21,20 +20,7 @@ struct nodeclient;
 struct nodewatch;
 struct session;
 
-enum s3metric {
-	S3METRIC_BYTES_IN,
-	S3METRIC_BYTES_OUT,
-	S3METRIC_CONNECTIONS,
-	S3METRIC_CUT,
-	S3METRIC_2XX,
-	S3METRIC_3XX,
-	S3METRIC_4XX,
-	S3METRIC_5XX,
-	S3METRIC_OPS, /* one for each operation from here on */
-	S3METRIC_MAX = S3METRIC_OPS + S3OP_MAX,
-};
-
-/* Everything but metrics and writes is set when the gateway opens and stays. */
+/* Everything but metric and writes is set when the gateway opens and stays. */
 struct gateway {
 	struct nodeclient *nc;
 	struct nodewatch *watch;     /* what nodes say of themselves */
@@ -46,8 +32,7 @@ struct gateway {
 	s3auth_judge_fn *judge; /* never NULL */
 	void *judge_arg;
 	_Atomic unsigned writes; /* at most S3SHARED_WRITES_MAX */
-	struct metric metrics[S3METRIC_MAX];
-	char labels[S3OP_MAX][64];
+	struct s3metric metric;
 };
 
 #endif

@@ -2,6 +2,7 @@
 
 /* /health and /metrics of the gateway. */
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,8 @@
 #include "http/httpd.h"
 #include "s3/s3shared.h"
 #include "s3/s3ops.h"
+
+#define STATUS_BYTES (4u << 20)
 
 /* Of those that something is the matter with. */
 static void
@@ -85,25 +88,14 @@ print_health(struct s3req *r, struct buf *out)
 
 /* As /health, and never anything else. */
 static void
-print_gauges(struct gateway *gw, struct buf *out)
+print_nodes_metrics(struct gateway *gw, struct metric_page *page)
 {
 	struct nodewatch_set *sets = NULL;
-	int64_t reachable = 0;
-	int64_t roomy = 0;
-	int64_t all = 0;
+	unsigned reachable = 0;
+	unsigned roomy = 0;
+	unsigned all = 0;
 	size_t count = 0;
 	enum nodehealth_word word = NODEHEALTH_DOWN;
-	struct metric gauges[] = {
-		{ "koop_gw_health",
-		    "0 ok, 1 degraded, 2 readonly, 3 down; as /health",
-		    METRIC_GAUGE, "", 0 },
-		{ "koop_gw_nodes", "Storage nodes of the topology",
-		    METRIC_GAUGE, "", 0 },
-		{ "koop_gw_nodes_reachable", "Storage nodes that answer",
-		    METRIC_GAUGE, "", 0 },
-		{ "koop_gw_nodes_with_room", "Storage nodes that take shards",
-		    METRIC_GAUGE, "", 0 },
-	};
 
 	if (nodewatch_look(gw->watch, &sets, &count, NULL) == 0)
 		word = nodewatch_worst(sets, count);
@@ -113,21 +105,46 @@ print_gauges(struct gateway *gw, struct buf *out)
 		roomy += sets[i].roomy;
 	}
 	free(sets);
-	metric_set(&gauges[0], (int64_t)word);
-	metric_set(&gauges[1], all);
-	metric_set(&gauges[2], reachable);
-	metric_set(&gauges[3], roomy);
-	metric_print(out, gauges, nitems(gauges));
+	metric_gauge(page, "koop_gw_health",
+	    "0 ok, 1 degraded, 2 readonly, 3 down; as /health.", word);
+	metric_gauge(page, "koop_gw_nodes", "Storage nodes of the topology.",
+	    all);
+	metric_gauge(page, "koop_gw_nodes_reachable",
+	    "Storage nodes that answer.", reachable);
+	metric_gauge(page, "koop_gw_nodes_with_room",
+	    "Storage nodes that take shards.", roomy);
+}
+
+static void
+print_connections(struct s3req *r, struct metric_page *page)
+{
+	const struct metric_label clients = { "kind", "clients" };
+
+	metric_begin(page, METRIC_GAUGE, "koop_gw_connections",
+	    "Open connections, by whom they are with.");
+	metric_value(page, &clients, 1, httpd_request_connections(r->http));
+}
+
+static void
+print_metrics(struct s3req *r, struct buf *out)
+{
+	struct metric_page page = metric_page(out);
+
+	metric_process(&page);
+	print_nodes_metrics(r->gw, &page);
+	print_connections(r, &page);
+	s3metric_print(&page, &r->gw->metric);
 }
 
 void
-s3status_reply(struct s3req *r, const char *path)
+s3status_reply(struct s3req *r)
 {
 	const char *method = httpd_method(r->http);
-	struct buf out = buf_make(1 << 20);
-	bool health = strcmp(path, "/health") == 0;
+	struct buf out = buf_make(STATUS_BYTES);
+	bool health = r->op == S3OP_HEALTH;
 	int status = 200;
 
+	assert(health || r->op == S3OP_METRICS);
 	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
 		/* These names are no buckets: they could never be reached. */
 		if (strcmp(method, "PUT") == 0)
@@ -136,18 +153,19 @@ s3status_reply(struct s3req *r, const char *path)
 			s3req_fail(r, S3E_METHOD_NOT_ALLOWED);
 		return;
 	}
-	if (health) {
+	if (health)
 		status = print_health(r, &out);
+	else
+		print_metrics(r, &out);
+	if (buf_failed(&out)) {
+		s3req_fail(r, S3E_SLOW_DOWN);
 	} else {
-		metric_set(&r->gw->metrics[S3METRIC_CONNECTIONS],
-		    httpd_request_connections(r->http));
-		print_gauges(r->gw, &out);
-		metric_print(&out, r->gw->metrics, S3METRIC_MAX);
+		s3req_common(r, status);
+		r->sent = r->head ? 0 : out.n;
+		httpd_reply_header(r->http, "Content-Type",
+		    health ? "application/json" : "text/plain; version=0.0.4");
+		httpd_reply_header(r->http, "Cache-Control", "no-store");
+		httpd_reply(r->http, status, out.p, out.n);
 	}
-	s3req_common(r, status);
-	httpd_reply_header(r->http, "Content-Type",
-	    health ? "application/json" : "text/plain; version=0.0.4");
-	httpd_reply_header(r->http, "Cache-Control", "no-store");
-	httpd_reply(r->http, status, out.p, out.n);
 	buf_fini(&out);
 }

@@ -43,7 +43,7 @@ fast_ms(const struct clock *clock)
 	return 20 * clock_mono_ms(&clock_system);
 }
 
-static const struct clock fast = { fast_ms, fast_ms, fast_ms };
+static const struct clock fast = { fast_ms, fast_ms, fast_ms, NULL };
 
 static void
 make_program(struct program *p, const char *name, bool gateway,
