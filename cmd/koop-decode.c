@@ -10,6 +10,7 @@
 
 #include "base/cli.h"
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/progress.h"
 #include "shard/decode.h"
 #include "shard/outfile.h"
@@ -74,6 +75,7 @@ main(int argc, char *argv[])
 	struct error err;
 	int rc = 0;
 
+	fault_setup();
 	if (count == 0 && !force)
 		cli_refuse_tty(&cli, STDIN_FILENO, "standard input");
 	if (output != NULL && strcmp(output, "-") != 0) {
@@ -83,7 +85,7 @@ main(int argc, char *argv[])
 	if (rc == 0)
 		rc = decode(argv + first, count, out, &err);
 	if (rc == 0 && file.open)
-		rc = outfile_publish(&file, &err);
+		rc = outfile_publish(&file, 1, &err);
 	outfile_close(&file);
 	return rc < 0 ? cli_fail(&cli, &err) : cli_finish(&cli);
 }

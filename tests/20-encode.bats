@@ -182,6 +182,62 @@ text() {
 	[ "$(ls | wc -l)" -eq 11 ]
 }
 
+# interrupted SIGNAL NUMBER PROGRAM...: PROGRAM, in the folder work and reading
+# FIFO in, is ended by the signal in mid-stream; nothing is left in work.
+interrupted() {
+	local signal=$1 number=$2 pid status=0
+	shift 2
+	rm -rf work
+	mkdir work
+	(cd work && exec env --default-signal="$signal" "$@" <../in) &
+	pid=$!
+	exec 5>in
+	cat movie >&5
+	# It has read what came: it waits for more, with its files open.
+	until [ "$(ls -l "/proc/$pid/fd" 2>/dev/null |
+		grep -c -e '(deleted)' -e '\.tmp$')" -ge "$FILES" ]; do
+		kill -0 "$pid"
+	done
+	kill -s "$signal" "$pid"
+	wait "$pid" || status=$?
+	exec 5>&-
+	[ "$status" -eq $((128 + number)) ]
+	[ -z "$(ls -A work)" ]
+}
+
+@test "encode: a signal leaves no file of --split" {
+	mkfifo in
+	object 60000 movie
+	FILES=9
+	interrupted INT 2 koop-encode --split 'film.%d'
+	interrupted TERM 15 koop-encode --no-md5 --split 'film.%d'
+	# And where a file must have a name from the first.
+	export KOOP_TEST_FAULT=outfile.unnamed:1:fail
+	interrupted INT 2 "$FAULTS_BIN/koop-encode" --split 'film.%d'
+	interrupted HUP 1 "$FAULTS_BIN/koop-encode" --split 'film.%d'
+	interrupted TERM 15 "$FAULTS_BIN/koop-encode" --no-md5 --split 'film.%d'
+}
+
+@test "encode: files of --split have names only when they are whole" {
+	local fault j
+	object 60000 movie
+	koop-encode --request-id $ID --split 'want.%d' <movie
+	for fault in log.commit:9 outfile.unnamed:1:fail; do
+		mkdir work
+		cd work
+		echo old >film.4
+		KOOP_TEST_FAULT=$fault "$FAULTS_BIN/koop-encode" \
+			--request-id $ID --split 'film.%d' <../movie
+		for j in 0 1 2 3 4 5 6 7 8; do
+			cmp film.$j ../want.$j
+			[ "$(stat -c %a film.$j)" = 644 ]
+		done
+		[ "$(ls -A | wc -l)" -eq 9 ]
+		cd ..
+		rm -r work
+	done
+}
+
 @test "encode: progress is shown when asked for" {
 	object 1000000 movie
 	run -0 --separate-stderr bash -c \

@@ -224,6 +224,42 @@ prefix() { cmp -s -n "$(stat -c %s "$1")" "$1" "$2"; }
 	run -73 koop-decode -o no/where <shards
 }
 
+@test "decode: a signal leaves no file of -o" {
+	local fault number pid status
+	mkfifo in
+	object 900000 movie
+	koop-encode <movie >shards
+	for fault in log.commit:9 outfile.unnamed:1:fail; do
+		for number in 2 15; do
+			rm -rf work
+			mkdir work
+			echo old >work/out
+			(cd work && KOOP_TEST_FAULT=$fault exec \
+				env --default-signal=INT "$FAULTS_BIN/koop-decode" \
+				-o out <../in) &
+			pid=$!
+			exec 5>in
+			head -c 800000 shards >&5
+			until ls -l "/proc/$pid/fd" 2>/dev/null |
+				grep -q -e '(deleted)' -e '\.tmp$'; do
+				kill -0 "$pid"
+			done
+			kill -$number "$pid"
+			status=0
+			wait "$pid" || status=$?
+			exec 5>&-
+			[ "$status" -eq $((128 + number)) ]
+			[ "$(ls -A work)" = out ]
+			[ "$(cat work/out)" = old ]
+		done
+		rm work/out
+		KOOP_TEST_FAULT=$fault "$FAULTS_BIN/koop-decode" \
+			-o work/out <shards
+		cmp movie work/out
+		[ "$(ls -A work)" = out ]
+	done
+}
+
 @test "decode: a full disk is an I/O error" {
 	object 100000 in
 	koop-encode <in >shards

@@ -97,6 +97,20 @@ code() {
 	cmp two body
 }
 
+@test "pipeline: what the nodes refuse is said in words" {
+	cluster_up
+	bucket videos
+	object 100000 one 1
+	object 100000 two 2
+	koop-encode <one >shards
+	koop-shard-put videos/film <shards | koop-commit
+	koop-encode <two | koop-shard-put videos/film | koop-commit
+	# Its id is superseded: no node takes it again.
+	run -69 --separate-stderr koop-shard-put videos/film <shards
+	[[ "$stderr" == *"on node 1/"[0-9]": its id is aborted, superseded or "* ]]
+	[[ "$stderr" != *410* ]]
+}
+
 @test "pipeline: a stream without END is not stored" {
 	cluster_up
 	bucket videos

@@ -43,6 +43,7 @@
 	X(WRITE_DURABLE, "write.durable")     \
 	X(WRITE_APPENDED, "write.appended")   \
 	X(WRITE_APPLIED, "write.applied")     \
+	X(OUTFILE_UNNAMED, "outfile.unnamed") \
 	X(COMPLETE_APPEND, "complete.append") \
 	X(COMPLETE_APPENDED, "complete.appended")
 

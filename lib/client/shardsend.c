@@ -13,6 +13,7 @@
 #include "cluster/placement.h"
 #include "http/httpreq.h"
 #include "wire/nodecall.h"
+#include "wire/nodeanswer.h"
 #include "wire/nodehealth.h"
 #include "wire/nodeproto.h"
 
@@ -122,8 +123,8 @@ note_reason(struct shardsend *s, uint32_t j, const char *text)
 {
 	if (s->reason[0] == '\0')
 		snprintf(s->reason, sizeof(s->reason),
-		    "shard %u on machine %u: %.150s", j, s->shard[j].machine,
-		    text);
+		    "shard %u on node %u/%u: %.150s", j, s->place.set->number,
+		    s->shard[j].machine, text);
 }
 
 /* This shard will not come.  Closing an exchange that has not ended cancels
@@ -392,7 +393,6 @@ shard_answered(struct shardsend *s, uint32_t j)
 {
 	struct shard *shard = &s->shard[j];
 	int status = httpc_status(shard->call.http);
-	char text[64];
 
 	if (status == 200 && shard->ended) {
 		assert(shard->next_block == s->pushed);
@@ -404,8 +404,7 @@ shard_answered(struct shardsend *s, uint32_t j)
 		shard_full(s, j);
 		return;
 	}
-	snprintf(text, sizeof(text), "the node answered %d", status);
-	shard_over(s, j, text);
+	shard_over(s, j, nodeanswer_text(status));
 }
 
 /* What became of the call, and what it may send next. */

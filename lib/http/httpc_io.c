@@ -288,7 +288,9 @@ parse_head(struct httpc_call *call)
 		if (call->res.status == 101 ||
 		    ++call->interims > HTTPC_INTERIM_MAX) {
 			httpc_io_fail(call, ERRC_PROTOCOL,
-			    "answer: unexpected status %d", call->res.status);
+			    call->res.status == 101 ?
+				"answer: switches to another protocol" :
+				"answer: begins again and again");
 			return false;
 		}
 		call->in_n -= (size_t)used;

@@ -350,7 +350,6 @@ split_end(struct split *split, struct encode_run *run, struct error *err)
 {
 	uint8_t text[FRAME_END_BYTES];
 	struct blob_totals totals;
-	int rc = 0;
 
 	encoder_totals(run->encoder, &totals);
 	assert(totals.shards == split->shards);
@@ -360,9 +359,7 @@ split_end(struct split *split, struct encode_run *run, struct error *err)
 		    0)
 			return error_wrap(err, "%s", split->path[j]);
 	}
-	for (uint32_t j = 0; j < split->shards && rc == 0; j++)
-		rc = outfile_publish(&split->file[j], err);
-	return rc;
+	return outfile_publish(split->file, split->shards, err);
 }
 
 int

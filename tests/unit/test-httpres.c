@@ -82,7 +82,7 @@ static const struct {
 	{ OK "A: b\rc\r\n\r\n", "CR inside a line" },
 	{ "HTTP/1.1 200 OK\nContent-Length: 0\n\n", "line ends without CR" },
 	{ OK "\r\nbody until the end", "neither Content-Length nor chunks" },
-	{ "HTTP/1.1 101 Switching\r\n\r\n", "unexpected status 101" },
+	{ "HTTP/1.1 101 Switching\r\n\r\n", "switches to another protocol" },
 	{ OK "Transfer-Encoding: chunked\r\n\r\nx\r\n", "bad chunk size" },
 	{ OK "Transfer-Encoding: chunked\r\n\r\n\r\n", "bad chunk size" },
 	{ OK "Transfer-Encoding: chunked\r\n\r\n0x4\r\nabcd\r\n",
