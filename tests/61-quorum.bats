@@ -97,6 +97,45 @@ read_all() {
 	curl -sS -f "$GW/videos/film" | cmp - film
 }
 
+# poll: /health, as fast as it answers, until there is a file "over"; its sets
+# go to "sets".
+poll() {
+	while [ ! -e over ]; do
+		curl -sS "$GW/health" | jq -c '[.sets[].set]' >>sets
+	done
+}
+
+# shards_came: a write, and whether its shard reached node 3, which counts from
+# its start on.
+shards_came() {
+	local puts
+	[ "$(code -T large "$GW/videos/again")" = 200 ]
+	puts=$(curl -sS "$NODE/metrics" |
+		sed -n 's/^koop_node_shard_puts_total //p')
+	[ "${puts:-0}" -ge 2 ]
+}
+
+@test "quorum: whoever asks for health takes no probe from a node that is back" {
+	cluster_up
+	some_objects
+	NODE=$(jq -r '.erasure_sets[0].machines[3]|"http://\(.ip):\(.port)"' \
+		"$DATA/topology.json")
+	koop status --data "$DATA" --wait full >/dev/null
+	koop up --data "$DATA" --stop-node 3 3>&-
+	# Until the gateway knows it, and skips it: failures must go on for a while.
+	end=$((SECONDS + 3))
+	while [ "$SECONDS" -lt "$end" ]; do
+		[ "$(code -T large "$GW/videos/down")" = 200 ]
+	done
+	poll 3>&- &
+	koop up --data "$DATA" --start-node 3 3>&-
+	until_true shards_came
+	: >over
+	wait
+	[ "$(wc -l <sets)" -gt 5 ]
+	[ "$(sort -u sets)" = '[1]' ]
+}
+
 @test "quorum: with three of nine nodes stopped no write is acknowledged" {
 	cluster_up
 	some_objects

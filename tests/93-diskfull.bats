@@ -117,6 +117,11 @@ one_full() {
 	in_mounts one_full
 }
 
+# logged NAME PATTERN COUNT: lines of that daemon's log.
+logged() {
+	[ "$(grep -c "$2" "$DATA/log/$1.log")" -eq "$3" ]
+}
+
 # The shard of partition 0 that node 2 holds is shard 2.
 reserve_kept() {
 	cluster_small 24m 2
@@ -133,7 +138,10 @@ reserve_kept() {
 	[ "$i" -gt 5 ]
 	[ "$code" = 507 ]
 	cat answer
-	grep -q 'node 1/2: the disk is full: [0-9]* bytes free, 8388608 of' answer
+	grep -q '^the disk of node 1/2 is full: [0-9]* bytes free, 8388608 of' answer
+	# Its own log and that of the gateway say so, too, and once.
+	until_true logged gateway-0 'the disk of node 1/2 is full' 1
+	logged node-1.2 'the disk of node 1/2 is full: [0-9]* bytes free' 1
 	local free
 	free=$(tr -d '\r' <answer.headers | sed -n 's/^X-Koop-Free: //Ip')
 	[ "$free" -ge $((8 << 20)) ]
@@ -147,6 +155,16 @@ reserve_kept() {
 	is 200
 	koop status --data "$DATA" >status || true
 	grep -q 'node-1.2 .* behind 0 ' status
+	[ "$(curl -sS "$GW/health" | jq -c '[.sets[0].nodes[]|[.node,.reasons]]')" = \
+		'[["1/2",["disk full"]]]' ]
+	logged gateway-0 'the disk of node 1/2' 1
+	logged node-1.2 'the disk of node 1/2' 1
+	grow 64m "$DATA/node-1.2"
+	until_true health .status ok
+	until_true logged node-1.2 'the disk of node 1/2 has room again' 1
+	until_true logged gateway-0 'the disk of node 1/2 has room again' 1
+	logged gateway-0 'the disk of node 1/2' 2
+	logged node-1.2 'the disk of node 1/2' 2
 }
 
 @test "disk full: a node takes data up to its reserve, and says so" {

@@ -2,6 +2,7 @@
 #include "client/nodewatch.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "client/nodeclient.h"
 #include "cluster/quorum.h"
 #include "http/httpc.h"
@@ -241,9 +243,67 @@ count_voters(struct round *round)
 	}
 }
 
+/* A machine that the last look saw, too; NULL: none. */
+static const struct nodewatch_node *
+seen_before(const struct nodewatch *watch, uint32_t set, uint32_t index)
+{
+	for (size_t i = 0; i < watch->count; i++)
+		if (watch->sets[i].set.number == set &&
+		    index < watch->sets[i].set.n)
+			return &watch->sets[i].node[index];
+	return NULL;
+}
+
+/* What a full disk is to the log: one line when it fills up, one when it has
+ * room again.  Who does not answer has neither. */
+static void
+tell_disk(const struct nodewatch_set *s, uint32_t index,
+    const struct nodewatch_node *before)
+{
+	const struct nodewatch_node *node = &s->node[index];
+	struct buf text = buf_make(TEXT_MAX);
+
+	assert(
+	    node->told_full == ((node->reasons & NODEHEALTH_DISK_FULL) != 0));
+	if (node->told_full && (before == NULL || !before->told_full)) {
+		nodehealth_add_full(&text, s->set.number, index,
+		    node->free_bytes);
+		log_warn("client", "%s: it takes no shards", buf_cstr(&text));
+	} else if (!node->told_full && before != NULL && before->told_full) {
+		log_info("client",
+		    "the disk of node %" PRIu32 "/%" PRIu32
+		    " has room again (%" PRIu64 " bytes free)",
+		    s->set.number, index, node->free_bytes);
+	}
+	buf_fini(&text);
+}
+
+/* By the thread that looks: nobody else changes watch->sets. */
+static void
+tell_disks(const struct nodewatch *watch, struct nodewatch_set *sets,
+    size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		for (uint32_t j = 0; j < sets[i].set.n; j++) {
+			struct nodewatch_node *node = &sets[i].node[j];
+			const struct nodewatch_node *before = seen_before(watch,
+			    sets[i].set.number, j);
+
+			if ((node->reasons & NODEHEALTH_UNREACHABLE) != 0) {
+				node->told_full = before != NULL &&
+				    before->told_full;
+				continue;
+			}
+			node->told_full = (node->reasons &
+					      NODEHEALTH_DISK_FULL) != 0;
+			tell_disk(&sets[i], j, before);
+		}
+}
+
 static void
 publish(struct nodewatch *watch, struct nodewatch_set *sets, size_t count)
 {
+	tell_disks(watch, sets, count);
 	pthread_mutex_lock(&watch->lock);
 	free(watch->sets);
 	watch->sets = sets;

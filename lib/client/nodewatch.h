@@ -2,6 +2,7 @@
 #ifndef KOOP_CLIENT_NODEWATCH_H
 #define KOOP_CLIENT_NODEWATCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,8 @@
  * all of them every second, on connections of its own.  What is learnt here
  * answers /health and the metrics, and refuses a write whose shards would find
  * no room before its body travels.
+ *
+ * A disk that fills up, and one that has room again, is a line in the log.
  *
  * It only looks: the health that requests learn (wire/peers.h) is neither read
  * nor changed, so that asking how a node is takes no probe away from it.
@@ -31,6 +34,7 @@ struct nodewatch_node {
 	unsigned reasons; /* enum nodehealth_reason */
 	uint64_t free_bytes;
 	uint32_t voting, partitions;
+	bool told_full; /* its disk was full when it answered last */
 };
 
 struct nodewatch_set {

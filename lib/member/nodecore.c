@@ -2,16 +2,19 @@
 #include "member/nodecore.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 
 #include "apply/apply.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "cluster/quorum.h"
 #include "commit/positions.h"
 #include "commit/outcome.h"
 #include "commit/record_type.h"
+#include "member/room.h"
 #include "member/watermark.h"
 #include "store/metaquery.h"
 #include "wire/nodeproto.h"
@@ -88,6 +91,29 @@ nodecore_time(struct nodecore *core, uint64_t t_ms)
 	assert(atomic_load(&core->time_ms) >= t_ms);
 	/* This node's own ids (of aborts) go to the same partitions. */
 	nodetime_hear(core->clock, t_ms);
+}
+
+void
+nodecore_room(const struct nodecore *core, struct room_state *out)
+{
+	switch (room_turned(core->room, out)) {
+	case ROOM_SAME:
+		break;
+	case ROOM_FILLED:
+		log_warn("node",
+		    "the disk of node %" PRIu32 "/%" PRIu32 " is full: %" PRIu64
+		    " bytes free, %" PRIu64 " of them kept for records: no "
+		    "shard is taken until there is room",
+		    core->set.number, core->index, out->free_bytes,
+		    KOOP_MIN(out->reserve_bytes, out->free_bytes));
+		break;
+	case ROOM_FREED:
+		log_info("node",
+		    "the disk of node %" PRIu32 "/%" PRIu32
+		    " has room again: %" PRIu64 " bytes free",
+		    core->set.number, core->index, out->free_bytes);
+		break;
+	}
 }
 
 bool

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "cluster/placement.h"
 #include "cluster/topology.h"
+#include "member/nodecounters.h"
 
 /*
  * What the parts of a node share: its place in the cluster, its disk, the
@@ -38,6 +39,7 @@ struct peers;
 struct pending;
 struct positions;
 struct room;
+struct room_state;
 struct uploadlist;
 struct shardfiles;
 struct shardmeta;
@@ -47,42 +49,6 @@ struct lastread;
 struct watermark;
 struct nodeproto_position;
 struct partition_row;
-
-/*      field              name of the metric                 help */
-#define NODECORE_COUNTERS(X)                                              \
-	X(shard_puts, "koop_node_shard_puts_total",                       \
-	    "Shards stored for clients.")                                 \
-	X(shard_refused, "koop_node_shard_refused_total",                 \
-	    "Shard uploads that failed or were refused.")                 \
-	X(shard_gets, "koop_node_shard_gets_total",                       \
-	    "Shards, or pieces of shards, sent.")                         \
-	X(read_bytes, "koop_node_read_bytes_total",                       \
-	    "Bytes of shards that were asked for.")                       \
-	X(meta_reads, "koop_node_meta_reads_total",                       \
-	    "Answers about rows of the metadata.")                        \
-	X(records, "koop_node_records_applied_total", "Records applied.") \
-	X(batches, "koop_node_apply_batches_total",                       \
-	    "Transactions that applied records.")                         \
-	X(apply_failures, "koop_node_apply_failures_total",               \
-	    "Times that applying stopped and was tried again.")           \
-	X(ignored, "koop_node_records_ignored_total",                     \
-	    "Entries of the log that were no record of this cluster.")    \
-	X(repaired, "koop_node_repaired_total", "Shards rebuilt.")        \
-	X(repair_failures, "koop_node_repair_failures_total",             \
-	    "Rebuilding a shard that failed; it is tried again.")         \
-	X(alarms, "koop_node_alarms_total",                               \
-	    "Shards gone that the record lists as durable here.")         \
-	X(collected, "koop_node_collected_total",                         \
-	    "Shards deleted as garbage.")                                 \
-	X(orphans, "koop_node_orphans_aborted_total",                     \
-	    "Uploads without a record that this node aborted.")
-
-struct nodecore_counters {
-#define X(field, name, help) _Atomic uint64_t field;
-	NODECORE_COUNTERS(X)
-#undef X
-	_Atomic uint64_t unplaced; /* gauge: shards nobody can name */
-};
 
 /* How long a node waits for one answer of the commit log. */
 #define NODECORE_LOG_MS 5000
@@ -122,7 +88,7 @@ struct nodecore {
 	_Atomic uint64_t time_ms; /* the latest T of its partitions */
 	_Atomic bool repair_news; /* queued, but not yet durable */
 	_Atomic bool rescan;      /* search all rows for missing shards */
-	struct nodecore_counters counters;
+	struct nodecounters counters;
 };
 
 /* A placement with the addresses of the start, valid as long as core. */
@@ -141,6 +107,8 @@ void nodecore_position(const struct nodecore *core,
  * ahead of this machine's clock one of the clocks is wrong, or was, and the
  * log says so. */
 void nodecore_time(struct nodecore *core, uint64_t t_ms);
+/* The disk as it is now; its turns are said in the log. */
+void nodecore_room(const struct nodecore *core, struct room_state *out);
 /* Sleep; true once the node stops. */
 bool nodecore_sleep(const struct nodecore *core, uint64_t ms);
 /* A deadline, from now on. */

@@ -15,6 +15,7 @@ struct room {
 	pthread_mutex_t lock; /* guards what follows */
 	uint64_t taken;
 	uint64_t wanted; /* refused for want of room, which is not yet there */
+	bool told;       /* room_turned() said that it is full */
 };
 
 int
@@ -84,6 +85,13 @@ look_locked(struct room *room, struct room_state *out)
 	return out->full ? 0 : out->free_bytes - kept;
 }
 
+/* The largest shard whose refusal makes a disk full. */
+static uint64_t
+most_wanted(const struct room_state *state)
+{
+	return KOOP_MIN(ROOM_WANTED_BYTES, state->reserve_bytes / 4);
+}
+
 int
 room_take(struct room *room, uint64_t bytes, struct error *err)
 {
@@ -96,16 +104,14 @@ room_take(struct room *room, uint64_t bytes, struct error *err)
 	fits = !state.full && bytes <= usable - ROOM_LEAST_BYTES;
 	if (fits)
 		room->taken += bytes;
-	else if (!state.full &&
-	    bytes <= KOOP_MIN(ROOM_WANTED_BYTES, state.reserve_bytes / 4))
+	else if (!state.full && bytes <= most_wanted(&state))
 		room->wanted = bytes;
 	pthread_mutex_unlock(&room->lock);
 	assert(!fits || usable >= ROOM_LEAST_BYTES);
 	if (fits)
 		return 0;
 	return error_set(err, ERRC_FULL,
-	    "the disk is full: %" PRIu64 " bytes free, %" PRIu64
-	    " of them kept for records",
+	    "%" PRIu64 " bytes free, %" PRIu64 " of them kept for records",
 	    state.free_bytes, KOOP_MIN(state.reserve_bytes, state.free_bytes));
 }
 
@@ -124,4 +130,26 @@ room_look(struct room *room, struct room_state *out)
 	pthread_mutex_lock(&room->lock);
 	(void)look_locked(room, out);
 	pthread_mutex_unlock(&room->lock);
+}
+
+/* Between the two there is a gap, so that a disk at its edge is not told as
+ * full and as free with every shard that comes and goes. */
+enum room_turn
+room_turned(struct room *room, struct room_state *out)
+{
+	enum room_turn turn = ROOM_SAME;
+	uint64_t usable;
+
+	pthread_mutex_lock(&room->lock);
+	usable = look_locked(room, out);
+	if (!room->told && out->full)
+		turn = ROOM_FILLED;
+	else if (room->told && !out->full &&
+	    usable >= ROOM_LEAST_BYTES + most_wanted(out))
+		turn = ROOM_FREED;
+	if (turn != ROOM_SAME)
+		room->told = turn == ROOM_FILLED;
+	assert(turn == ROOM_SAME || room->told == out->full);
+	pthread_mutex_unlock(&room->lock);
+	return turn;
 }

@@ -61,4 +61,9 @@ void room_give(struct room *room, uint64_t bytes);
 /* A file system that cannot be asked is told as full. */
 void room_look(struct room *room, struct room_state *out);
 
+/* For the log of the node: did it fill up, or get room for ordinary shards
+ * again, since this last said so?  Each turn is told once. */
+enum room_turn { ROOM_SAME, ROOM_FILLED, ROOM_FREED };
+KOOP_MUST enum room_turn room_turned(struct room *room, struct room_state *out);
+
 #endif

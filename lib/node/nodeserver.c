@@ -13,9 +13,11 @@
 #include "base/number.h"
 #include "codec/stripe.h"
 #include "member/nodecore.h"
+#include "member/room.h"
 #include "member/watermark.h"
 #include "node/nodeserver_call.h"
 #include "store/metaquery.h"
+#include "wire/nodehealth.h"
 #include "wire/nodeline.h"
 #include "wire/nodetime.h"
 
@@ -125,9 +127,29 @@ nodeserver_refuse(struct nodeserver_call *call, int status, const char *fmt,
 }
 
 void
+nodeserver_full(struct nodeserver_call *call, const struct error *err)
+{
+	struct nodecore *core = call->core;
+	struct room_state room;
+	char text[24];
+
+	assert(err->code == ERRC_FULL);
+	nodecore_room(core, &room);
+	snprintf(text, sizeof(text), "%" PRIu64, room.free_bytes);
+	httpd_reply_header(call->req, NODEHEALTH_FREE, text);
+	nodeserver_refuse(call, error_http_status(ERRC_FULL),
+	    "the disk of node %" PRIu32 "/%" PRIu32 " is full: %s",
+	    core->set.number, core->index, err->text);
+}
+
+void
 nodeserver_error(struct nodeserver_call *call, const struct error *err)
 {
 	assert(err->code > ERRC_OK && err->code < ERRC_MAX);
+	if (err->code == ERRC_FULL) {
+		nodeserver_full(call, err);
+		return;
+	}
 	nodeserver_refuse(call, error_http_status(err->code), "%s", err->text);
 }
 

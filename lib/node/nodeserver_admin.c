@@ -179,7 +179,7 @@ take_health(struct nodeserver_call *call, struct nodehealth *h,
 			h->stuck.partition[h->stuck.count++] = state.partition;
 	}
 	assert(h->voting + h->mute.count == h->partitions);
-	room_look(core->room, &room);
+	nodecore_room(core, &room);
 	h->free_bytes = room.free_bytes;
 	h->total_bytes = room.total_bytes;
 	h->reserve_bytes = room.reserve_bytes;
@@ -382,7 +382,7 @@ nodeserver_metrics(struct nodeserver_call *call)
 	metric_process(&page);
 #define X(field, name, help) \
 	metric_counter(&page, name, help, atomic_load(&core->counters.field));
-	NODECORE_COUNTERS(X)
+	NODECOUNTERS(X)
 #undef X
 	add_gauges(&page, call);
 	add_reads(&page, core);

@@ -61,6 +61,8 @@ struct nodeserver_call {
 void nodeserver_refuse(struct nodeserver_call *call, int status,
     const char *fmt, ...) KOOP_PRINTF(3, 4);
 void nodeserver_error(struct nodeserver_call *call, const struct error *err);
+/* ERRC_FULL: 507 with the node's name and what is free. */
+void nodeserver_full(struct nodeserver_call *call, const struct error *err);
 void nodeserver_put_header(void *call, const char *name, const char *value);
 
 /* A query parameter as a number; false when it is there and wrong. */

@@ -45,7 +45,10 @@ refuse_upload(struct nodeserver_call *call, const struct error *err)
 		break;
 	}
 	atomic_fetch_add(&call->core->counters.shard_refused, 1);
-	nodeserver_refuse(call, status, "%s", err->text);
+	if (err->code == ERRC_FULL)
+		nodeserver_full(call, err);
+	else
+		nodeserver_refuse(call, status, "%s", err->text);
 }
 
 static bool
@@ -115,9 +118,7 @@ static bool
 take_room(struct nodeserver_call *call, uint64_t bytes)
 {
 	struct nodecore *core = call->core;
-	struct room_state state;
 	struct error err = { 0 };
-	char text[24];
 	int rc;
 
 	assert(call->given <= call->taken);
@@ -128,11 +129,6 @@ take_room(struct nodeserver_call *call, uint64_t bytes)
 	}
 	if (shardfile_exists(core->files, call->id, call->shard))
 		return true;
-	room_look(core->room, &state);
-	snprintf(text, sizeof(text), "%" PRIu64, state.free_bytes);
-	httpd_reply_header(call->req, NODEHEALTH_FREE, text);
-	(void)error_wrap(&err, "node %" PRIu32 "/%" PRIu32, core->set.number,
-	    core->index);
 	refuse_upload(call, &err);
 	return false;
 }

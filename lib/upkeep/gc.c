@@ -413,7 +413,7 @@ next_round_ms(const struct gc *gc, uint64_t pace)
 {
 	struct room_state room;
 
-	room_look(gc->core->room, &room);
+	nodecore_room(gc->core, &room);
 	return room.pressed ? KOOP_MIN(pace, PRESSED_ROUND_MS) : pace;
 }
 

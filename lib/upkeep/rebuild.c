@@ -403,7 +403,7 @@ rebuild_shard(struct nodecore *core, const struct rebuild_job *job,
 	 * (protocol.md 8: the reserve is for records). */
 	rc = room_take(core->room, bytes, err);
 	if (rc != 0)
-		return rc;
+		return error_wrap(err, "the disk of this node is full");
 	rc = rebuild_prepare(&r, err);
 	if (rc == 0)
 		rc = shardfile_begin(&r.upload, core->files, job->id, r.mine,

@@ -19,6 +19,7 @@
 #include "commit/record.h"
 #include "http/httpd.h"
 #include "http/range.h"
+#include "wire/nodehealth.h"
 #include "wire/nodeline.h"
 
 #define SHARD_MAX (64u << 20)
@@ -269,6 +270,30 @@ serve_positions(struct fake_node *node, struct httpd_request *req)
 	buf_fini(&body);
 }
 
+/* GET /health */
+static void
+serve_health(struct fake_node *node, struct httpd_request *req)
+{
+	struct nodehealth h = {
+		.cluster = FAKE_CLUSTER,
+		.set = 1,
+		.index = node->index,
+		.reasons = node->reasons,
+		.partitions = 1,
+		.voting = 1,
+		.free_bytes = 1000,
+		.total_bytes = 5000,
+	};
+	struct buf body = buf_make(NODEHEALTH_BYTES_MAX);
+
+	buf_addch(&body, '{');
+	nodehealth_print(&h, &body);
+	buf_addch(&body, '}');
+	node->healths++;
+	httpd_reply(req, 200, body.p, body.n);
+	buf_fini(&body);
+}
+
 static bool
 path_is(struct httpd_request *req, const char *prefix)
 {
@@ -282,6 +307,8 @@ on_get(struct fake_node *node, struct httpd_request *req)
 	node->stores += path_is(req, "/store/");
 	if (strcmp(httpd_path(req), "/applied") == 0)
 		serve_positions(node, req);
+	else if (strcmp(httpd_path(req), "/health") == 0)
+		serve_health(node, req);
 	else if (path_is(req, "/applied/"))
 		serve_applied(node, req);
 	else if (path_is(req, "/bucket/0/"))

@@ -57,6 +57,8 @@ struct fake_node {
 	atomic_uint gets, puts, repairs, leases, buckets;
 	atomic_uint inline_gets; /* by request id */
 	atomic_uint stores;      /* GETs of the object */
+	atomic_uint reasons;     /* what it says of itself */
+	atomic_uint healths;     /* how often it was asked for that */
 	atomic_bool hang_up; /* cut the next PUT before a byte of the answer */
 	char notice[256];    /* target of the last one; guarded by all->lock */
 	struct buf shard;    /* what was PUT; guarded by all->lock */

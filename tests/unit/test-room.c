@@ -85,8 +85,8 @@ data_stops_at_the_reserve(void)
 	disk(1024 * MIB, 100 * MIB);
 	room = fresh(0);
 	CHECK(room_take(room, 36 * MIB, &err) == -ERRC_FULL);
-	CHECK(
-	    strstr(err.text, "the disk is full: 104857600 bytes free") != NULL);
+	CHECK_STR(err.text,
+	    "104857600 bytes free, 67108864 of them kept for records");
 	CHECK(room_take(room, 36 * MIB - ROOM_LEAST_BYTES + 1, NULL) ==
 	    -ERRC_FULL);
 	CHECK(room_take(room, UINT64_MAX, NULL) == -ERRC_FULL);
@@ -190,6 +190,37 @@ a_disk_that_cannot_be_asked_is_full(void)
 	room_free(room);
 }
 
+static void
+each_turn_is_told_once_and_with_a_gap_between(void)
+{
+	struct room_state state;
+	struct room *room;
+
+	disk(1024 * MIB, 1024 * MIB);
+	room = fresh(64 * MIB);
+	CHECK(room_turned(room, &state) == ROOM_SAME);
+	disk(1024 * MIB, 64 * MIB);
+	CHECK(room_turned(room, &state) == ROOM_FILLED);
+	CHECK(state.free_bytes == 64 * MIB && state.full);
+	CHECK(room_turned(room, &state) == ROOM_SAME);
+	/* It takes a small one again; that is no news. */
+	disk(1024 * MIB, 64 * MIB + ROOM_LEAST_BYTES);
+	CHECK(!look(room).full);
+	CHECK(room_turned(room, &state) == ROOM_SAME);
+	disk(1024 * MIB, 64 * MIB);
+	CHECK(room_turned(room, &state) == ROOM_SAME);
+	disk(1024 * MIB, 72 * MIB + ROOM_LEAST_BYTES);
+	CHECK(room_turned(room, &state) == ROOM_FREED);
+	CHECK(!state.full);
+	CHECK(room_turned(room, &state) == ROOM_SAME);
+	/* What refused a shard is full, too. */
+	disk(1024 * MIB, 66 * MIB);
+	CHECK(room_turned(room, &state) == ROOM_SAME);
+	CHECK(room_take(room, 4 * MIB, NULL) == -ERRC_FULL);
+	CHECK(room_turned(room, &state) == ROOM_FILLED);
+	room_free(room);
+}
+
 /* 64 threads want 1 MiB each, and there is room for 20. */
 static struct room *crowded;
 
@@ -251,6 +282,7 @@ main(void)
 	RUN(a_refused_shard_makes_it_full_until_there_is_room_for_one);
 	RUN(a_disk_without_free_files_is_full);
 	RUN(a_disk_that_cannot_be_asked_is_full);
+	RUN(each_turn_is_told_once_and_with_a_gap_between);
 	RUN(a_crowd_cannot_eat_the_reserve_together);
 	RUN(giving_more_than_was_taken_ends_the_process);
 	return tap_done();
