@@ -28,6 +28,7 @@ static uint64_t cell_bytes = 64 * 1024;
 static uint64_t max_connections = 1024;
 static uint64_t max_per_client;
 static uint64_t idle_timeout_ms = 60 * 1000;
+static const char *access_log = "off";
 static struct daemon_options common = DAEMON_DEFAULTS;
 static struct clientoptions cluster;
 static bool check_only;
@@ -61,6 +62,9 @@ static const struct cli_option options[] = {
 	    CLI_ENV_CONF, NULL },
 	DAEMON_OPTION_DURABILITY(common),
 	CLIENTOPTIONS_TCP_CONGESTION(cluster),
+	{ 0, "access-log", CLI_STRING, &access_log, "PATH",
+	    "a line for each request, -: standard output (default off)", 0, 0,
+	    CLI_ENV_CONF, NULL },
 	DAEMON_OPTION_READY_FD(common),
 	DAEMON_OPTION_LOG_LEVEL(common),
 	DAEMON_OPTION_LOG_FORMAT(common),
@@ -167,6 +171,9 @@ run(const struct httpd_options *http, struct error *err)
 		.cell_bytes = (uint32_t)cell_bytes,
 		.tcp_congestion = cluster.tcp_congestion,
 		.durability_os = common.durability_os,
+		.access_log = strcmp(access_log, "off") == 0 || check_only ?
+		    NULL :
+		    access_log,
 	};
 	struct httpd_service service;
 	char address[ADDRESS_BYTES];

@@ -8,11 +8,11 @@ _koop_gw()
 	--topology|-t|--commit-log|-l|--session-cache|-s|--config)
 		compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return ;;
-	--listen|-a|--region|--inline-limit|--cell-size|-c|--max-connections|--max-connections-per-client|--idle-timeout|--durability|--tcp-congestion|--ready-fd|--log-level|--log-format)
+	--listen|-a|--region|--inline-limit|--cell-size|-c|--max-connections|--max-connections-per-client|--idle-timeout|--durability|--tcp-congestion|--access-log|--ready-fd|--log-level|--log-format)
 		return ;;
 	esac
 	case $current in
-	-*) mapfile -t COMPREPLY < <(compgen -W "--listen -a --topology -t --commit-log -l --session-cache -s --region --inline-limit --cell-size -c --max-connections --max-connections-per-client --idle-timeout --durability --tcp-congestion --ready-fd --log-level --log-format --check -n --config --print-config --help -h --version" -- "$current") ;;
+	-*) mapfile -t COMPREPLY < <(compgen -W "--listen -a --topology -t --commit-log -l --session-cache -s --region --inline-limit --cell-size -c --max-connections --max-connections-per-client --idle-timeout --durability --tcp-congestion --access-log --ready-fd --log-level --log-format --check -n --config --print-config --help -h --version" -- "$current") ;;
 	*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
 	esac
 }

@@ -11,6 +11,7 @@ complete -c koop-gw -l max-connections-per-client -x -d 'of those, from one addr
 complete -c koop-gw -l idle-timeout -x -d 'close a connection idle so long (default 60s)'
 complete -c koop-gw -l durability -x -d 'full (default), or os: no syncs, for tests'
 complete -c koop-gw -l tcp-congestion -x -d 'TCP congestion control (default the system\'s)'
+complete -c koop-gw -l access-log -x -d 'a line for each request, -: standard output (default off)'
 complete -c koop-gw -l ready-fd -x -d 'write "ready IP:PORT" there once it serves'
 complete -c koop-gw -l log-level -x -d 'error, warn, info (default) or debug'
 complete -c koop-gw -l log-format -x -d 'text (default) or json'

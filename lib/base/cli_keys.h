@@ -22,6 +22,7 @@
 	X("write-quorum")    \
 	X("inline-limit")    \
 	X("region")          \
+	X("access-log")      \
 	X("credentials")     \
 	X("anonymous")       \
 	X("domain")          \

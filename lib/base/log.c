@@ -35,6 +35,19 @@ log_setup(enum log_level level, int json)
 	log_json = json != 0;
 }
 
+bool
+log_takes(enum log_level level)
+{
+	assert(level <= LOG_DEBUG);
+	return level <= log_level;
+}
+
+bool
+log_is_json(void)
+{
+	return log_json;
+}
+
 struct line {
 	char p[LINE_BYTES];
 	size_t n;

@@ -174,7 +174,7 @@ add_series(struct metric_page *page, const char *suffix,
 /* Whole numbers as such, others with the fewest digits that give the same
  * number when they are read. */
 static void
-add_number(struct buf *out, double value)
+metric_add_number(struct buf *out, double value)
 {
 	char text[NUMBER_BYTES];
 
@@ -210,7 +210,7 @@ metric_value(struct metric_page *page, const struct metric_label *labels,
 	/* Who reads a counter takes a smaller number for a new process. */
 	assert(page->kind == METRIC_GAUGE || value >= 0);
 	add_series(page, "", labels, n, NULL);
-	add_number(page->out, value);
+	metric_add_number(page->out, value);
 }
 
 void
@@ -232,7 +232,7 @@ metric_times(struct metric_page *page, const struct metric_label *labels,
 		buf_printf(page->out, "%" PRIu64 "\n", count);
 	}
 	add_series(page, "_sum", labels, n, NULL);
-	add_number(page->out, (double)sum_us / 1e6);
+	metric_add_number(page->out, (double)sum_us / 1e6);
 	add_series(page, "_count", labels, n, NULL);
 	buf_printf(page->out, "%" PRIu64 "\n", count);
 }

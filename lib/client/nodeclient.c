@@ -23,6 +23,7 @@
 #include "commit/positions.h"
 #include "http/httpc.h"
 #include "wire/peers.h"
+#include "wire/trace.h"
 
 /* Somebody who told of a higher epoch is not waited for any longer. */
 #define REACH_MS 1000
@@ -404,9 +405,17 @@ nodeclient_buffer_put(struct nodeclient *nc, void *p, size_t bytes)
 void
 nodeclient_fetch_enter(struct nodeclient *nc)
 {
+	uint64_t began_us;
+
+	if (sem_trywait(&nc->fetches) == 0) {
+		trace_fetch(0);
+		return;
+	}
+	began_us = clock_mono_us(nc->clock);
 	/* A signal may end the wait early; nothing else does. */
 	while (sem_wait(&nc->fetches) == -1)
 		assert(errno == EINTR);
+	trace_fetch(clock_mono_us(nc->clock) - began_us);
 }
 
 void

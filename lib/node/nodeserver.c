@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/number.h"
 #include "codec/stripe.h"
 #include "member/nodecore.h"
@@ -29,6 +31,8 @@
 #define BODY_MARGIN_MS 60000
 /* A query with the positions of 4,096 partitions and three names. */
 #define FORM_MAX (256u << 10)
+/* Log lines of refusals in one second. */
+#define REFUSALS_TOLD 10
 
 struct nodeserver {
 	struct nodecore *core;
@@ -36,6 +40,8 @@ struct nodeserver {
 	struct httpd *httpd;
 	unsigned bodies_max;
 	_Atomic unsigned bodies; /* shards that are arriving */
+	_Atomic uint64_t refusal_second;
+	_Atomic unsigned refusals; /* in that second */
 };
 
 enum route_flags {
@@ -94,6 +100,35 @@ nodeserver_put_header(void *arg, const char *name, const char *value)
 	httpd_reply_header(call->req, name, value);
 }
 
+/*
+ * What went wrong here is looked for by whoever has the id of a client's
+ * request.  A node that catches up, or whose disk is full, refuses by the
+ * hundred: of those so many a second are told, and how many were not.
+ */
+static void
+log_refusal(const struct nodeserver_call *call, int status, const char *text)
+{
+	struct nodeserver *server = call->server;
+	uint64_t second = clock_mono_ms(call->core->clock) / 1000;
+	unsigned untold = 0;
+
+	assert(status >= 500);
+	if (atomic_exchange(&server->refusal_second, second) != second) {
+		unsigned seen = atomic_exchange(&server->refusals, 0);
+
+		untold = seen > REFUSALS_TOLD ? seen - REFUSALS_TOLD : 0;
+	}
+	if (atomic_fetch_add(&server->refusals, 1) >= REFUSALS_TOLD)
+		return;
+	if (untold > 0)
+		log_warn("node", "%u refusals more were not logged", untold);
+	/* That its disk is full the node says once, when it fills up. */
+	log_line(status == 507 ? LOG_INFO : LOG_WARN, "node",
+	    "%s %.200s: %d: %s request=%s", httpd_method(call->req),
+	    httpd_path(call->req), status, status == 507 ? "no room" : text,
+	    call->client[0] != '\0' ? call->client : "-");
+}
+
 /* Text from outside may be in it: what is no printable ASCII becomes '?'. */
 static void
 reply_text(struct nodeserver_call *call, int status, char *text)
@@ -123,6 +158,9 @@ nodeserver_refuse(struct nodeserver_call *call, int status, const char *fmt,
 	va_start(ap, fmt);
 	vsnprintf(text, REFUSAL_MAX, fmt, ap);
 	va_end(ap);
+	call->status = status;
+	if (status >= 500)
+		log_refusal(call, status, text);
 	reply_text(call, status, text);
 }
 
@@ -499,6 +537,17 @@ tell_time(struct nodeserver_call *call)
 	httpd_reply_header(call->req, NODETIME_HEADER, text);
 }
 
+/* Only for the log: whoever may call may say what he likes. */
+static void
+take_client(struct nodeserver_call *call)
+{
+	const char *id = httpd_header(call->req, NODEPROTO_CLIENT_REQUEST);
+	struct reqid parsed;
+
+	if (id != NULL && reqid_parse(&parsed, id, strlen(id)))
+		reqid_format(call->client, parsed);
+}
+
 static void
 serve_begin(void *ctx, struct httpd_request *req)
 {
@@ -517,6 +566,8 @@ serve_begin(void *ctx, struct httpd_request *req)
 	call->server = server;
 	call->req = req;
 	httpd_set_user(req, call);
+	call->began_us = clock_mono_us(call->core->clock);
+	take_client(call);
 	tell_time(call);
 	route = find_route(call, &status);
 	if (route == NULL)
@@ -572,9 +623,13 @@ serve_done(void *ctx, struct httpd_request *req, bool completed)
 	struct nodeserver_call *call = call_of(req);
 
 	(void)ctx;
-	(void)completed;
 	if (call == NULL)
 		return;
+	log_debug("node", "%s %s %.200s%s%s us=%" PRIu64 " request=%s",
+	    httpd_peer(req), httpd_method(req), httpd_path(req),
+	    call->status != 0 ? " refused" : "", completed ? "" : " cut",
+	    clock_mono_us(call->core->clock) - call->began_us,
+	    call->client[0] != '\0' ? call->client : "-");
 	/* One who leaves early leaves no upload behind: protocol.md 6.2. */
 	assert(call->req == req);
 	nodeserver_put_done(call);

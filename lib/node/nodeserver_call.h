@@ -46,6 +46,10 @@ struct nodeserver_call {
 	struct nodeproto_store store; /* /store only */
 	struct reqid id;
 	bool has_id; /* requestId= */
+	/* The client's request that it is for: hexadecimal, or "" */
+	char client[REQID_HEX + 1];
+	uint64_t began_us;
+	int status; /* refused with, or 0 */
 	/* POST of a query that is too long for a target */
 	void (*form_fn)(struct nodeserver_call *call);
 	struct buf form;

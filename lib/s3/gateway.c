@@ -11,16 +11,21 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/logfile.h"
 #include "client/bucketfollow.h"
 #include "client/nodeclient.h"
 #include "client/nodewatch.h"
 #include "http/httpd.h"
+#include "s3/s3access.h"
 #include "s3/s3shared.h"
 #include "s3/s3body.h"
 #include "s3/s3funnel.h"
 #include "s3/s3ops.h"
 #include "s3/s3owner.h"
 #include "session/session.h"
+
+/* Credentials are not known yet: in the access log nobody has a name. */
+#define ANYBODY "anonymous"
 
 static struct s3req *
 request_new(struct gateway *gw, struct httpd_request *http)
@@ -36,7 +41,9 @@ request_new(struct gateway *gw, struct httpd_request *http)
 	r->head = strcmp(httpd_method(http), "HEAD") == 0;
 	r->id = reqid_new(nodeclient_clock(gw->nc), nodeclient_random(gw->nc));
 	reqid_format(r->id_text, r->id);
-	r->started_us = clock_mono_us(nodeclient_clock(gw->nc));
+	memcpy(r->trace.id, r->id_text, sizeof(r->trace.id));
+	trace_begin(&r->trace);
+	r->started_us = s3req_now_us(r);
 	/* Credentials are not known yet: there is one account. */
 	r->account = S3OWNER_ID;
 	r->topology = nodeclient_topology(gw->nc);
@@ -50,10 +57,12 @@ on_begin(void *ctx, struct httpd_request *http)
 	struct gateway *gw = ctx;
 	struct s3req *r = request_new(gw, http);
 
-	if (r)
+	if (r) {
 		s3funnel_begin(r);
-	else
+	} else {
+		s3metric_count(&gw->metric, S3OP_INVALID, 503);
 		httpd_reply(http, 503, "", 0);
+	}
 }
 
 static struct s3req *
@@ -93,20 +102,69 @@ on_end(void *ctx, struct httpd_request *http)
 static int
 status_of(const struct s3req *r, bool completed)
 {
+	if (r->broken)
+		return s3error_status(S3E_INTERNAL_ERROR);
 	return completed || r->status >= 400 ? r->status : S3METRIC_CUT;
 }
 
 static void
-count(struct s3req *r, bool completed, uint64_t us)
+count(struct s3req *r, int status, uint64_t us)
 {
 	struct s3metric *m = &r->gw->metric;
 
-	s3metric_count(m, r->op, status_of(r, completed));
+	s3metric_count(m, r->op, status);
 	s3metric_time(m, r->op, S3METRIC_WHOLE, us);
+	if (r->replied_us != 0)
+		s3metric_time(m, r->op, S3METRIC_FIRST_BYTE,
+		    r->replied_us - r->started_us);
+	if (r->metadata_us != 0)
+		s3metric_time(m, r->op, S3METRIC_METADATA, r->metadata_us);
+	if (r->trace.fetches > 0)
+		s3metric_time(m, r->op, S3METRIC_QUEUE, r->trace.queued_us);
 	atomic_fetch_add_explicit(&m->received_bytes, r->got,
 	    memory_order_relaxed);
 	atomic_fetch_add_explicit(&m->sent_bytes, r->sent,
 	    memory_order_relaxed);
+}
+
+/* A line that does not fit anywhere is counted by the file. */
+static void
+access_write(struct gateway *gw, const struct s3access *line)
+{
+	struct buf out = buf_make(S3ACCESS_LINE_MAX);
+
+	s3access_print(&out, line, log_is_json());
+	if (!buf_failed(&out))
+		(void)logfile_write(gw->access, out.p, out.n);
+	buf_fini(&out);
+}
+
+static void
+access_line(struct s3req *r, int status, uint64_t us)
+{
+	struct s3access line = {
+		.time_ms = clock_real_ms(nodeclient_clock(r->gw->nc)),
+		.id = r->id_text,
+		.account = ANYBODY,
+		.operation = s3op_name(r->op),
+		.method = httpd_method(r->http),
+		.bucket = s3req_bucket(r),
+		.key = s3req_key(r),
+		.status = status,
+		.error = r->error != S3E_NONE ? s3error_code(r->error) : NULL,
+		.received_bytes = r->got,
+		.sent_bytes = r->sent,
+		.queue_us = r->trace.queued_us,
+		.metadata_us = r->metadata_us,
+		.first_byte_us = r->replied_us != 0 ?
+		    r->replied_us - r->started_us :
+		    0,
+		.whole_us = us,
+		.client = httpd_peer(r->http),
+		.agent = s3req_header(r, "user-agent"),
+	};
+
+	access_write(r->gw, &line);
 }
 
 static void
@@ -114,26 +172,50 @@ on_done(void *ctx, struct httpd_request *http, bool completed)
 {
 	struct s3req *r = request_of(http);
 	uint64_t us;
+	int status;
 
 	(void)ctx;
 	if (!r)
 		return;
-	us = clock_mono_us(nodeclient_clock(r->gw->nc)) - r->started_us;
-	count(r, completed, us);
+	us = s3req_now_us(r) - r->started_us;
+	status = status_of(r, completed);
+	count(r, status, us);
 	log_debug("s3",
 	    "%s %s %s status=%d%s in=%" PRIu64 " out=%" PRIu64 " ms=%" PRIu64
 	    " request=%s",
-	    httpd_peer(http), httpd_method(http), s3op_name(r->op), r->status,
+	    httpd_peer(http), httpd_method(http), s3op_name(r->op), status,
 	    completed ? "" : " cut", r->got, r->sent, us / 1000, r->id_text);
+	if (r->gw->access)
+		access_line(r, status, us);
 	if (r->row && r->row->handler && r->row->handler->drop)
 		r->row->handler->drop(r);
 	s3sum_fini(&r->sum);
 	buf_fini(&r->body);
 	httpreq_query_fini(&r->query);
 	httpd_set_user(http, NULL);
+	trace_end();
 	nodeclient_leave(r->gw->nc, r->hold);
 	r->magic = 0;
 	free(r);
+}
+
+/* What no operation came of. */
+static void
+access_refused(struct gateway *gw, struct httpd_request *http, const char *id,
+    int status)
+{
+	struct s3access line = {
+		.time_ms = clock_real_ms(nodeclient_clock(gw->nc)),
+		.id = id,
+		.account = ANYBODY,
+		.operation = s3op_name(S3OP_INVALID),
+		.method = httpd_method(http),
+		.status = status,
+		.error = s3error_code(s3error_from_status(status)),
+		.client = httpd_peer(http),
+	};
+
+	access_write(gw, &line);
 }
 
 /* What the HTTP layer refuses never becomes a request of ours. */
@@ -149,6 +231,8 @@ on_reject(void *ctx, struct httpd_request *http, int status, const char *reason)
 	    reqid_new(nodeclient_clock(gw->nc), nodeclient_random(gw->nc)));
 	detail.request_id = id;
 	s3metric_count(&gw->metric, S3OP_INVALID, status);
+	if (gw->access)
+		access_refused(gw, http, id, status);
 	s3error_print(&xml, s3error_from_status(status), &detail);
 	httpd_reply_header(http, "x-amz-request-id", id);
 	httpd_reply_header(http, "Content-Type", "application/xml");
@@ -215,6 +299,8 @@ gateway_open(struct gateway **out, const struct gateway_options *options,
 		    nodeclient_log(gw->nc), nodeclient_clock(gw->nc), err);
 	if (rc == 0)
 		rc = nodewatch_open(&gw->watch, gw->nc, err);
+	if (rc == 0 && options->access_log)
+		rc = logfile_open(&gw->access, options->access_log, err);
 	if (rc == 0 && options->session_url)
 		rc = open_session(gw, options->session_url, err);
 	if (rc == 0) {
@@ -231,6 +317,7 @@ gateway_close(struct gateway *gw)
 {
 	if (!gw)
 		return;
+	logfile_close(gw->access);
 	session_close(gw->session);
 	nodewatch_close(gw->watch);
 	bucketfollow_close(gw->follow);
@@ -243,7 +330,9 @@ gateway_close(struct gateway *gw)
 int
 gateway_reload(struct gateway *gw, struct error *err)
 {
-	return nodeclient_reload(gw->nc, err);
+	int rc = gw->access ? logfile_reopen(gw->access, err) : 0;
+
+	return rc < 0 ? rc : nodeclient_reload(gw->nc, err);
 }
 
 void

@@ -31,6 +31,7 @@ struct gateway_options {
 	uint32_t cell_bytes;
 	const char *tcp_congestion; /* to the nodes; NULL: the system's */
 	bool durability_os;         /* as in commit/commitlog.h */
+	const char *access_log;     /* base/logfile.h; NULL: none */
 	s3auth_judge_fn *judge;     /* NULL: all is allowed, s3/s3auth.h */
 	void *judge_arg;
 };
@@ -43,7 +44,7 @@ void gateway_close(struct gateway *gw);
 /* What httpd_start() wants; its ctx is the gateway. */
 struct httpd_service gateway_service(struct gateway *gw);
 
-/* SIGHUP: read the topology again. */
+/* SIGHUP: read the topology again, and go on in a new access log. */
 KOOP_MUST int gateway_reload(struct gateway *gw, struct error *err);
 /* SIGUSR1: one log line. */
 void gateway_log_status(struct gateway *gw, unsigned connections);

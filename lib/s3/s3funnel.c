@@ -92,8 +92,13 @@ may_go_on(struct s3req *r)
 {
 	bool wanted = s3req_needs(r, S3NEED_BUCKET);
 	struct error err = { 0 };
+	uint64_t began_us = s3req_now_us(r);
 	int rc = wanted ? look_up(r, &err) : 0;
-	enum s3error e = judge(r, wanted && rc == 0);
+	enum s3error e;
+
+	if (wanted)
+		s3req_looked_up(r, began_us);
+	e = judge(r, wanted && rc == 0);
 
 	if (e == S3E_NONE && rc < 0)
 		e = s3commit_error(r, rc, &err);

@@ -122,12 +122,14 @@ stream_read(void *arg, uint64_t pos, uint8_t *p, size_t max)
 		return n;
 	}
 	/* A client that hung up is told as ERRC_IO, and is daily bread. */
-	if (n == -ERRC_IO)
+	if (n == -ERRC_IO) {
 		log_debug("s3", "GetObject: %s request=%s", err.text,
 		    r->id_text);
-	else
+	} else {
+		r->broken = true;
 		log_warn("s3", "GetObject: cut: %s request=%s",
 		    n == 0 ? "ends early" : err.text, r->id_text);
+	}
 	return -1;
 }
 
@@ -161,6 +163,9 @@ answer(struct s3req *r, struct s3source *s, const struct range *range)
 	if (!r->head) {
 		rc = s3source_range(s, first, length, httpd_client_fd(r->http),
 		    &err);
+		/* A viewer who leaves, or seeks, is no fault of anybody. */
+		if (rc == -ERRC_IO && s3req_left(r))
+			return;
 		if (rc < 0) {
 			s3req_fail_errc(r, rc, &err, S3E_SERVICE_UNAVAILABLE);
 			return;
@@ -233,6 +238,7 @@ look_up(struct s3req *r, bool bytes)
 {
 	struct s3source *s = NULL;
 	struct s3version version;
+	uint64_t began_us = s3req_now_us(r);
 	struct error err;
 	int rc;
 
@@ -241,6 +247,7 @@ look_up(struct s3req *r, bool bytes)
 		return false;
 	rc = s3source_open(&s, r->gw, &r->place, s3req_bucket(r), s3req_key(r),
 	    s3version_name(&version), bytes, &err);
+	s3req_looked_up(r, began_us);
 	r->state = s;
 	if (rc == -ERRC_NOTFOUND)
 		s3version_missing(r, &version, s3source_info(s));

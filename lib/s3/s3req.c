@@ -3,9 +3,11 @@
 #include "s3/s3req.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "client/nodeclient.h"
@@ -32,6 +34,36 @@ s3req_freshen(struct s3req *r)
 	nodetime_freshen(&r->id, nodeclient_clock(r->gw->nc),
 	    nodeclient_random(r->gw->nc));
 	reqid_format(r->id_text, r->id);
+	memcpy(r->trace.id, r->id_text, sizeof(r->trace.id));
+}
+
+uint64_t
+s3req_now_us(const struct s3req *r)
+{
+	return clock_mono_us(nodeclient_clock(r->gw->nc));
+}
+
+void
+s3req_looked_up(struct s3req *r, uint64_t began_us)
+{
+	uint64_t now_us = s3req_now_us(r);
+
+	assert(now_us >= began_us);
+	r->metadata_us += now_us - began_us;
+}
+
+bool
+s3req_left(struct s3req *r)
+{
+	struct pollfd client = {
+		.fd = httpd_client_fd(r->http),
+		.events = POLLRDHUP,
+	};
+
+	if (s3req_replied(r) || poll(&client, 1, 0) <= 0)
+		return false;
+	s3req_reply(r, S3METRIC_CUT);
+	return true;
 }
 
 uint64_t
@@ -82,6 +114,7 @@ void
 s3req_common(struct s3req *r, int status)
 {
 	r->status = status;
+	r->replied_us = s3req_now_us(r);
 	httpd_reply_header(r->http, "x-amz-request-id", r->id_text);
 }
 
@@ -155,6 +188,7 @@ s3req_fail_with(struct s3req *r, enum s3error e, const char *why,
 
 	if (s3req_replied(r))
 		return;
+	r->error = e;
 	s3req_common(r, status);
 	if (status == 503)
 		httpd_reply_header(r->http, "Retry-After", "1");
@@ -163,6 +197,7 @@ s3req_fail_with(struct s3req *r, enum s3error e, const char *why,
 		return;
 	}
 	s3error_print(&xml, e, &detail);
+	r->sent = xml.n;
 	httpd_reply_header(r->http, "Content-Type", "application/xml");
 	httpd_reply(r->http, status, xml.p, xml.n);
 	buf_fini(&xml);

@@ -19,6 +19,7 @@
 #include "s3/s3op.h"
 #include "s3/s3sum.h"
 #include "s3/s3xml.h"
+#include "wire/trace.h"
 
 /*
  * One request on its way through the gateway, and what every operation needs
@@ -61,8 +62,11 @@ struct s3req {
 	enum s3op op;
 	bool head;
 	int status; /* replied */
+	enum s3error error;
+	bool broken; /* cut in mid-reply, by a fault of ours */
 	struct reqid id;
 	char id_text[REQID_HEX + 1];
+	struct trace trace; /* the calls to nodes that are made for it */
 	struct s3name name;
 	struct httpreq_query query;
 	/* What the funnel found, once for the whole request. */
@@ -78,7 +82,9 @@ struct s3req {
 	struct s3chunked chunked;
 	struct s3sum sum;
 	struct buf body;
-	uint64_t started_us, sent;
+	uint64_t sent;
+	/* When it came, when its reply began, how long look-ups took. */
+	uint64_t started_us, replied_us, metadata_us;
 	void *state; /* the operation's */
 };
 
@@ -97,6 +103,11 @@ s3req_key(const struct s3req *r)
 const char *s3req_header(struct s3req *r, const char *name);
 const char *s3req_param(const struct s3req *r, const char *name);
 void s3req_freshen(struct s3req *r); /* wire/nodetime.h; after the lookup */
+/* Microseconds, for measuring; the time since began_us was a look-up's. */
+uint64_t s3req_now_us(const struct s3req *r);
+void s3req_looked_up(struct s3req *r, uint64_t began_us);
+/* Has its client hung up?  It is told 499, which nobody hears. */
+bool s3req_left(struct s3req *r);
 /* Deadlines from now, of reads and of writes. */
 uint64_t s3req_read_by(const struct s3req *r);
 uint64_t s3req_write_by(const struct s3req *r);

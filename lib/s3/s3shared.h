@@ -16,6 +16,7 @@
 #define S3SHARED_WRITES_MAX 256
 
 struct bucketfollow;
+struct logfile;
 struct nodeclient;
 struct nodewatch;
 struct session;
@@ -33,6 +34,7 @@ struct gateway {
 	void *judge_arg;
 	_Atomic unsigned writes; /* at most S3SHARED_WRITES_MAX */
 	struct s3metric metric;
+	struct logfile *access; /* NULL: no access log */
 };
 
 #endif

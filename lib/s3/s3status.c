@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/logfile.h"
 #include "client/nodeclient.h"
 #include "client/nodewatch.h"
 #include "cluster/topology.h"
@@ -134,6 +135,10 @@ print_metrics(struct s3req *r, struct buf *out)
 	print_nodes_metrics(r->gw, &page);
 	print_connections(r, &page);
 	s3metric_print(&page, &r->gw->metric);
+	if (r->gw->access != NULL)
+		metric_counter(&page, "koop_gw_access_log_dropped_total",
+		    "Lines of the access log that were dropped.",
+		    logfile_dropped(r->gw->access));
 }
 
 void

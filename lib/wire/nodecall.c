@@ -10,12 +10,13 @@
 #include "http/httpc_request.h"
 #include "wire/nodeproto.h"
 #include "wire/nodetime.h"
+#include "wire/trace.h"
 
 /* The headers of a call, and the memory behind them. */
 struct head {
 	char to[80];
 	char range[64];
-	struct httpc_header header[2];
+	struct httpc_header header[3];
 	size_t count;
 	struct httpc_addr addr;
 };
@@ -34,6 +35,10 @@ nodecall_make_head(struct head *head, const struct peers *peers,
 	    peer->index);
 	head->header[0] = (struct httpc_header){ NODEPROTO_TO, head->to };
 	head->count = 1;
+	if (trace_id() != NULL)
+		head->header[head->count++] = (struct httpc_header){
+			NODEPROTO_CLIENT_REQUEST, trace_id()
+		};
 	if (!request->ranged)
 		return;
 	assert(request->from <= request->to);

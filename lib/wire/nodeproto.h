@@ -24,6 +24,9 @@ struct error;
 
 #define NODEPROTO_TO "X-Koop-To" /* CLUSTER/SET/INDEX */
 
+/* The request of whose client it is, if of one: its id, for the node's log. */
+#define NODEPROTO_CLIENT_REQUEST "X-Koop-Client-Request"
+
 /* Answers about one partition, from one read transaction. */
 #define NODEPROTO_APPLIED "X-Koop-Applied"
 #define NODEPROTO_HASH "X-Koop-Hash"

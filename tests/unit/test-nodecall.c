@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "cluster/health.h"
 #include "http/httpc_request.h"
+#include "wire/trace.h"
 
 #include "scripted.h"
 #include "cluster/topology.h"
@@ -129,6 +130,35 @@ a_request_says_to_whom_it_goes_and_what_it_wants(void)
 	CHECK(finish(&c, body, 2) == HTTPC_DONE);
 	CHECK(strstr(server.last, "\r\nRange: bytes=512-\r\n") != NULL);
 	nodecall_close(&c);
+	stop();
+}
+
+static void
+a_request_says_for_whose_it_is_made(void)
+{
+	struct script scripts[] = { SCRIPT(OK, false), SCRIPT(OK, false),
+		SCRIPT(OK, false) };
+	struct trace trace = { .id = "00112233445566778899aabbccddeeff" };
+	int status = 0;
+
+	REQUIRE(start(scripts, 3, &clock_system));
+	CHECK(exchange("GET", BYTES_NONE, &status) == 0);
+	CHECK(strstr(server.last, "X-Koop-Client-Request") == NULL);
+	trace_begin(&trace);
+	CHECK_STR(trace_id(), trace.id);
+	CHECK(exchange("GET", BYTES_NONE, &status) == 0);
+	CHECK(strstr(server.last,
+		  "\r\nX-Koop-Client-Request: "
+		  "00112233445566778899aabbccddeeff\r\n") != NULL);
+	trace_fetch(5);
+	trace_fetch(7);
+	trace_end();
+	/* The next request of this thread is another's. */
+	trace_fetch(100);
+	CHECK(trace.fetches == 2 && trace.queued_us == 12);
+	CHECK(trace_id() == NULL);
+	CHECK(exchange("GET", BYTES_NONE, &status) == 0);
+	CHECK(strstr(server.last, "X-Koop-Client-Request") == NULL);
 	stop();
 }
 
@@ -515,6 +545,7 @@ main(void)
 	RUN(the_time_of_an_answer_is_heard);
 	RUN(machines_that_are_no_more_are_forgotten_and_others_are_not);
 	RUN(a_request_says_to_whom_it_goes_and_what_it_wants);
+	RUN(a_request_says_for_whose_it_is_made);
 	RUN(a_stale_connection_is_replaced_for_every_method);
 	RUN(a_small_body_that_was_given_whole_goes_out_again);
 	RUN(a_body_that_has_begun_is_begun_anew_by_its_owner_once);
