@@ -95,6 +95,10 @@ check_geometry(const struct pipeput *p, struct error *err)
 		    "standard input: part %u of an object of %u streams: "
 		    "koop-decode all of them, and koop-encode the object",
 		    p->begin.part, p->begin.parts);
+	if (p->begin.range.size > 0)
+		return error_set(err, ERRC_CORRUPT,
+		    "standard input: a range of an object: koop-decode it, "
+		    "and koop-encode what comes out");
 	if (g->data_shards == set->data_shards && geometry_shards(g) == set->n)
 		return 0;
 	return error_set(err, ERRC_CORRUPT,

@@ -67,19 +67,24 @@ take_end(struct decode_run *run, struct stream_reader *in, struct collect *c,
     struct error *err)
 {
 	struct blob_totals totals;
+	uint64_t end;
 	int rc = stream_reader_end(in, &totals, err);
 
 	if (rc < 0)
 		return rc;
-	if (c->stripe + (c->cell_bytes > 0) > totals.stripes)
+	rc = decode_run_totals(run, &totals, err);
+	if (rc < 0)
+		return rc;
+	end = run->first + totals.stripes;
+	if (c->stripe + (c->cell_bytes > 0) > end)
 		return error_set(err, ERRC_CORRUPT,
 		    "stream: more than the %llu stripes that END tells",
 		    (unsigned long long)totals.stripes);
-	while (rc == 0 && c->stripe + 1 < totals.stripes)
+	while (rc == 0 && c->stripe + 1 < end)
 		rc = finish_stripe(run, c, err);
 	if (rc < 0)
 		return rc;
-	assert(totals.stripes == 0 || c->stripe + 1 == totals.stripes);
+	assert(totals.stripes == 0 || c->stripe + 1 == end);
 	return decode_run_last(run, c->cell_bytes, c->have, &totals, err);
 }
 
@@ -87,7 +92,7 @@ take_end(struct decode_run *run, struct stream_reader *in, struct collect *c,
 static int
 decode_blob(struct decode_run *run, struct stream_reader *in, struct error *err)
 {
-	struct collect c = { 0 };
+	struct collect c = { .stripe = run->first };
 
 	for (;;) {
 		struct frame f;

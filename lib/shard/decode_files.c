@@ -295,6 +295,10 @@ prepare(struct gather *g, struct error *err)
 		rc = error_set(err, ERRC_CORRUPT,
 		    "the files are part %u of %u: parts come as a stream",
 		    g->begin.part, g->begin.parts);
+	if (rc == 0 && g->begin.range.size > 0)
+		rc = error_set(err, ERRC_CORRUPT,
+		    "the files are a range of an object: a range comes as a "
+		    "stream");
 	if (rc == 0)
 		qsort(g->source, g->count, sizeof(g->source[0]), by_shard);
 	return rc;

@@ -23,7 +23,14 @@ decode_run_init(struct decode_run *run, const struct frame_begin *begin,
 
 	*run = (struct decode_run){ .options = options,
 		.out = out,
-		.begin = *begin };
+		.begin = *begin,
+		.left = UINT64_MAX };
+	if (begin->range.size > 0) {
+		run->first = frame_range_stripe(begin);
+		run->skip = begin->range.first -
+		    run->first * stripe_full_bytes(&begin->geometry);
+		run->left = begin->range.last - begin->range.first + 1;
+	}
 	rc = decoder_new(&run->decoder, &begin->geometry, begin->id, err);
 	if (rc < 0)
 		return rc;
@@ -70,14 +77,31 @@ complete(struct decode_run *run, uint64_t stripe, uint32_t cell_bytes,
 static int
 decode_run_put(struct decode_run *run, size_t n, struct error *err)
 {
+	size_t from = KOOP_MIN(n, run->skip);
 	int rc;
 
 	assert(n <= stripe_full_bytes(&run->begin.geometry));
-	rc = io_write_full(run->out, run->memory, n, err);
-
+	n = KOOP_MIN(n - from, run->left);
+	run->skip -= from;
+	run->left -= n;
+	rc = io_write_full(run->out, run->memory + from, n, err);
 	if (rc == 0 && run->options->progress != NULL)
 		progress_add(run->options->progress, n);
 	return rc;
+}
+
+int
+decode_run_totals(const struct decode_run *run,
+    const struct blob_totals *totals, struct error *err)
+{
+	uint64_t want = frame_range_bytes(&run->begin);
+
+	assert((want > 0) == (run->begin.range.size > 0));
+	if (want == 0 || totals->size == want)
+		return 0;
+	return error_set(err, ERRC_CORRUPT,
+	    "stream: END tells of %llu bytes, the range in BEGIN of %llu",
+	    (unsigned long long)totals->size, (unsigned long long)want);
 }
 
 int
@@ -102,7 +126,8 @@ decode_run_last(struct decode_run *run, uint32_t cell_bytes, uint32_t have,
     const struct blob_totals *totals, struct error *err)
 {
 	const struct geometry *g = &run->begin.geometry;
-	const uint64_t stripe = totals->stripes - 1;
+	const uint64_t last = totals->stripes - 1;
+	const uint64_t stripe = run->first + last;
 	size_t content, padded;
 	int rc;
 
@@ -111,10 +136,10 @@ decode_run_last(struct decode_run *run, uint32_t cell_bytes, uint32_t have,
 	rc = complete(run, stripe, cell_bytes, have, err);
 	if (rc < 0)
 		return rc;
-	content = stripe_content_bytes(g, totals->size, stripe);
+	content = stripe_content_bytes(g, totals->size, last);
 	padded = (size_t)g->data_shards * cell_bytes;
 	assert(content >= 1);
-	if (cell_bytes != stripe_cell_bytes(g, totals->size, stripe) ||
+	if (cell_bytes != stripe_cell_bytes(g, totals->size, last) ||
 	    !decoder_padding_good(run->memory + content, padded - content))
 		return error_set(err, ERRC_CORRUPT,
 		    "stripe %llu: does not end where an object of %llu bytes "

@@ -18,6 +18,9 @@ struct decode_run {
 	const struct decode_options *options;
 	int out;
 	struct frame_begin begin;
+	uint64_t first; /* stripe that the stream begins with */
+	/* Of a range: contents still to be left out, then to be written. */
+	uint64_t skip, left;
 	struct decoder *decoder;
 	uint8_t *memory;
 	uint8_t *cell[STRIPE_SHARDS_MAX]; /* data cells are contiguous */
@@ -30,6 +33,10 @@ void decode_run_fini(struct decode_run *run);
 
 /* Lay out the cells of a stripe: run->cell. */
 void decode_run_layout(struct decode_run *run, uint32_t cell_bytes);
+
+/* Are they of what the range in BEGIN says, if there is one? */
+KOOP_MUST int decode_run_totals(const struct decode_run *run,
+    const struct blob_totals *totals, struct error *err);
 
 /* A stripe, but the last, is here as far as have says: write it. */
 KOOP_MUST int decode_run_stripe(struct decode_run *run, uint64_t stripe,

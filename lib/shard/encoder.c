@@ -31,6 +31,7 @@ struct encoder {
 	struct digest md5; /* until there is a thread */
 	struct md5_thread *worker;
 	struct blob_totals totals;            /* so far */
+	uint64_t first;                       /* number of the first stripe */
 	uint32_t cell_crc[STRIPE_SHARDS_MAX]; /* of the stripe at hand */
 };
 
@@ -176,6 +177,14 @@ make_parity(struct encoder *enc, const struct encoded_stripe *s)
 }
 
 void
+encoder_from(struct encoder *enc, uint64_t stripe)
+{
+	assert(enc->totals.stripes == 0);
+	assert(stripe <= STRIPE_SIZE_MAX);
+	enc->first = stripe;
+}
+
+void
 encoder_stripe(struct encoder *enc, uint8_t *data, size_t len, uint8_t *parity,
     struct encoded_stripe *out)
 {
@@ -187,7 +196,7 @@ encoder_stripe(struct encoder *enc, uint8_t *data, size_t len, uint8_t *parity,
 	assert(enc->totals.size % full == 0); /* none but the last is short */
 
 	out->cell_bytes = stripe_cell_for(g, len);
-	out->stripe = enc->totals.stripes;
+	out->stripe = enc->first + enc->totals.stripes;
 	for (uint32_t j = 0; j < geometry_shards(g); j++)
 		out->cell[j] = j < g->data_shards ?
 		    data + (size_t)j * out->cell_bytes :

@@ -64,6 +64,9 @@ void encoder_begin(const struct encoder *enc, uint8_t shard,
 void encoder_stripe(struct encoder *enc, uint8_t *data, size_t len,
     uint8_t *parity, struct encoded_stripe *out);
 
+/* Before the first stripe: it has that number, as in a stream of a range. */
+void encoder_from(struct encoder *enc, uint64_t stripe);
+
 /* Return once the data of that ticket, and of all before, may change. */
 void encoder_wait(struct encoder *enc, uint64_t ticket);
 

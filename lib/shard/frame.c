@@ -177,6 +177,28 @@ frame_end_decode(struct blob_totals *out, uint8_t *shard,
 	return 0;
 }
 
+uint64_t
+frame_range_stripe(const struct frame_begin *begin)
+{
+	if (begin->range.size == 0)
+		return 0;
+	assert(begin->range.first <= begin->range.last);
+	return begin->range.first / stripe_full_bytes(&begin->geometry);
+}
+
+uint64_t
+frame_range_bytes(const struct frame_begin *begin)
+{
+	const struct frame_range *r = &begin->range;
+	uint64_t full = stripe_full_bytes(&begin->geometry);
+
+	if (r->size == 0)
+		return 0;
+	assert(r->first <= r->last && r->last < r->size);
+	return KOOP_MIN((r->last / full + 1) * full, r->size) -
+	    r->first / full * full;
+}
+
 int
 frame_totals_check(const struct blob_totals *totals, const struct geometry *g,
     struct error *err)

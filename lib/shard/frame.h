@@ -54,10 +54,16 @@ struct frame {
 	uint64_t stripe;
 };
 
+/* Bytes first to last of a blob of `size` bytes; size 0: no range, all. */
+struct frame_range {
+	uint64_t first, last, size;
+};
+
 struct frame_begin {
 	struct geometry geometry;
 	struct reqid id;
 	uint32_t part, parts; /* 1 of 1, unless it is one of several streams */
+	struct frame_range range;
 };
 
 struct blob_totals {
@@ -100,6 +106,14 @@ KOOP_MUST int frame_begin_parse(struct frame_begin *out,
     const uint8_t payload[static FRAME_BEGIN_PAYLOAD], struct error *err);
 KOOP_MUST int frame_end_parse(struct blob_totals *out,
     const uint8_t payload[static FRAME_END_PAYLOAD], struct error *err);
+
+/*
+ * A stream with a range carries the stripes that it touches, whole, under
+ * their own numbers; END's totals are those of what it carries.  The first of
+ * them, and the bytes that they hold: 0 for a stream without a range.
+ */
+uint64_t frame_range_stripe(const struct frame_begin *begin);
+uint64_t frame_range_bytes(const struct frame_begin *begin);
 
 /* Do the totals fit the geometry (stripes, number of shards)? */
 KOOP_MUST int frame_totals_check(const struct blob_totals *totals,

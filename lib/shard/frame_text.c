@@ -34,6 +34,9 @@ frame_begin_print(uint8_t out[static FRAME_BEGIN_PAYLOAD],
 	field_print(&t, "request_id=%s\n", id);
 	if (begin->parts > 1)
 		field_print(&t, "part=%u/%u\n", begin->part, begin->parts);
+	if (begin->range.size > 0)
+		field_print(&t, "range=%" PRIu64 "-%" PRIu64 "/%" PRIu64 "\n",
+		    begin->range.first, begin->range.last, begin->range.size);
 	assert(t.n < FRAME_BEGIN_PAYLOAD); /* a LF ends the last line */
 	memset(out, '\n', FRAME_BEGIN_PAYLOAD);
 	memcpy(out, text, t.n);
@@ -109,12 +112,35 @@ parse_part(const struct field *f, struct bytes v)
 	return true;
 }
 
+/* "first-last/size" as in HTTP's Content-Range, first <= last < size. */
+static bool
+parse_range(const struct field *f, struct bytes v)
+{
+	const uint8_t *slash = memchr(v.p, '/', v.n);
+	const uint8_t *dash = memchr(v.p, '-', v.n);
+	struct frame_range *range = f->out;
+	struct frame_range r;
+
+	assert(range->size == 0);
+	if (slash == NULL || dash == NULL || dash > slash ||
+	    !number_parse(&r.size, (const char *)slash + 1,
+		v.n - (size_t)(slash + 1 - v.p), 1, STRIPE_SIZE_MAX) ||
+	    !number_parse(&r.last, (const char *)dash + 1,
+		(size_t)(slash - dash - 1), 0, r.size - 1) ||
+	    !number_parse(&r.first, (const char *)v.p, (size_t)(dash - v.p), 0,
+		r.last))
+		return false;
+	*range = r;
+	return true;
+}
+
 int
 frame_begin_parse(struct frame_begin *out,
     const uint8_t payload[static FRAME_BEGIN_PAYLOAD], struct error *err)
 {
 	uint64_t data = 0, parity = 0, cell = 0;
 	uint32_t part[2] = { 1, 1 };
+	struct frame_range range = { 0 };
 	struct reqid id;
 	struct field table[] = {
 		{ .key = "format", field_text, .text = "1" },
@@ -128,6 +154,7 @@ frame_begin_parse(struct frame_begin *out,
 		    STRIPE_CELL_MAX },
 		{ .key = "request_id", field_reqid, &id },
 		{ .key = "part", parse_part, part, .optional = true },
+		{ .key = "range", parse_range, &range, .optional = true },
 	};
 	struct geometry g;
 	int rc;
@@ -145,7 +172,8 @@ frame_begin_parse(struct frame_begin *out,
 	*out = (struct frame_begin){ .geometry = g,
 		.id = id,
 		.part = part[0],
-		.parts = part[1] };
+		.parts = part[1],
+		.range = range };
 	return 0;
 }
 

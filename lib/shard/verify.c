@@ -75,6 +75,10 @@ take_begin(struct frame_verifier *v, struct error *err)
 		return error_set(err, ERRC_CORRUPT,
 		    "shard %u: part %u of %u: a shard has no parts", v->shard,
 		    v->begin.part, v->begin.parts);
+	if (v->begin.range.size > 0)
+		return error_set(err, ERRC_CORRUPT,
+		    "shard %u: a range of an object: a shard is whole",
+		    v->shard);
 	assert(!v->has_begin && v->stripes == 0);
 	v->has_begin = true;
 	return 0;

@@ -219,6 +219,67 @@ the_text_of_begin_is_checked(void)
 				"cell_size=4294967296\n" ID) < 0);
 }
 
+static void
+a_range_comes_back(void)
+{
+	struct frame_begin begin = some_begin(), back;
+	uint8_t in[FRAME_BEGIN_BYTES], shard;
+	struct error err;
+
+	begin.range = (struct frame_range){ 0, STRIPE_SIZE_MAX - 1,
+		STRIPE_SIZE_MAX };
+	frame_begin_encode(in, &begin, FRAME_INTERLEAVED);
+	REQUIRE(frame_begin_decode(&back, &shard, in, &err) == 0);
+	CHECK(back.range.first == 0);
+	CHECK(back.range.last == STRIPE_SIZE_MAX - 1);
+	CHECK(back.range.size == STRIPE_SIZE_MAX);
+	begin.range = (struct frame_range){ 0 };
+	frame_begin_encode(in, &begin, FRAME_INTERLEAVED);
+	CHECK(memmem(in, sizeof(in), "range=", 6) == NULL);
+	REQUIRE(frame_begin_decode(&back, &shard, in, &err) == 0);
+	CHECK(back.range.size == 0);
+}
+
+static void
+the_text_of_a_range_is_checked(void)
+{
+	CHECK(parse_begin(START GEOMETRY ID "range=0-0/1\n") == 0);
+	CHECK(parse_begin(START GEOMETRY ID "range=3-3/4\n") == 0);
+	CHECK(parse_begin(START GEOMETRY ID "range=3-4/4\n") < 0);
+	CHECK(parse_begin(START GEOMETRY ID "range=3-2/4\n") < 0);
+	CHECK(parse_begin(START GEOMETRY ID "range=0-0/0\n") < 0);
+	CHECK(parse_begin(START GEOMETRY ID "range=0-1\n") < 0);
+	CHECK(parse_begin(START GEOMETRY ID "range=1/2-3\n") < 0);
+	CHECK(parse_begin(START GEOMETRY ID "range=-1/2\n") < 0);
+	CHECK(parse_begin(START GEOMETRY ID "range=0-/2\n") < 0);
+	CHECK(
+	    parse_begin(START GEOMETRY ID "range=0-0/9007199254740993\n") < 0);
+}
+
+/* Stripes of 24 KiB: every range of an object of 3 of them and a bit. */
+static void
+a_range_says_which_stripes_are_carried(void)
+{
+	struct frame_begin begin = { .geometry = { 6, 3, 4096 } };
+	const uint64_t full = 6 * 4096, size = 3 * full + 5;
+	const uint64_t edge[] = { 0, 1, full - 1, full, full + 1, 2 * full,
+		3 * full - 1, 3 * full, size - 1 };
+
+	CHECK(frame_range_stripe(&begin) == 0);
+	CHECK(frame_range_bytes(&begin) == 0);
+	for (size_t i = 0; i < nitems(edge); i++)
+		for (size_t j = i; j < nitems(edge); j++) {
+			uint64_t from = edge[i] / full * full, to = from;
+
+			while (to <= edge[j])
+				to = KOOP_MIN(to + full, size);
+			begin.range = (struct frame_range){ edge[i], edge[j],
+				size };
+			CHECK(frame_range_stripe(&begin) == from / full);
+			CHECK(frame_range_bytes(&begin) == to - from);
+		}
+}
+
 /* Full to the last byte, so without the LF that ends the text. */
 static void
 a_text_without_end_is_refused(void)
@@ -328,6 +389,9 @@ main(void)
 	RUN(a_cell_of_another_object_is_refused);
 	RUN(a_header_that_says_nonsense_is_refused);
 	RUN(begin_comes_back);
+	RUN(a_range_comes_back);
+	RUN(the_text_of_a_range_is_checked);
+	RUN(a_range_says_which_stripes_are_carried);
 	RUN(every_flipped_bit_of_begin_is_seen);
 	RUN(the_text_of_begin_is_checked);
 	RUN(a_text_without_end_is_refused);
