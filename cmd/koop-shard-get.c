@@ -17,6 +17,7 @@
 #include "commit/versionid.h"
 
 static struct clientoptions cluster;
+static const char *range;
 static const char *version_text;
 static bool show_progress;
 static bool force;
@@ -27,6 +28,9 @@ static const struct cli_option options[] = {
 	CLIENTOPTIONS_COMMIT_LOG(cluster),
 	{ 0, "progress", CLI_SWITCH, &show_progress, NULL,
 	    "show progress on standard error", 0, 0, CLI_FLAG_ONLY, NULL },
+	{ 0, "range", CLI_STRING, &range, "FIRST-LAST",
+	    "only these bytes; FIRST- to the end, -N the last N", 0, 0,
+	    CLI_FLAG_ONLY, NULL },
 	CLIENTOPTIONS_TCP_CONGESTION(cluster),
 	CLIENTOPTIONS_TOPOLOGY(cluster),
 	{ 0, "version-id", CLI_STRING, &version_text, "ID",
@@ -58,8 +62,8 @@ get(const char *operand, const struct versionid *version, struct error *err)
 	if (rc < 0)
 		return rc;
 	progress_start(&progress, "get", show_progress, 0);
-	rc = pipeget_run(nc, STDOUT_FILENO, bucket, key, version, &progress,
-	    err);
+	rc = pipeget_run(nc, STDOUT_FILENO, bucket, key, version, range,
+	    &progress, err);
 	progress_end(&progress);
 	nodeclient_close(nc);
 	return rc;
@@ -79,6 +83,11 @@ main(int argc, char *argv[])
 	if (version_text != NULL &&
 	    !versionid_parse(&version, bytes_str(version_text)))
 		return cli_usage(&cli, "--version-id: no name of a version");
+	if (range != NULL && !pipeget_range_valid(range))
+		return cli_usage(&cli,
+		    "--range %.40s: want FIRST-LAST, FIRST- or -N, counted "
+		    "from 0",
+		    range);
 	if (!force)
 		cli_refuse_tty(&cli, STDOUT_FILENO, "standard output");
 	if (get(argv[at], version_text != NULL ? &version : NULL, &err) < 0)

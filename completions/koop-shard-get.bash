@@ -8,11 +8,11 @@ _koop_shard_get()
 	--commit-log|-l|--topology|-t|--config)
 		compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return ;;
-	--tcp-congestion|--version-id)
+	--range|--tcp-congestion|--version-id)
 		return ;;
 	esac
 	case $current in
-	-*) mapfile -t COMPREPLY < <(compgen -W "--force -f --commit-log -l --progress --tcp-congestion --topology -t --version-id --config --print-config --help -h --version" -- "$current") ;;
+	-*) mapfile -t COMPREPLY < <(compgen -W "--force -f --commit-log -l --progress --range --tcp-congestion --topology -t --version-id --config --print-config --help -h --version" -- "$current") ;;
 	*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
 	esac
 }

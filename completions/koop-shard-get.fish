@@ -2,6 +2,7 @@
 complete -c koop-shard-get -s f -l force -d 'write even to a terminal'
 complete -c koop-shard-get -s l -l commit-log -r -F -d 'the commit log: sqlite:PATH'
 complete -c koop-shard-get -l progress -d 'show progress on standard error'
+complete -c koop-shard-get -l range -x -d 'only these bytes; FIRST- to the end, -N the last N'
 complete -c koop-shard-get -l tcp-congestion -x -d 'TCP congestion control (default the system\'s)'
 complete -c koop-shard-get -s t -l topology -r -F -d 'the machines and partitions: file:PATH'
 complete -c koop-shard-get -l version-id -x -d 'this version of the key, as koop-list --versions names it'

@@ -2,17 +2,21 @@
 #include "client/pipeget.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/number.h"
 #include "base/progress.h"
 #include "client/blobread.h"
 #include "client/metaread_parts.h"
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
+#include "http/range.h"
 #include "shard/encoder.h"
 #include "shard/frame.h"
 #include "shard/stream.h"
@@ -33,7 +37,10 @@ struct stream {
 	int out;
 	struct progress *progress;
 	struct frame_begin begin;
-	uint64_t size;
+	/* Of the object; whole: all of it is wanted. */
+	struct range want;
+	bool whole;
+	uint64_t size;      /* of what the stream carries */
 	uint64_t crc64nvme; /* of the record */
 	struct source source;
 	struct encoder *encoder;
@@ -104,6 +111,11 @@ write_end(struct stream *s, struct error *err)
 	struct blob_totals totals;
 
 	encoder_totals(s->encoder, &totals);
+	assert(s->begin.range.size == 0 || totals.size == s->size);
+	/* A range has no CRC-64 to be held against: each of its cells was
+	 * verified as it came. */
+	if (s->begin.range.size > 0)
+		s->crc64nvme = totals.crc64nvme;
 	if (totals.crc64nvme != s->crc64nvme || totals.size != s->size)
 		return error_set(err, ERRC_CORRUPT,
 		    "the content is not what was committed: its CRC-64 "
@@ -124,6 +136,7 @@ write_stream(struct stream *s, struct error *err)
 	    ENCODER_MD5, err);
 	if (rc < 0)
 		return rc;
+	encoder_from(s->encoder, frame_range_stripe(&s->begin));
 	s->memory = encoder_memory(STRIPES * room);
 	if (s->memory == NULL) {
 		rc = error_set(err, ERRC_NOMEM, "stream: out of memory");
@@ -144,16 +157,48 @@ out:
 	return rc;
 }
 
+/*
+ * What BEGIN says of a blob of `size` bytes that stands at `at` of the object,
+ * once it has a geometry: all of it, or the bytes of the range in it, which
+ * then are some.  Returns where the stream's contents begin in the blob.
+ */
+static uint64_t
+choose_bytes(struct stream *s, uint64_t at, uint64_t size)
+{
+	struct frame_range *range = &s->begin.range;
+	uint64_t from;
+
+	*range = (struct frame_range){ 0 };
+	s->size = size;
+	if (s->whole)
+		return 0;
+	assert(s->want.first < at + size && s->want.last >= at);
+	*range = (struct frame_range){
+		.first = s->want.first > at ? s->want.first - at : 0,
+		.last = KOOP_MIN(s->want.last - at, size - 1),
+		.size = size,
+	};
+	from = frame_range_stripe(&s->begin) *
+	    stripe_full_bytes(&s->begin.geometry);
+	s->size = frame_range_bytes(&s->begin);
+	return from;
+}
+
 /* One blob is one stream. */
 static int
-write_blob(struct stream *s, const struct blob_ref *ref, struct error *err)
+write_blob(struct stream *s, const struct blob_ref *ref, uint64_t at,
+    struct error *err)
 {
+	uint64_t from;
 	int rc;
 
 	s->begin.geometry = ref->geometry;
 	s->begin.id = ref->id;
-	s->size = ref->size;
 	rc = blobread_open(&s->source.blob, s->nc, ref, err);
+	if (rc == 0) {
+		from = choose_bytes(s, at, ref->size);
+		blobread_range(s->source.blob, from, s->size);
+	}
 	/* Before BEGIN, so that what cannot be read gives no output at all. */
 	if (rc == 0)
 		rc = blobread_prefetch(s->source.blob, -1, err);
@@ -194,14 +239,55 @@ keep_part(void *arg, const struct part_entry *part)
 	return 0;
 }
 
+/* Told by nodes, so that it may be anything; UINT64_MAX: too much. */
+static uint64_t
+parts_bytes(const struct parts *parts)
+{
+	uint64_t sum = 0;
+
+	assert(parts->count <= FRAME_PARTS_MAX);
+	for (uint32_t i = 0; i < parts->count; i++)
+		if (!number_add(&sum, sum, parts->part[i].size))
+			return UINT64_MAX;
+	return sum;
+}
+
+/* The first and the last of the parts that hold bytes of the range; how many
+ * streams that makes. */
+static uint32_t
+parts_wanted(const struct stream *s, const struct parts *parts, uint32_t *first,
+    uint32_t *last)
+{
+	uint64_t at = 0;
+
+	assert(parts->count > 0);
+	*first = 0;
+	*last = parts->count - 1;
+	for (uint32_t i = 0; i < parts->count && !s->whole; i++) {
+		uint64_t end = at + parts->part[i].size;
+
+		if (at <= s->want.first)
+			*first = i;
+		if (at <= s->want.last && end > s->want.last)
+			*last = i;
+		at = end;
+	}
+	assert(*first <= *last);
+	return *last - *first + 1;
+}
+
 static int
 write_parts(struct stream *s, const struct placement *place,
     struct bytes bucket, struct bytes key, const struct parts *parts,
     struct error *err)
 {
+	uint64_t at = 0;
+	uint32_t first, last;
 	int rc = 0;
 
-	for (uint32_t i = 0; i < parts->count && rc == 0; i++) {
+	s->begin.parts = parts_wanted(s, parts, &first, &last);
+	for (uint32_t i = 0; i <= last && rc == 0;
+	     at += parts->part[i++].size) {
 		const struct part_entry *part = &parts->part[i];
 		struct blob_ref ref = {
 			.partition = place->partition,
@@ -213,10 +299,11 @@ write_parts(struct stream *s, const struct placement *place,
 			.size = part->size,
 		};
 
-		s->begin.part = i + 1;
-		s->begin.parts = parts->count;
+		if (i < first)
+			continue;
+		s->begin.part = i - first + 1;
 		s->crc64nvme = part->crc64nvme;
-		rc = write_blob(s, &ref, err);
+		rc = write_blob(s, &ref, at, err);
 	}
 	return rc;
 }
@@ -225,6 +312,8 @@ static int
 write_inline(struct stream *s, const struct placement *place,
     const struct object_info *info, const struct buf *bytes, struct error *err)
 {
+	uint64_t from;
+
 	s->begin.geometry = info->geometry;
 	if (geometry_check(&info->geometry, NULL) < 0) {
 		s->begin.geometry = GEOMETRY_DEFAULT;
@@ -233,8 +322,13 @@ write_inline(struct stream *s, const struct placement *place,
 		    place->set->data_shards;
 	}
 	s->begin.id = info->id;
-	s->size = info->size;
-	s->source.bytes = buf_bytes(bytes);
+	from = choose_bytes(s, 0, info->size);
+	if (bytes->n != info->size)
+		return error_set(err, ERRC_CORRUPT,
+		    "object: its record holds %zu bytes of %" PRIu64, bytes->n,
+		    info->size);
+	s->source.bytes = bytes_of(buf_bytes(bytes).p + from,
+	    (size_t)(info->size - from));
 	return write_stream(s, err);
 }
 
@@ -258,18 +352,63 @@ write_version(struct stream *s, const struct placement *place,
 	s->crc64nvme = info->crc64nvme;
 	switch (info->kind) {
 	case NODEPROTO_BLOB:
-		return write_blob(s, &ref, err);
+		return write_blob(s, &ref, 0, err);
 	case NODEPROTO_INLINE:
 		return write_inline(s, place, info, bytes, err);
 	case NODEPROTO_MULTIPART:
+		if (parts_bytes(parts) != info->size)
+			return error_set(err, ERRC_PROTOCOL,
+			    "object: its parts are not as long as it is");
 		return write_parts(s, place, bucket, key, parts, err);
 	}
 	return error_set(err, ERRC_PROTOCOL, "object: of an unknown kind");
 }
 
+/* "100-199", "100-" and "-100", which range_parse() wants with their unit. */
+static enum range_kind
+pipeget_parse(struct range *out, const char *text, uint64_t size)
+{
+	char value[64];
+	int n = snprintf(value, sizeof(value), "bytes=%s", text);
+
+	assert(n > 0);
+	if ((size_t)n >= sizeof(value))
+		return RANGE_NONE;
+	return range_parse(out, value, size);
+}
+
+bool
+pipeget_range_valid(const char *text)
+{
+	struct range range;
+
+	/* HTTP lets blanks pass; whoever types some has made a mistake. */
+	if (text[strspn(text, "0123456789-")] != '\0')
+		return false;
+	return pipeget_parse(&range, text, STRIPE_SIZE_MAX) != RANGE_NONE;
+}
+
+/* What of the object is wanted, once its size is known. */
+static int
+choose_range(struct stream *s, const char *text, uint64_t size,
+    struct error *err)
+{
+	s->whole = text == NULL;
+	s->progress->total = size;
+	if (s->whole)
+		return 0;
+	if (pipeget_parse(&s->want, text, size) != RANGE_OK)
+		return error_set(err, ERRC_MISMATCH,
+		    "range %s: the object ends before it, at %" PRIu64 " bytes",
+		    text, size);
+	assert(s->want.first <= s->want.last && s->want.last < size);
+	s->progress->total = s->want.last - s->want.first + 1;
+	return 0;
+}
+
 int
 pipeget_run(struct nodeclient *nc, int out, struct bytes bucket,
-    struct bytes key, const struct versionid *version,
+    struct bytes key, const struct versionid *version, const char *range,
     struct progress *progress, struct error *err)
 {
 	struct stream s = { .nc = nc, .out = out, .progress = progress };
@@ -292,9 +431,10 @@ pipeget_run(struct nodeclient *nc, int out, struct bytes bucket,
 			"no object \"%.*s/%.*s\"",
 		    (int)bucket.n, (const char *)bucket.p, (int)key.n,
 		    (const char *)key.p);
+	if (rc == 0)
+		rc = choose_range(&s, range, info.size, err);
 	if (rc == 0) {
 		io_pipe_size(out, PIPE_BYTES);
-		progress->total = info.size;
 		rc = write_version(&s, &place, bucket, key, &info, &bytes,
 		    &parts, err);
 	}
