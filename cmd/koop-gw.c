@@ -114,7 +114,8 @@ check_options(struct error *err)
 		return error_set(err, ERRC_CONFIG,
 		    "--region %s: only a-z, 0-9 and -, at most %d", region,
 		    REGION_MAX);
-	return daemon_check(&common, err);
+	daemon_setup(&common);
+	return 0;
 }
 
 struct serving {

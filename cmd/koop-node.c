@@ -135,7 +135,8 @@ check_options(struct error *err)
 	if (listen_address == NULL && place == NULL)
 		return error_set(err, ERRC_CONFIG,
 		    "which machine is this: give --listen or --node");
-	return daemon_check(&common, err);
+	daemon_setup(&common);
+	return 0;
 }
 
 static int

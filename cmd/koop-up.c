@@ -9,7 +9,6 @@
 
 #include "base/buf.h"
 #include "base/cli.h"
-#include "base/daemon.h"
 #include "base/error.h"
 #include "up/clusterup.h"
 #include "up/control.h"
@@ -68,11 +67,10 @@ static const struct cli_option options[] = {
 	{ 0, "reserve", CLI_SIZE, &opt.reserve, "SIZE",
 	    "disk space of a node kept for records (see koop-node)", 1 << 20,
 	    1ull << 50, 0, NULL },
-	{ 0, "durability", CLI_STRING, &opt.durability, "LEVEL",
-	    "full (default), or os: no syncs, for tests", 0, 0, 0, NULL },
-	{ 0, "positions", CLI_STRING, &opt.layout.positions, "HOW",
-	    "how positions are told: page (default) or streams", 0, 0, 0,
-	    NULL },
+	{ 0, "durability", CLI_WORD, &opt.durability, "full|os",
+	    "os: no syncs, for tests (default full)", 0, 0, 0, NULL },
+	{ 0, "positions", CLI_WORD, &opt.layout.positions, "page|streams",
+	    "how positions are told (default page)", 0, 0, 0, NULL },
 	{ 0, "tcp-congestion", CLI_STRING, &opt.tcp_congestion, "NAME",
 	    "TCP congestion control (default the system's)", 0, 0, 0, NULL },
 	{ 0, "detach", CLI_SWITCH, &opt.detach, NULL,
@@ -83,8 +81,8 @@ static const struct cli_option options[] = {
 	    "stop node N of the running cluster", 0, 1023, 0, NULL },
 	{ 0, "start-node", CLI_NUMBER, &start_node, "N", "start node N again",
 	    0, 1023, 0, NULL },
-	{ 0, "wait", CLI_STRING, &wait_for, "WHAT",
-	    "status: wait until the cluster is ready or full", 0, 0, 0, NULL },
+	{ 0, "wait", CLI_WORD, &wait_for, "ready|full",
+	    "status: wait until the cluster is that", 0, 0, 0, NULL },
 	{ 0, "timeout", CLI_DURATION, &opt.timeout_ms, "TIME",
 	    "how long to wait (default 60s)", 1, DAY_MS, 0, NULL },
 	{ 'q', "quiet", CLI_SWITCH, &opt.quiet, NULL,
@@ -119,11 +117,8 @@ print_status(const char *dir)
 		rc = status_look(dir, &out, &level, &err);
 	else if (strcmp(wait_for, "ready") == 0)
 		rc = status_wait(dir, STATUS_READY, opt.timeout_ms, &out, &err);
-	else if (strcmp(wait_for, "full") == 0)
-		rc = status_wait(dir, STATUS_FULL, opt.timeout_ms, &out, &err);
 	else
-		return cli_usage(&cli, "--wait %s: neither ready nor full",
-		    wait_for);
+		rc = status_wait(dir, STATUS_FULL, opt.timeout_ms, &out, &err);
 	if (out.n > 0)
 		fwrite(out.p, 1, out.n, stdout);
 	buf_fini(&out);
@@ -193,11 +188,8 @@ int
 main(int argc, char *argv[])
 {
 	struct error err;
-	bool os;
 	int first = cli_parse(&cli, argc, argv);
 
-	if (daemon_durability(&os, opt.durability, &err) < 0)
-		return cli_usage(&cli, "%s", err.text);
 	if (stop_node != LAYOUT_UNSET)
 		return operate("stop");
 	if (start_node != LAYOUT_UNSET)

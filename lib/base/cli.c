@@ -124,6 +124,7 @@ make_tables(const struct cli *cli, struct option longs[], char shorts[])
 		{ "help", no_argument, NULL, CLI_ID_HELP },
 		{ "version", no_argument, NULL, CLI_ID_VERSION },
 		{ "dump-options", no_argument, NULL, CLI_ID_DUMP },
+		{ "dump-operands", no_argument, NULL, CLI_ID_OPERANDS },
 		{ "print-config", no_argument, NULL, CLI_ID_PRINT },
 		{ "config", required_argument, NULL, CLI_ID_CONFIG },
 		{ NULL, 0, NULL, 0 },
@@ -206,7 +207,7 @@ take_option(struct parse *p, int id)
 static void
 take_flags(struct parse *p, int argc, char *argv[])
 {
-	struct option longs[CLI_OPTIONS_MAX + 6];
+	struct option longs[CLI_OPTIONS_MAX + 7];
 	char shorts[2 * CLI_OPTIONS_MAX + 4];
 	int id;
 
@@ -224,6 +225,9 @@ take_flags(struct parse *p, int argc, char *argv[])
 			exit(cli_finish(p->cli));
 		case CLI_ID_DUMP:
 			cli_dump_options(p->cli);
+			exit(cli_finish(p->cli));
+		case CLI_ID_OPERANDS:
+			cli_dump_operands(p->cli);
 			exit(cli_finish(p->cli));
 		case CLI_ID_PRINT:
 			p->print_config = true;

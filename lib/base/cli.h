@@ -24,8 +24,8 @@
  *
  * Keys are checked against base/cli_keys.h, where a new one is to be added.
  *
- * --help, --version, --config, --print-config and --dump-options need no entry
- * in the table.
+ * --help, --version, --config, --print-config, --dump-options and
+ * --dump-operands need no entry in the table.
  */
 
 struct error;
@@ -36,6 +36,7 @@ enum cli_type {
 	CLI_SIZE,     /* uint64_t, K M G T */
 	CLI_DURATION, /* uint64_t, milliseconds */
 	CLI_STRING,   /* const char * */
+	CLI_WORD,     /* const char *, one of those in argument */
 	CLI_LIST,     /* struct cli_list; given again, or words in KOOP_... */
 	CLI_FILE,     /* const char *, completes file names */
 	CLI_DIR,      /* const char *, completes directories */
@@ -61,7 +62,7 @@ struct cli_option {
 	const char *name;
 	enum cli_type type;
 	void *value;
-	const char *argument; /* "SIZE", NULL for a switch */
+	const char *argument; /* "SIZE", "on|off", NULL for a switch */
 	const char *help;     /* one line, with the default */
 	uint64_t min, max;    /* numbers, sizes, durations */
 	enum cli_source source;
@@ -69,21 +70,26 @@ struct cli_option {
 };
 
 struct cli {
-	const char *name;     /* "koop-encode" */
-	const char *operands; /* "[bucket/key]" */
+	const char *name; /* "koop-encode" */
+	/* "[bucket/key]": for people, and for completions, which know the names
+	 * bucket, key, BUCKET and file, and take other small words as such. */
+	const char *operands;
 	const char *summary;
 	const struct cli_option *options; /* ended by one without a name */
 	unsigned operands_min, operands_max;
 };
 
 /*
- * Parse.  Handles --help, --version, --dump-options, --print-config (exit 0)
+ * Parse.  Handles --help, --version, --dump-..., --print-config (exit 0)
  * and every mistake (two lines on standard error, exit 64; a bad environment
  * or koop.conf exits 78).  Returns the index in argv of the first operand;
  * operands are argv[result..argc) (options may stand between them: argv is
  * permuted).
  */
 int cli_parse(const struct cli *cli, int argc, char *argv[]);
+
+/* Which of the words "a|b|c" text is, from 0; -1 for none. */
+int cli_word_index(const char *words, const char *text);
 
 /* Exit 64 when fd is a terminal; the message says how to go on. */
 void cli_refuse_tty(const struct cli *cli, int fd, const char *what);

@@ -115,6 +115,12 @@ cli_dump_options(const struct cli *cli)
 	}
 }
 
+void
+cli_dump_operands(const struct cli *cli)
+{
+	puts(cli->operands);
+}
+
 static void
 print_origin(const struct cli_option *o, const struct cli_origin *origin)
 {

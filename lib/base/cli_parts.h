@@ -20,6 +20,7 @@ enum cli_id {
 	CLI_ID_HELP = 256,
 	CLI_ID_VERSION,
 	CLI_ID_DUMP,
+	CLI_ID_OPERANDS,
 	CLI_ID_PRINT,
 	CLI_ID_CONFIG,
 	CLI_ID_FIRST,
@@ -87,6 +88,7 @@ bool cli_config_known(const char *key);
 
 void cli_help(const struct cli *cli);
 void cli_dump_options(const struct cli *cli);
+void cli_dump_operands(const struct cli *cli);
 /* origin[i] is that of option i. */
 void cli_print_config(const struct cli *cli, const struct cli_origin origin[]);
 

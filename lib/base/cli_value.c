@@ -86,6 +86,56 @@ set_number(const struct cli_option *option, const char *what, const char *text,
 }
 
 int
+cli_word_index(const char *words, const char *text)
+{
+	size_t len = strlen(text);
+
+	assert(words[0] != '\0');
+	for (int i = 0;; i++) {
+		size_t n = strcspn(words, "|");
+
+		if (n == len && memcmp(words, text, n) == 0)
+			return i;
+		if (words[n] == '\0')
+			return -1;
+		words += n + 1;
+	}
+}
+
+/* "a|b|c" as people say it: "a, b or c". */
+static void
+value_say_words(char *out, size_t room, const char *words)
+{
+	size_t at = 0;
+
+	for (; *words != '\0' && at + 5 < room; words++) {
+		if (*words != '|') {
+			out[at++] = *words;
+			continue;
+		}
+		at += (size_t)snprintf(out + at, room - at, "%s",
+		    strchr(words + 1, '|') != NULL ? ", " : " or ");
+	}
+	assert(*words == '\0' && at < room);
+	out[at] = '\0';
+}
+
+static int
+set_word(const struct cli_option *option, const char *what, const char *text,
+    struct error *err)
+{
+	char words[128];
+
+	if (cli_word_index(option->argument, text) < 0) {
+		value_say_words(words, sizeof(words), option->argument);
+		return error_set(err, ERRC_USAGE, "%s: \"%.64s\": want %s",
+		    what, text, words);
+	}
+	*(const char **)option->value = text;
+	return 0;
+}
+
+int
 cli_value_set(const struct cli_option *option, const char *what,
     const char *text, struct error *err)
 {
@@ -107,6 +157,8 @@ cli_value_set(const struct cli_option *option, const char *what,
 			    "%s: given more than %d times", what, CLI_LIST_MAX);
 		list->item[list->n++] = text;
 		return 0;
+	case CLI_WORD:
+		return set_word(option, what, text, err);
 	case CLI_FILE:
 	case CLI_DIR:
 	case CLI_URL:
@@ -159,6 +211,7 @@ cli_value_print(const struct cli_option *option, char *out, size_t room)
 	case CLI_LIST:
 		return print_list(option->value, out, room);
 	case CLI_STRING:
+	case CLI_WORD:
 	case CLI_FILE:
 	case CLI_DIR:
 	case CLI_URL:
@@ -178,6 +231,7 @@ cli_type_name(enum cli_type type)
 		[CLI_SIZE] = "size",
 		[CLI_DURATION] = "duration",
 		[CLI_STRING] = "string",
+		[CLI_WORD] = "word",
 		[CLI_LIST] = "list",
 		[CLI_FILE] = "file",
 		[CLI_DIR] = "dir",

@@ -12,45 +12,16 @@
 #include "base/ready.h"
 #include "base/signals.h"
 
-int
-daemon_durability(bool *os, const char *word, struct error *err)
+void
+daemon_setup(struct daemon_options *options)
 {
-	if (strcmp(word, "full") != 0 && strcmp(word, "os") != 0)
-		return error_set(err, ERRC_CONFIG,
-		    "--durability %s: neither full nor os", word);
-	*os = strcmp(word, "os") == 0;
-	return 0;
-}
+	int level = cli_word_index(DAEMON_LOG_LEVELS, options->log_level);
+	int json = cli_word_index(DAEMON_LOG_FORMATS, options->log_format);
 
-static int
-setup_log(const struct daemon_options *options, struct error *err)
-{
-	static const char *const levels[] = { "error", "warn", "info",
-		"debug" };
-	bool json = strcmp(options->log_format, "json") == 0;
-
-	if (!json && strcmp(options->log_format, "text") != 0)
-		return error_set(err, ERRC_CONFIG,
-		    "--log-format %s: neither text nor json",
-		    options->log_format);
-	for (size_t i = 0; i < nitems(levels); i++) {
-		if (strcmp(options->log_level, levels[i]) != 0)
-			continue;
-		log_setup((enum log_level)i, json);
-		return 0;
-	}
-	return error_set(err, ERRC_CONFIG,
-	    "--log-level %s: not error, warn, info or debug",
-	    options->log_level);
-}
-
-int
-daemon_check(struct daemon_options *options, struct error *err)
-{
-	int rc = daemon_durability(&options->durability_os, options->durability,
-	    err);
-
-	return rc < 0 ? rc : setup_log(options, err);
+	/* cli_parse() has refused all others. */
+	assert(level >= LOG_ERROR && level <= LOG_DEBUG && json >= 0);
+	log_setup((enum log_level)level, json);
+	options->durability_os = strcmp(options->durability, "os") == 0;
 }
 
 void

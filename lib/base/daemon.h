@@ -21,7 +21,7 @@ struct daemon_options {
 	const char *log_level;
 	const char *log_format;
 	uint64_t ready_fd;
-	bool durability_os; /* set by daemon_check() */
+	bool durability_os; /* set by daemon_setup() */
 };
 
 #define DAEMON_DEFAULTS                                       \
@@ -30,12 +30,15 @@ struct daemon_options {
 		.log_format = "text", .ready_fd = UINT64_MAX, \
 	}
 
+#define DAEMON_LOG_LEVELS "error|warn|info|debug" /* as in enum log_level */
+#define DAEMON_LOG_FORMATS "text|json"
+
 /* Rows of an option table; o is the struct daemon_options. */
-#define DAEMON_OPTION_DURABILITY(o)                                     \
-	{                                                               \
-		0, "durability", CLI_STRING, &(o).durability, "LEVEL",  \
-		    "full (default), or os: no syncs, for tests", 0, 0, \
-		    CLI_ENV_CONF, NULL                                  \
+#define DAEMON_OPTION_DURABILITY(o)                                    \
+	{                                                              \
+		0, "durability", CLI_WORD, &(o).durability, "full|os", \
+		    "os: no syncs, for tests (default full)", 0, 0,    \
+		    CLI_ENV_CONF, NULL                                 \
 	}
 #define DAEMON_OPTION_READY_FD(o)                                            \
 	{                                                                    \
@@ -43,22 +46,21 @@ struct daemon_options {
 		    "write \"ready IP:PORT\" there once it serves", 0, 1023, \
 		    0, NULL                                                  \
 	}
-#define DAEMON_OPTION_LOG_LEVEL(o)                                   \
-	{                                                            \
-		0, "log-level", CLI_STRING, &(o).log_level, "LEVEL", \
-		    "error, warn, info (default) or debug", 0, 0,    \
-		    CLI_ENV_CONF, NULL                               \
+#define DAEMON_OPTION_LOG_LEVEL(o)                                           \
+	{                                                                    \
+		0, "log-level", CLI_WORD, &(o).log_level, DAEMON_LOG_LEVELS, \
+		    "the least that is logged (default info)", 0, 0,         \
+		    CLI_ENV_CONF, NULL                                       \
 	}
-#define DAEMON_OPTION_LOG_FORMAT(o)                                     \
-	{                                                               \
-		0, "log-format", CLI_STRING, &(o).log_format, "FORMAT", \
-		    "text (default) or json", 0, 0, CLI_ENV_CONF, NULL  \
+#define DAEMON_OPTION_LOG_FORMAT(o)                                           \
+	{                                                                     \
+		0, "log-format", CLI_WORD, &(o).log_format,                   \
+		    DAEMON_LOG_FORMATS, "how it is logged (default text)", 0, \
+		    0, CLI_ENV_CONF, NULL                                     \
 	}
 
-/* What --durability says: "full" or "os". */
-KOOP_MUST int daemon_durability(bool *os, const char *word, struct error *err);
-/* Check the options; from here on the log is as they say. */
-KOOP_MUST int daemon_check(struct daemon_options *options, struct error *err);
+/* From here on the log is as the options say, and durability_os is set. */
+void daemon_setup(struct daemon_options *options);
 
 /* Before any thread exists: fault points, signals, no new privileges. */
 void daemon_begin(void);

@@ -282,9 +282,8 @@ load_gateways(struct layout *l, const struct layout_options *o,
 }
 
 /* All programs of a cluster must do the same, so koop.conf keeps it. */
-static int
-load_positions(struct layout *l, const struct layout_options *o,
-    struct error *err)
+static void
+load_positions(struct layout *l, const struct layout_options *o)
 {
 	char text[256];
 
@@ -292,13 +291,8 @@ load_positions(struct layout *l, const struct layout_options *o,
 		l->unshared = layout_config(l->dir, "commit-log", text,
 				  sizeof(text)) &&
 		    strcmp(text, LAYOUT_LOG "?shared=no") == 0;
-	else if (strcmp(o->positions, "page") == 0 ||
-	    strcmp(o->positions, "streams") == 0)
-		l->unshared = o->positions[0] == 's';
 	else
-		return error_set(err, ERRC_USAGE,
-		    "--positions %s: neither page nor streams", o->positions);
-	return 0;
+		l->unshared = strcmp(o->positions, "streams") == 0;
 }
 
 static int
@@ -351,7 +345,7 @@ layout_open(struct layout *l, const struct layout_options *o, struct error *err)
 	if (rc == 0)
 		rc = load_gateways(l, o, err);
 	if (rc == 0)
-		rc = load_positions(l, o, err);
+		load_positions(l, o);
 	if (rc == 0)
 		rc = load_commit_log(l, err);
 	return rc;

@@ -15,7 +15,7 @@
 #include "tempdir.h"
 
 static uint64_t cell, count, timeout_ms;
-static const char *commit_log, *data_dir, *node;
+static const char *commit_log, *data_dir, *node, *level;
 static struct cli_list nodes;
 static bool force;
 
@@ -37,6 +37,8 @@ static const struct cli_option options[] = {
 	    NULL },
 	{ 0, "nodes", CLI_LIST, &nodes, "N", "which ones", 0, 0, CLI_ENV_CONF,
 	    NULL },
+	{ 0, "level", CLI_WORD, &level, "low|middle|high", "how much", 0, 0,
+	    CLI_ENV, NULL },
 	{ 'f', "force", CLI_SWITCH, &force, NULL, "do it", 0, 0, CLI_FLAG_ONLY,
 	    NULL },
 	{ 0 },
@@ -172,6 +174,10 @@ mistakes_are_two_lines_and_64(void)
 		    "--timeout: \"5\": want a duration like "
 		    "500ms, 10s or 5m, from 0s to 60s" },
 		{ "--data-dir=", "--data-dir: is empty" },
+		{ "--level mid", "--level: \"mid\": want low, middle or high" },
+		{ "--level=", "--level: \"\": want low, middle or high" },
+		{ "--level low|high",
+		    "--level: \"low|high\": want low, middle or high" },
 	};
 	char want[256];
 
@@ -182,6 +188,23 @@ mistakes_are_two_lines_and_64(void)
 		CHECK_STR(err, want);
 		CHECK_STR(out, "");
 	}
+}
+
+static void
+a_word_is_one_of_its_option(void)
+{
+	CHECK(run("", "--level high --print-config") == 0);
+	CHECK(strstr(out, "level = high  # --level\n") != NULL);
+	CHECK(run("KOOP_LEVEL=higher", "") == 78);
+	CHECK_STR(err,
+	    "koop-x: KOOP_LEVEL: \"higher\": want low, middle or high\n");
+	CHECK(run("KOOP_LEVEL=middle", "--print-config") == 0);
+	CHECK(strstr(out, "level = middle  # KOOP_LEVEL\n") != NULL);
+	CHECK(cli_word_index("a|bc|d", "a") == 0);
+	CHECK(cli_word_index("a|bc|d", "bc") == 1);
+	CHECK(cli_word_index("a|bc|d", "d") == 2);
+	CHECK(cli_word_index("a|bc|d", "b") == -1);
+	CHECK(cli_word_index("a|bc|d", "") == -1);
 }
 
 static void
@@ -346,7 +369,7 @@ help_fits_and_names_every_option(void)
 	CHECK(strncmp(out, "usage: koop-x [options] [bucket/key]\n", 37) == 0);
 	for (const struct cli_option *o = options; o->name != NULL; o++)
 		CHECK(strstr(out, o->name) != NULL);
-	CHECK(strstr(out, "\n      --timeout TIME    how long") != NULL);
+	CHECK(strstr(out, "\n      --timeout TIME           how long") != NULL);
 	for (const char *c = out; *c != '\0'; c++) {
 		column = *c == '\n' ? 0 : column + 1;
 		CHECK(column <= 80);
@@ -364,6 +387,9 @@ options_are_dumped_for_completions(void)
 	CHECK(strncmp(out, want, strlen(want)) == 0);
 	CHECK(strstr(out, "\nf\tforce\t\tswitch\tdo it\n") != NULL);
 	CHECK(strstr(out, "help\t") == NULL);
+	CHECK(strstr(out, "\n\tlevel\tlow|middle|high\tword\thow much\n"));
+	CHECK(run("", "--dump-operands") == 0);
+	CHECK_STR(out, "[bucket/key]\n");
 }
 
 static void
@@ -379,7 +405,8 @@ print_config_says_where_each_value_is_from(void)
 	    "# commit-log is not set\n"
 	    "# data-dir is not set\n"
 	    "node = 1/2  # %s/work/koop.conf:2\n"
-	    "# nodes is not set\n",
+	    "# nodes is not set\n"
+	    "# level is not set\n",
 	    folder);
 	CHECK_STR(out, want);
 	unlink("koop.conf");
@@ -408,6 +435,7 @@ main(void)
 		return 1;
 	RUN(flags_are_taken_in_every_form);
 	RUN(mistakes_are_two_lines_and_64);
+	RUN(a_word_is_one_of_its_option);
 	RUN(flag_beats_environment_beats_file_beats_default);
 	RUN(only_what_may_come_from_outside_does);
 	RUN(a_bad_environment_is_78);
