@@ -24,8 +24,9 @@
 #include "cluster/jsontext.h"
 #include "cluster/topology_source.h"
 #include "commit/commitlog.h"
-#include "wire/peers.h"
+#include "commit/commitlog_from.h"
 #include "commit/commitlog_reader.h"
+#include "wire/peers.h"
 
 #define BATCH_RECORDS 256
 #define BATCH_BYTES (4u << 20)
@@ -36,7 +37,7 @@
 static const char *cluster;
 static const char *commit_log_url;
 static bool follow;
-static uint64_t from = NONE;
+static const char *from_text;
 static uint64_t limit = NONE;
 static uint64_t partition = NONE;
 static uint64_t partitions;
@@ -48,10 +49,11 @@ static const struct cli_option options[] = {
 	    CLI_FLAG_ONLY, NULL },
 	{ 'l', "commit-log", CLI_URL, &commit_log_url, "URL",
 	    "the log, as sqlite:PATH", 0, 0, CLI_ENV_CONF, NULL },
-	{ 'F', "follow", CLI_SWITCH, &follow, NULL, "wait for more at the end",
-	    0, 0, CLI_FLAG_ONLY, NULL },
-	{ 0, "from", CLI_NUMBER, &from, "SEQ",
-	    "begin there (default with the first record)", 0, UINT64_C(1) << 53,
+	{ 'F', "follow", CLI_SWITCH, &follow, NULL,
+	    "wait for more; --from is end unless given", 0, 0, CLI_FLAG_ONLY,
+	    NULL },
+	{ 0, "from", CLI_STRING, &from_text, "WHERE",
+	    "start, end, a seq, a time or an age as 10m (default start)", 0, 0,
 	    CLI_FLAG_ONLY, NULL },
 	{ 0, "limit", CLI_NUMBER, &limit, "N", "stop after N records", 1,
 	    INT64_MAX, CLI_FLAG_ONLY, NULL },
@@ -74,6 +76,19 @@ static const struct cli cli = {
 	.options = options,
 	.operands_max = 2,
 };
+
+/* Begin there; --follow alone is about what comes. */
+static struct commitlog_from from;
+
+static bool
+choose_from(void)
+{
+	const char *text = from_text != NULL ? from_text :
+	    follow                           ? "end" :
+					       "start";
+
+	return commitlog_from_parse(&from, text, clock_real_ms(&clock_system));
+}
 
 /* Set by the signal handler; looked at between records. */
 static volatile sig_atomic_t interrupted;
@@ -200,29 +215,20 @@ static int
 find_positions(struct commitlog *log, struct commitlog_position *positions,
     size_t *count, struct error *err)
 {
-	static struct commitlog_span spans[COMMITLOG_PARTITIONS_MAX];
 	const uint32_t *numbers;
 	size_t have;
-	int rc = 0;
 
 	numbers = commitlog_partitions(log, &have);
 	*count = 0;
 	for (size_t i = 0; i < have; i++) {
 		if (partition == NONE || numbers[i] == partition)
-			spans[(*count)++].partition = numbers[i];
+			positions[(*count)++].partition = numbers[i];
 	}
 	if (*count == 0)
 		return error_set(err, ERRC_USAGE,
 		    "partition %llu: the commit log has no such one",
 		    (unsigned long long)partition);
-	if (from == NONE)
-		rc = commitlog_stored(log, spans, *count, soon(), err);
-	for (size_t i = 0; i < *count; i++)
-		positions[i] = (struct commitlog_position){
-			.partition = spans[i].partition,
-			.next_seq = from == NONE ? spans[i].first : from,
-		};
-	return rc;
+	return commitlog_from_find(log, &from, positions, *count, soon(), err);
 }
 
 static int
@@ -419,8 +425,15 @@ main(int argc, char *argv[])
 		    argv[first + 1]);
 	if (first < argc)
 		return create();
-	if (from != NONE && partition == NONE)
+	if (!choose_from())
 		return cli_usage(&cli,
-		    "--from needs --partition: each has positions of its own");
+		    "--from %.64s: want start, end, a seq, a time such as "
+		    "2026-03-01T12:00:00Z, or an age such as 10m",
+		    from_text);
+	if (from.kind == COMMITLOG_FROM_SEQ && partition == NONE)
+		return cli_usage(&cli,
+		    "--from %s needs --partition: each has positions of its "
+		    "own",
+		    from_text);
 	return print_log();
 }

@@ -31,7 +31,7 @@ suite() {
 	export KOOP_COMMIT_LOG=sqlite:c.db
 	koop-log --partitions 4 create
 	mkfifo out
-	koop-log -F --limit 5 >out 3>&- &
+	koop-log -F --from start --limit 5 >out 3>&- &
 	follower=$!
 	# Not there, or from before the last boot: made again by who looks.
 	rm -f c.db.page

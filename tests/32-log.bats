@@ -98,7 +98,7 @@ add() {
 	run -1 --separate-stderr koop-log --partition 1 --from 7
 	[[ "$stderr" == *"partition 1: ends at 5, before the 7 wanted" ]]
 	run -64 --separate-stderr koop-log --from 3
-	[[ "$stderr" == "koop-log: --from needs --partition"* ]]
+	[[ "$stderr" == "koop-log: --from 3 needs --partition"* ]]
 	run -64 --separate-stderr koop-log --partition 2
 	[[ "$stderr" == "koop-log: partition 2: the commit log has no such one"* ]]
 }
@@ -115,7 +115,7 @@ add() {
 @test "log: --follow prints what comes, at once, and ends on SIGINT" {
 	koop-log --partitions 1 create
 	mkfifo out
-	koop-log --follow >out 3>&- &
+	koop-log --follow --from start >out 3>&- &
 	pid=$!
 	exec 4<out
 	read -r -t 20 line <&4
@@ -132,9 +132,67 @@ add() {
 	exec 4<&-
 }
 
+@test "log: --follow alone begins at the end" {
+	local line='' i=1
+	koop-log --partitions 1 create
+	add 0 1 '{"n":1}'
+	mkfifo out
+	koop-log --follow >out 3>&- &
+	pid=$!
+	exec 4<out
+	# Records come until it is there to see one.
+	until read -r -t 0.1 line <&4; do
+		i=$((i + 1))
+		add 0 $i "{\"n\":$i}"
+		[ $i -lt 300 ]
+	done
+	[ "$(jq -c .record.n <<<"$line")" -ge 2 ]
+	kill -TERM $pid
+	wait $pid
+	exec 4<&-
+}
+
+# genesis_at MS: when the log began.
+genesis_at() {
+	python3 -c 'import sqlite3, sys
+db = sqlite3.connect("c.db")
+db.execute("UPDATE record SET time_ms = ? WHERE seq = 0", (int(sys.argv[1]),))
+db.commit()' "$1"
+}
+
+@test "log: --from start, end, a time or an age chooses in every partition" {
+	koop-log --partitions 2 create
+	genesis_at 1600000000000
+	for i in 1 2 3 4 5; do
+		add 0 $i "{\"n\":$i}"
+	done
+	seqs() { koop-log "$@" | jq -s -c 'map([.partition, .seq])'; }
+	[ "$(seqs --from start)" = "$(seqs)" ]
+	[ "$(seqs | jq length)" -eq 7 ]
+	[ "$(seqs --from end)" = '[]' ]
+	[ "$(seqs --from 1s)" = '[]' ]
+	[ "$(seqs --from 36500d)" = "$(seqs)" ]
+	# They are of 2023-11-14T22:13:20.001Z and the milliseconds after it.
+	for i in 1 2 3 4 5; do
+		[ "$(seqs --from "2023-11-14T22:13:20.00${i}Z")" = \
+			"$(seq "$i" 5 | jq -s -c 'map([0, .])')" ]
+	done
+	[ "$(seqs --from 2023-11-14T23:13:20.006+01:00)" = '[]' ]
+	[ "$(seqs --from 2000-01-01T00:00:00Z)" = "$(seqs)" ]
+}
+
+@test "log: what is no place to begin is a usage error" {
+	koop-log --partitions 1 create
+	for bad in yesterday -1 2023-11-14 10x START 1.5 99999999999999999; do
+		run -64 --separate-stderr koop-log --partition 0 "--from=$bad"
+		[ "$output" = "" ]
+		[[ "$stderr" == "koop-log: --from $bad: want start, end, a seq, a time"* ]]
+	done
+}
+
 @test "log: --follow ends when nobody reads any more" {
 	koop-log --partitions 1 create
-	run -0 timeout 20 bash -c 'set -o pipefail; koop-log -F | head -n 1'
+	run -0 timeout 20 bash -c 'set -o pipefail; koop-log -F --from start | head -n 1'
 	[ "${#lines[@]}" -eq 1 ]
 }
 
@@ -155,5 +213,5 @@ db = sqlite3.connect("other.db"); db.execute("CREATE TABLE t(x)"); db.commit()')
 	koop-log --partitions 1 create
 	run -74 --separate-stderr bash -c 'koop-log >/dev/full'
 	[ "$stderr" = "koop-log: write: No space left on device" ]
-	run -74 --separate-stderr bash -c 'koop-log -F >/dev/full'
+	run -74 --separate-stderr bash -c 'koop-log -F --from start >/dev/full'
 }

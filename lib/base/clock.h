@@ -49,5 +49,7 @@ void clock_http_date(char out[static 32], uint64_t real_ms);
 /* The three date forms of RFC 9110 5.6.7; -1 when it is none of them,
  * otherwise seconds since 1970. */
 int64_t clock_parse_http_date(const char *text);
+/* The same in ms, of RFC 3339: 1985-04-12T23:20:50.52Z, or with +01:00. */
+int64_t clock_parse_rfc3339(const char *text);
 
 #endif

@@ -217,6 +217,80 @@ month_days(unsigned year, unsigned month)
 	return days[month - 1] + (unsigned)(month == 2 && leap);
 }
 
+/* 60 is a leap second, which POSIX time does not have. */
+static bool
+date_valid(const struct date *d)
+{
+	return d->year >= 1970 && d->month >= 1 && d->month <= 12 &&
+	    d->day >= 1 && d->day <= month_days(d->year, d->month) &&
+	    d->hour <= 23 && d->minute <= 59 && d->second <= 60;
+}
+
+static int64_t
+date_seconds(const struct date *d)
+{
+	assert(d->hour <= 23 && d->minute <= 59);
+	return days_from_date(d->year, d->month, d->day) * DAY_S +
+	    d->hour * 3600 + d->minute * 60 + KOOP_MIN(d->second, 59u);
+}
+
+/* .52, of which three digits count */
+static bool
+take_fraction(const char **text, unsigned *ms)
+{
+	unsigned digit, weight = 100;
+
+	*ms = 0;
+	if (!take(text, "."))
+		return true;
+	if (!take_digits(text, 1, &digit))
+		return false;
+	do {
+		*ms += digit * weight;
+		weight /= 10;
+	} while (take_digits(text, 1, &digit));
+	return true;
+}
+
+/* Z, +01:00 or -01:00 */
+static bool
+take_offset(const char **text, int64_t *seconds)
+{
+	unsigned hours, minutes;
+	bool east;
+
+	*seconds = 0;
+	if (take(text, "Z") || take(text, "z"))
+		return true;
+	east = take(text, "+");
+	if (!east && !take(text, "-"))
+		return false;
+	if (!take_digits(text, 2, &hours) || !take(text, ":") ||
+	    !take_digits(text, 2, &minutes) || hours > 23 || minutes > 59)
+		return false;
+	*seconds = (int64_t)hours * 3600 + minutes * 60;
+	if (!east)
+		*seconds = -*seconds;
+	return true;
+}
+
+int64_t
+clock_parse_rfc3339(const char *text)
+{
+	struct date d = { 0 };
+	int64_t offset, seconds;
+
+	if (!take_digits(&text, 4, &d.year) || !take(&text, "-") ||
+	    !take_digits(&text, 2, &d.month) || !take(&text, "-") ||
+	    !take_digits(&text, 2, &d.day) ||
+	    (!take(&text, "T") && !take(&text, "t") && !take(&text, " ")) ||
+	    !take_time(&text, &d) || !take_fraction(&text, &d.ms) ||
+	    !take_offset(&text, &offset) || *text != '\0' || !date_valid(&d))
+		return -1;
+	seconds = date_seconds(&d) - offset;
+	return seconds < 0 ? -1 : seconds * 1000 + d.ms;
+}
+
 int64_t
 clock_parse_http_date(const char *text)
 {
@@ -225,10 +299,5 @@ clock_parse_http_date(const char *text)
 	if (!parse_imf(text, &d) && !parse_rfc850(text, &d) &&
 	    !parse_asctime(text, &d))
 		return -1;
-	/* 60 is a leap second, which POSIX time does not have. */
-	if (d.year < 1970 || d.day < 1 || d.day > month_days(d.year, d.month) ||
-	    d.hour > 23 || d.minute > 59 || d.second > 60)
-		return -1;
-	return days_from_date(d.year, d.month, d.day) * DAY_S + d.hour * 3600 +
-	    d.minute * 60 + KOOP_MIN(d.second, 59u);
+	return date_valid(&d) ? date_seconds(&d) : -1;
 }

@@ -116,6 +116,45 @@ other_dates_are_none(void)
 		CHECK(clock_parse_http_date(bad[i]) == -1);
 }
 
+static void
+the_times_of_rfc_3339_are_read(void)
+{
+	static const struct {
+		const char *text;
+		int64_t ms;
+	} times[] = {
+		{ "1970-01-01T00:00:00Z", 0 },
+		{ "1985-04-12T23:20:50.52Z", 482196050520 },
+		{ "1996-12-19T16:39:57-08:00", 851042397000 },
+		{ "1996-12-20 00:39:57z", 851042397000 },
+		{ "1990-12-31t23:59:60Z", 662687999000 },
+		{ "1937-01-01T12:00:27.87+00:20", -1 },
+		{ "2000-02-29T00:00:00.0019999Z", 951782400001 },
+		{ "9999-12-31T23:59:59.999Z", 253402300799999 },
+	};
+	char back[32];
+
+	for (size_t i = 0; i < nitems(times); i++)
+		CHECK(clock_parse_rfc3339(times[i].text) == times[i].ms);
+	clock_iso8601(back, 482196050520);
+	CHECK(clock_parse_rfc3339(back) == 482196050520);
+}
+
+static void
+other_times_are_none(void)
+{
+	static const char *const bad[] = { "", "now", "1985-04-12",
+		"1985-04-12T23:20:50", "1985-04-12T23:20Z",
+		"1985-04-12T23:20:50.Z", "1985-04-12T23:20:50Z ",
+		"1985-04-12T23:20:50+01", "1985-04-12T23:20:50+24:00",
+		"1985-13-12T23:20:50Z", "1985-00-12T23:20:50Z",
+		"1985-02-29T23:20:50Z", "1985-04-12T24:00:00Z",
+		"1970-01-01T00:59:59+01:00", "85-04-12T23:20:50Z" };
+
+	for (size_t i = 0; i < nitems(bad); i++)
+		CHECK(clock_parse_rfc3339(bad[i]) == -1);
+}
+
 int
 main(void)
 {
@@ -126,5 +165,7 @@ main(void)
 	RUN(every_day_is_right_and_comes_back);
 	RUN(the_three_forms_of_rfc_9110_are_read);
 	RUN(other_dates_are_none);
+	RUN(the_times_of_rfc_3339_are_read);
+	RUN(other_times_are_none);
 	return tap_done();
 }
