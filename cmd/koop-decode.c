@@ -8,13 +8,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/cli.h"
 #include "base/error.h"
 #include "base/fault.h"
+#include "base/io.h"
 #include "base/progress.h"
 #include "shard/decode.h"
+#include "shard/headertext.h"
 #include "shard/outfile.h"
 
+static const char *headers_file;
 static const char *output;
 static bool show_progress;
 static bool quiet;
@@ -23,6 +27,9 @@ static bool force;
 static const struct cli_option options[] = {
 	{ 'f', "force", CLI_SWITCH, &force, NULL, "read even from a terminal",
 	    0, 0, CLI_FLAG_ONLY, NULL },
+	{ 0, "headers", CLI_FILE, &headers_file, "FILE",
+	    "write what the stream says of the object: NAME: VALUE", 0, 0,
+	    CLI_FLAG_ONLY, NULL },
 	{ 'o', "output", CLI_FILE, &output, "FILE",
 	    "write FILE, once all of it is right", 0, 0, CLI_FLAG_ONLY, NULL },
 	{ 0, "progress", CLI_SWITCH, &show_progress, NULL,
@@ -50,10 +57,13 @@ warn(void *arg, const char *text)
 }
 
 static int
-decode(char *const path[], size_t count, int out, struct error *err)
+decode(char *const path[], size_t count, int out, struct buf *headers,
+    struct error *err)
 {
 	struct progress progress;
-	struct decode_options opt = { .progress = &progress, .warn = warn };
+	struct decode_options opt = { .progress = &progress,
+		.headers = headers,
+		.warn = warn };
 	int rc;
 
 	progress_start(&progress, "decode", show_progress, 0);
@@ -65,27 +75,48 @@ decode(char *const path[], size_t count, int out, struct error *err)
 	return rc;
 }
 
+/* The object, and its headers, into files or to standard output: both appear
+ * when both are right. */
+static int
+decode_into(char *const path[], size_t count, struct error *err)
+{
+	struct buf headers = buf_make(HEADERTEXT_MAX);
+	struct outfile file[2] = { 0 };
+	int out = STDOUT_FILENO;
+	size_t files = 0;
+	int rc = 0;
+
+	if (output != NULL && strcmp(output, "-") != 0) {
+		rc = outfile_open(&file[files], output, err);
+		out = file[files++].fd;
+	}
+	if (rc == 0 && headers_file != NULL)
+		rc = outfile_open(&file[files++], headers_file, err);
+	if (rc == 0)
+		rc = decode(path, count, out,
+		    headers_file != NULL ? &headers : NULL, err);
+	if (rc == 0 && headers_file != NULL)
+		rc = io_write_full(file[files - 1].fd, headers.p, headers.n,
+		    err);
+	if (rc == 0)
+		rc = outfile_publish(file, files, err);
+	for (size_t i = 0; i < files; i++)
+		outfile_close(&file[i]);
+	buf_fini(&headers);
+	return rc;
+}
+
 int
 main(int argc, char *argv[])
 {
 	int first = cli_parse(&cli, argc, argv);
 	size_t count = (size_t)(argc - first);
-	struct outfile file = { 0 };
-	int out = STDOUT_FILENO;
 	struct error err;
-	int rc = 0;
 
 	fault_setup();
 	if (count == 0 && !force)
 		cli_refuse_tty(&cli, STDIN_FILENO, "standard input");
-	if (output != NULL && strcmp(output, "-") != 0) {
-		rc = outfile_open(&file, output, &err);
-		out = file.fd;
-	}
-	if (rc == 0)
-		rc = decode(argv + first, count, out, &err);
-	if (rc == 0 && file.open)
-		rc = outfile_publish(&file, 1, &err);
-	outfile_close(&file);
-	return rc < 0 ? cli_fail(&cli, &err) : cli_finish(&cli);
+	if (decode_into(argv + first, count, &err) < 0)
+		return cli_fail(&cli, &err);
+	return cli_finish(&cli);
 }

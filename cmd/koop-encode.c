@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/cli.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -15,10 +16,13 @@
 #include "base/random.h"
 #include "codec/stripe.h"
 #include "shard/encode.h"
+#include "shard/headeroption.h"
+#include "shard/headertext.h"
 
 static uint64_t data_shards = 6;
 static uint64_t parity_shards = 3;
 static uint64_t cell_bytes = 64 * 1024;
+static struct cli_list header;
 static const char *request_id;
 static const char *split;
 static bool no_md5;
@@ -31,6 +35,9 @@ static const struct cli_option options[] = {
 	    STRIPE_CELL_MAX, CLI_ENV_CONF, NULL },
 	{ 'f', "force", CLI_SWITCH, &force, NULL, "write even to a terminal", 0,
 	    0, CLI_FLAG_ONLY, NULL },
+	{ 0, "header", CLI_LIST, &header, "NAME:VALUE",
+	    "serve it with this header, or with those of @FILE", 0, 0,
+	    CLI_FLAG_ONLY, NULL },
 	{ 'k', "data-shards", CLI_NUMBER, &data_shards, "N",
 	    "data shards in a stripe (default 6)", 1, STRIPE_SHARDS_MAX,
 	    CLI_ENV_CONF, NULL },
@@ -61,6 +68,7 @@ static const struct cli cli = {
 int
 main(int argc, char *argv[])
 {
+	struct buf headers = buf_make(HEADERTEXT_MAX);
 	struct encode_options opt = { 0 };
 	struct progress progress;
 	struct error err;
@@ -68,6 +76,13 @@ main(int argc, char *argv[])
 
 	cli_parse(&cli, argc, argv);
 	fault_setup();
+	for (size_t i = 0; i < header.n; i++)
+		if (headeroption_add(&headers, NULL, header.item[i], &err) < 0)
+			return cli_fail(&cli, &err);
+	if (split != NULL && header.n > 0)
+		return cli_usage(&cli,
+		    "--split and --header: only a stream holds headers");
+	opt.headers = buf_bytes(&headers);
 	opt.geometry = (struct geometry){ (uint32_t)data_shards,
 		(uint32_t)parity_shards, (uint32_t)cell_bytes };
 	opt.no_md5 = no_md5;
@@ -86,5 +101,6 @@ main(int argc, char *argv[])
 	else
 		rc = encode_stream(STDIN_FILENO, STDOUT_FILENO, &opt, &err);
 	progress_end(&progress);
+	buf_fini(&headers);
 	return rc < 0 ? cli_fail(&cli, &err) : cli_finish(&cli);
 }

@@ -8,11 +8,11 @@ _koop_commit()
 	--commit-log|-l|--topology|-t|--config)
 		compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return ;;
-	--content-type|--meta|--tcp-congestion)
+	--content-type|--header|--if-match|--if-none-match|--meta|--tcp-congestion)
 		return ;;
 	esac
 	case $current in
-	-*) mapfile -t COMPREPLY < <(compgen -W "--content-type --commit-log -l --meta --tcp-congestion --topology -t --config --print-config --help -h --version" -- "$current") ;;
+	-*) mapfile -t COMPREPLY < <(compgen -W "--content-type --commit-log -l --header --if-match --if-none-match --meta --tcp-congestion --topology -t --config --print-config --help -h --version" -- "$current") ;;
 	*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
 	esac
 }

@@ -8,11 +8,11 @@ _koop_encode()
 	--config)
 		compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return ;;
-	--cell-size|-c|--data-shards|-k|--parity-shards|-m|--request-id|--split)
+	--cell-size|-c|--header|--data-shards|-k|--parity-shards|-m|--request-id|--split)
 		return ;;
 	esac
 	case $current in
-	-*) mapfile -t COMPREPLY < <(compgen -W "--cell-size -c --force -f --data-shards -k --parity-shards -m --no-md5 --progress --request-id --split --config --print-config --help -h --version" -- "$current") ;;
+	-*) mapfile -t COMPREPLY < <(compgen -W "--cell-size -c --force -f --header --data-shards -k --parity-shards -m --no-md5 --progress --request-id --split --config --print-config --help -h --version" -- "$current") ;;
 	*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
 	esac
 }

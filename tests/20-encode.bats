@@ -46,7 +46,7 @@ text() {
 @test "encode: BEGIN tells geometry and request id" {
 	koop-encode -k 4 -m 2 -c 4K --request-id $ID </dev/null >shards
 	text shards | head -6 >told
-	printf '%s\n' format=1 code=rs-cauchy data_shards=4 parity_shards=2 \
+	printf '%s\n' format=2 code=rs-cauchy data_shards=4 parity_shards=2 \
 		cell_size=4096 request_id=$ID >want
 	diff want told
 }
@@ -86,6 +86,21 @@ text() {
 		run -64 --separate-stderr koop-encode -c "$size" </dev/null
 		[ "$output" = "" ]
 	done
+}
+
+@test "encode: a header that objects do not keep is a usage error" {
+	local header
+	for header in Host:x nocolon : 'Content-Type' 'x-amz-meta-:y' \
+		'Content-Type:' $'Expires:a\001b'; do
+		run -64 --separate-stderr koop-encode --header "$header" \
+			</dev/null
+		[ "$output" = "" ]
+		[[ "$stderr" == "koop-encode: --header: "* ]]
+	done
+	run -64 koop-encode --header Expires:a --header expires:b </dev/null
+	run -66 --separate-stderr koop-encode --header @no/where </dev/null
+	[[ "$stderr" == "koop-encode: --header: no/where: "* ]]
+	run -64 koop-encode --split '%d' --header Expires:a </dev/null
 }
 
 @test "encode: what is no request id is a usage error" {

@@ -283,12 +283,40 @@ prefix() { cmp -s -n "$(stat -c %s "$1")" "$1" "$2"; }
 		'koop-encode </dev/null | tail -c +2 | koop-decode'
 }
 
-@test "decode: what format 1 was once written as keeps decoding" {
+@test "decode: the headers of a stream come back as they were given" {
+	object 50000 in
+	printf 'Content-Type: video/mp4\nx-amz-meta-title: The General\n' >want
+	koop-encode --header 'content-type:video/mp4' \
+		--header 'X-Amz-Meta-Title: The General' <in >shards
+	koop-decode --headers got <shards | cmp - in
+	cmp want got
+	# They may come from that file, and damage to them is not the object's.
+	id=$(sed -n 's/^request_id=//p' shards | head -1)
+	koop-encode --request-id "$id" --header @got <in | cmp - shards
+	cp shards bad
+	printf X | dd of=bad bs=1 seek=550 conv=notrunc status=none
+	run -0 --separate-stderr koop-decode --headers none -o out <bad
+	cmp in out
+	[ ! -s none ]
+	[[ "$stderr" == *"the headers are damaged"* ]]
+	koop-encode <in | koop-decode --headers none >/dev/null
+	[ -f none ]
+	[ ! -s none ]
+	python3 "$BATS_TEST_DIRNAME/frame.py" <shards | cmp - in
+}
+
+@test "decode: an older format is named" {
+	run -65 --separate-stderr koop-decode <"$BATS_TEST_DIRNAME/data/frame/old.kpf"
+	[ "$stderr" = "koop-decode: stream: BEGIN: format=1: this program reads format 2" ]
+}
+
+@test "decode: what format 2 was once written as keeps decoding" {
 	local name
 	cd "$BATS_TEST_DIRNAME/data/frame"
 	for name in small stripes; do
 		koop-decode <$name.kpf | cmp - $name.object
 	done
+	koop-decode <headers.kpf | cmp - small.object
 	koop-decode -q split.[1-5].kpf | cmp - stripes.object
 	run -65 koop-decode split.[1-4].kpf
 }
@@ -298,4 +326,6 @@ prefix() { cmp -s -n "$(stat -c %s "$1")" "$1" "$2"; }
 	koop-encode --request-id $ID <small.object | cmp - small.kpf
 	koop-encode --request-id $ID -k 4 -m 2 -c 4K <stripes.object |
 		cmp - stripes.kpf
+	koop-encode --request-id $ID --header Expires:never \
+		--header x-amz-meta-a:b <small.object | cmp - headers.kpf
 }

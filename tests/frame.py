@@ -119,7 +119,7 @@ def main(stream, out):
     need(kind == 1 and shard == 255 and good and len(payload) == 480,
          "no BEGIN")
     begin = text(payload)
-    need(begin["format"] == "1" and begin["code"] == "rs-cauchy", "format")
+    need(begin["format"] == "2" and begin["code"] == "rs-cauchy", "format")
     data = int(begin["data_shards"])
     shards = data + int(begin["parity_shards"])
     request_id = bytes.fromhex(begin["request_id"])
@@ -130,6 +130,10 @@ def main(stream, out):
         kind, shard, stripe, payload, good = frame(stream, request_id)
         if kind == 3:
             break
+        if kind == 4:
+            need(shard == 255 and stripe == 0 and good and not stripes,
+                 "headers that do not belong there")
+            continue
         need(kind == 2, "an unknown frame")
         whole = whole and good
         if good:

@@ -13,17 +13,20 @@
 #include "base/io.h"
 #include "client/buckets.h"
 #include "client/nodeclient.h"
+#include "client/pipemeta.h"
 #include "cluster/placement.h"
 #include "commit/record.h"
 #include "http/httpc_request.h"
 #include "http/httpreq.h"
+#include "shard/headertext.h"
 #include "shard/receipt.h"
 #include "wire/nodecall.h"
 #include "wire/nodeproto.h"
 #include "wire/nodetime.h"
 
-/* A line for each shard and the end, and some that are of no use. */
-#define INPUT_MAX (64u * RECEIPT_LINE_MAX)
+/* A line for each shard and the end, those of headers, and some that are of no
+ * use. */
+#define INPUT_MAX (256u * RECEIPT_LINE_MAX)
 
 struct pipecommit {
 	struct nodeclient *nc;
@@ -31,6 +34,9 @@ struct pipecommit {
 	struct receipt_shard shard[STRIPE_SHARDS_MAX];
 	uint32_t shards; /* bit j: a receipt of shard j came */
 	uint32_t count;
+	uint32_t header_lines;
+	struct buf headers; /* of them: shard/headertext.h */
+	size_t value_at;    /* in it: where the last one's value begins */
 	bool has_end;
 	struct receipt_end end;
 };
@@ -71,6 +77,37 @@ take_shard(struct pipecommit *p, const struct receipt_shard *shard,
 	return 0;
 }
 
+/* One header, or what continues the last one. */
+static int
+take_header(struct pipecommit *p, const struct receipt_header *h,
+    struct error *err)
+{
+	struct buf *text = &p->headers;
+
+	p->header_lines++;
+	if (h->at == 0) {
+		buf_add(text, h->name, h->name_bytes);
+		buf_addstr(text, ": ");
+		p->value_at = text->n;
+	} else if (p->value_at == 0 || text->n - 1 != p->value_at + h->at ||
+	    p->value_at < h->name_bytes + 2 ||
+	    memcmp(text->p + p->value_at - 2 - h->name_bytes, h->name,
+		h->name_bytes) != 0) {
+		return error_set(err, ERRC_CORRUPT,
+		    "standard input: a header receipt that continues none");
+	} else {
+		text->n--; /* the LF of what came before */
+	}
+	buf_add(text, h->value, h->value_bytes);
+	buf_addch(text, '\n');
+	if (buf_failed(text))
+		return error_set(err, ERRC_CORRUPT,
+		    "standard input: headers: more than %d bytes",
+		    HEADERTEXT_MAX);
+	assert(p->value_at <= text->n);
+	return 0;
+}
+
 static int
 take_line(struct pipecommit *p, struct bytes line, struct error *err)
 {
@@ -85,6 +122,8 @@ take_line(struct pipecommit *p, struct bytes line, struct error *err)
 		    "standard input: a receipt after the end");
 	if (receipt.kind == RECEIPT_SHARD)
 		return take_shard(p, &receipt.shard, err);
+	if (receipt.kind == RECEIPT_HEADER)
+		return take_header(p, &receipt.header, err);
 	p->end = receipt.end;
 	p->has_end = true;
 	return 0;
@@ -131,6 +170,10 @@ check_shards(const struct pipecommit *p, struct error *err)
 		return error_set(err, ERRC_CORRUPT,
 		    "standard input: %u shard receipts, but the end says %u",
 		    p->count, end->shards);
+	if (end->headers != p->header_lines)
+		return error_set(err, ERRC_CORRUPT,
+		    "standard input: %u header receipts, but the end says %u",
+		    p->header_lines, end->headers);
 	for (uint32_t j = 0; j < STRIPE_SHARDS_MAX; j++) {
 		const struct receipt_shard *shard = &p->shard[j];
 
@@ -172,6 +215,8 @@ check_end(struct pipecommit *p, struct error *err)
 		return error_set(err, ERRC_CORRUPT,
 		    "standard input: no md5: the object's ETag is its MD5, "
 		    "so do not use koop-encode --no-md5");
+	if (headertext_check(buf_bytes(&p->headers), err) < 0)
+		return error_wrap(err, "standard input");
 	return check_shards(p, err);
 }
 
@@ -261,7 +306,8 @@ print_commit(const struct pipecommit *p, int out, uint64_t seq,
 }
 
 static int
-refused(const struct pipecommit *p, enum outcome outcome, struct error *err)
+refused(const struct pipecommit *p, const struct pipecommit_options *o,
+    enum outcome outcome, struct error *err)
 {
 	switch (outcome) {
 	case OUTCOME_DONE:
@@ -276,6 +322,19 @@ refused(const struct pipecommit *p, enum outcome outcome, struct error *err)
 			" (" NODETIME_WORD
 			": the time of the log is ahead of this machine's)" :
 			"");
+	case OUTCOME_PRECONDITION_FAILED:
+		return error_set(err, ERRC_MISMATCH,
+		    o->if_none_match ?
+			"\"%s/%.*s\" exists (--if-none-match): nothing is "
+			"changed" :
+			"\"%s/%.*s\" is not what --if-match says: nothing is "
+			"changed",
+		    p->end.bucket, (int)p->end.key_bytes, p->end.key);
+	case OUTCOME_NO_SUCH_KEY:
+		return error_set(err, ERRC_MISMATCH,
+		    "\"%s/%.*s\" does not exist (--if-match): nothing is "
+		    "changed",
+		    p->end.bucket, (int)p->end.key_bytes, p->end.key);
 	case OUTCOME_ABORTED:
 		return error_set(err, ERRC_MISMATCH,
 		    "the upload was aborted: store the object again");
@@ -287,7 +346,7 @@ refused(const struct pipecommit *p, enum outcome outcome, struct error *err)
 
 static int
 commit(struct pipecommit *p, int out, const struct pipecommit_options *o,
-    struct error *err)
+    const struct pipemeta *meta, struct error *err)
 {
 	const struct receipt_end *end = &p->end;
 	const struct blob_totals *t = &end->totals;
@@ -299,8 +358,10 @@ commit(struct pipecommit *p, int out, const struct pipecommit_options *o,
 		.key = bytes_of(end->key, end->key_bytes),
 		.incarnation = end->incarnation,
 		.etag = bytes_of(etag, 32),
-		.headers = bytes_str(o->headers),
-		.meta = bytes_str(o->meta),
+		.headers = bytes_str(meta->headers),
+		.meta = bytes_str(meta->meta),
+		.if_match = o->if_match,
+		.if_none_match = o->if_none_match,
 		.blob = {
 			.size = t->size,
 			.crc64nvme = t->crc64nvme,
@@ -329,7 +390,7 @@ commit(struct pipecommit *p, int out, const struct pipecommit_options *o,
 	if (rc < 0)
 		return rc;
 	rc = print_commit(p, out, seq, outcome, etag, err);
-	return rc < 0 ? rc : refused(p, outcome, err);
+	return rc < 0 ? rc : refused(p, o, outcome, err);
 }
 
 int
@@ -337,11 +398,13 @@ pipecommit_run(struct nodeclient *nc, int in, int out,
     const struct pipecommit_options *options, struct error *err)
 {
 	struct pipecommit *p = calloc(1, sizeof(*p));
+	struct pipemeta meta = { 0 };
 	int rc;
 
 	if (p == NULL)
 		return error_set(err, ERRC_NOMEM, "receipts: out of memory");
 	p->nc = nc;
+	p->headers = buf_make(HEADERTEXT_MAX);
 	rc = read_receipts(p, in, err);
 	if (rc == 0)
 		rc = check_end(p, err);
@@ -350,7 +413,12 @@ pipecommit_run(struct nodeclient *nc, int in, int out,
 		rc = check_quorum(p, err);
 	}
 	if (rc == 0)
-		rc = commit(p, out, options, err);
+		rc = pipemeta_make(&meta, options->headers, options->without,
+		    buf_bytes(&p->headers), err);
+	if (rc == 0)
+		rc = commit(p, out, options, &meta, err);
+	pipemeta_fini(&meta);
+	buf_fini(&p->headers);
 	free(p);
 	return rc;
 }

@@ -2,6 +2,9 @@
 #ifndef KOOP_CLIENT_PIPECOMMIT_H
 #define KOOP_CLIENT_PIPECOMMIT_H
 
+#include <stdbool.h>
+
+#include "base/bytes.h"
 #include "base/compiler.h"
 
 /*
@@ -22,8 +25,12 @@ struct error;
 struct nodeclient;
 
 struct pipecommit_options {
-	const char *headers; /* JSON objects of strings, as records have them */
-	const char *meta;
+	/* Instead of the headers of the same names that come with the receipts,
+	 * and of which none is wanted: shard/headertext.h. */
+	struct bytes headers;
+	struct bytes without;
+	struct bytes if_match; /* an ETag; BYTES_NONE: no condition */
+	bool if_none_match;    /* only if there is no such object */
 };
 
 /*
@@ -31,6 +38,7 @@ struct pipecommit_options {
  * contradict each other).  ERRC_UNAVAILABLE: fewer than write_quorum shards.
  * ERRC_RETRY: not known whether it took effect; the same again is safe.
  * ERRC_NOTFOUND, ERRC_MISMATCH: refused, and printed as the outcome.
+ * ERRC_USAGE: more headers than an object may have.
  */
 KOOP_MUST int pipecommit_run(struct nodeclient *nc, int in, int out,
     const struct pipecommit_options *options, struct error *err);

@@ -16,9 +16,11 @@
 #include "client/metaread_parts.h"
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
+#include "commit/objectmeta.h"
 #include "http/range.h"
 #include "shard/encoder.h"
 #include "shard/frame.h"
+#include "shard/headertext.h"
 #include "shard/stream.h"
 
 #define INLINE_MAX (1u << 20)
@@ -40,6 +42,7 @@ struct stream {
 	/* Of the object; whole: all of it is wanted. */
 	struct range want;
 	bool whole;
+	struct buf headers; /* for the first stream: shard/headertext.h */
 	uint64_t size;      /* of what the stream carries */
 	uint64_t crc64nvme; /* of the record */
 	struct source source;
@@ -144,6 +147,10 @@ write_stream(struct stream *s, struct error *err)
 	}
 	frame_begin_encode(begin, &s->begin, FRAME_INTERLEAVED);
 	rc = io_write_full(s->out, begin, sizeof(begin), err);
+	if (rc == 0)
+		rc = stream_write_headers(s->out, buf_bytes(&s->headers),
+		    s->begin.id, err);
+	buf_clear(&s->headers);
 	if (rc == 0)
 		rc = copy_stripes(s, err);
 	if (rc == 0)
@@ -332,6 +339,34 @@ write_inline(struct stream *s, const struct placement *place,
 	return write_stream(s, err);
 }
 
+struct header_list {
+	struct buf *text;
+	int rc;
+	struct error *err;
+};
+
+static void
+add_header(void *arg, const char *name, const char *value)
+{
+	struct header_list *list = arg;
+
+	if (list->rc == 0)
+		list->rc = headertext_add(list->text, bytes_str(name),
+		    bytes_str(value), list->err);
+}
+
+/* What the object is served with goes with it. */
+static int
+take_headers(struct stream *s, const struct object_info *info,
+    struct error *err)
+{
+	struct header_list list = { &s->headers, 0, err };
+
+	assert(s->headers.n == 0);
+	objectmeta_stored(info->headers, info->meta, add_header, &list);
+	return list.rc < 0 ? error_wrap(err, "object") : 0;
+}
+
 static int
 write_version(struct stream *s, const struct placement *place,
     struct bytes bucket, struct bytes key, const struct object_info *info,
@@ -349,6 +384,7 @@ write_version(struct stream *s, const struct placement *place,
 
 	s->begin.part = 1;
 	s->begin.parts = 1;
+	s->begin.stored = true;
 	s->crc64nvme = info->crc64nvme;
 	switch (info->kind) {
 	case NODEPROTO_BLOB:
@@ -411,7 +447,10 @@ pipeget_run(struct nodeclient *nc, int out, struct bytes bucket,
     struct bytes key, const struct versionid *version, const char *range,
     struct progress *progress, struct error *err)
 {
-	struct stream s = { .nc = nc, .out = out, .progress = progress };
+	struct stream s = { .nc = nc,
+		.out = out,
+		.progress = progress,
+		.headers = buf_make(HEADERTEXT_MAX) };
 	struct buf bytes = buf_make(INLINE_MAX);
 	struct object_info info = { 0 };
 	struct parts parts = { 0 };
@@ -433,12 +472,15 @@ pipeget_run(struct nodeclient *nc, int out, struct bytes bucket,
 		    (const char *)key.p);
 	if (rc == 0)
 		rc = choose_range(&s, range, info.size, err);
+	if (rc == 0)
+		rc = take_headers(&s, &info, err);
 	if (rc == 0) {
 		io_pipe_size(out, PIPE_BYTES);
 		rc = write_version(&s, &place, bucket, key, &info, &bytes,
 		    &parts, err);
 	}
 	free(parts.part);
+	buf_fini(&s.headers);
 	nodeproto_info_fini(&info);
 	buf_fini(&bytes);
 	return rc;

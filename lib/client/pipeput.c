@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fault.h"
@@ -17,6 +18,7 @@
 #include "client/shardsend.h"
 #include "cluster/placement.h"
 #include "shard/frame.h"
+#include "shard/headertext.h"
 #include "shard/receipt.h"
 #include "shard/stream.h"
 #include "wire/nodeproto.h"
@@ -44,6 +46,7 @@ struct pipeput {
 	uint32_t cell_bytes;
 	uint32_t got; /* bit j: its cell of shard j came */
 	struct blob_totals totals;
+	struct buf headers; /* shard/headertext.h: they go to the receipts */
 };
 
 static int
@@ -69,6 +72,12 @@ check_id(struct pipeput *p, struct error *err)
 	uint64_t now = clock_real_ms(nodeclient_clock(p->nc));
 	uint64_t made = reqid_time_ms(p->begin.id);
 
+	/* A record of this id is in the log already, and in the partition of
+	 * that one another would be taken for the same (protocol.md 2). */
+	if (p->begin.stored) {
+		p->new_id = true;
+		return 0;
+	}
 	/*
 	 * Old for the log, but not for the clock of this machine: then it is a
 	 * clock that was wrong, and not the stream (protocol.md 1).
@@ -159,6 +168,7 @@ start_sends(struct pipeput *p, struct error *err)
 	if (frames == NULL)
 		return error_set(err, ERRC_NOMEM, "stream: out of memory");
 	begin.id = p->id;
+	begin.stored = false;
 	for (uint32_t j = 0; j < p->n; j++)
 		frame_begin_encode(frames[j], &begin, (uint8_t)j);
 	rc = shardsend_start(p->sends, UINT32_MAX, frames, err);
@@ -312,6 +322,25 @@ take_end(struct pipeput *p, struct error *err)
 	return 0;
 }
 
+/* Right behind BEGIN, once. */
+static int
+take_headers(struct pipeput *p, struct error *err)
+{
+	int rc;
+
+	if (p->stripe > 0 || p->got != 0 || p->headers.n > 0)
+		return error_set(err, ERRC_CORRUPT,
+		    "standard input: HEADERS in the middle");
+	rc = stream_reader_headers(p->reader, &p->headers, err);
+	if (rc < 0)
+		return error_wrap(err, "standard input");
+	if (rc == 0)
+		return error_set(err, ERRC_CORRUPT,
+		    "standard input: damaged: the headers are not good");
+	assert(p->headers.n > 0);
+	return 0;
+}
+
 static int
 copy_frames(struct pipeput *p, struct error *err)
 {
@@ -328,10 +357,13 @@ copy_frames(struct pipeput *p, struct error *err)
 			    "whatever wrote it failed");
 		if (frame.kind == FRAME_END)
 			return take_end(p, err);
-		if (frame.kind != FRAME_CELL)
-			return error_set(err, ERRC_CORRUPT,
+		if (frame.kind == FRAME_HEADERS)
+			rc = take_headers(p, err);
+		else if (frame.kind == FRAME_CELL)
+			rc = take_cell(p, &frame, err);
+		else
+			rc = error_set(err, ERRC_CORRUPT,
 			    "standard input: BEGIN in the middle");
-		rc = take_cell(p, &frame, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -367,8 +399,44 @@ print_shards(struct pipeput *p, int out, uint32_t durable, uint32_t *count,
 	return 0;
 }
 
+/* A long value takes several lines. */
 static int
-print_end(struct pipeput *p, int out, uint32_t count, struct error *err)
+print_header(struct pipeput *p, int out, struct bytes name, struct bytes value,
+    uint32_t *count, struct error *err)
+{
+	struct receipt_header h = { .object = p->id, .name_bytes = name.n };
+	char line[RECEIPT_LINE_MAX];
+	int rc;
+
+	assert(name.n >= 1 && name.n <= sizeof(h.name));
+	memcpy(h.name, name.p, name.n);
+	do {
+		h.value_bytes = KOOP_MIN(value.n - h.at, sizeof(h.value));
+		memcpy(h.value, value.p + h.at, h.value_bytes);
+		rc = io_write_full(out, line, receipt_print_header(line, &h),
+		    err);
+		h.at += (uint32_t)h.value_bytes;
+		++*count;
+	} while (rc == 0 && h.at < value.n);
+	return rc;
+}
+
+static int
+print_headers(struct pipeput *p, int out, uint32_t *count, struct error *err)
+{
+	struct bytes rest = buf_bytes(&p->headers);
+	struct bytes name, value;
+	int rc = 0;
+
+	assert(rest.n <= HEADERTEXT_MAX);
+	while (rc == 0 && headertext_next(&rest, &name, &value))
+		rc = print_header(p, out, name, value, count, err);
+	return rc;
+}
+
+static int
+print_end(struct pipeput *p, int out, uint32_t count, uint32_t headers,
+    struct error *err)
 {
 	const struct pipeput_options *o = p->options;
 	char line[RECEIPT_LINE_MAX];
@@ -382,6 +450,7 @@ print_end(struct pipeput *p, int out, uint32_t count, struct error *err)
 		.geometry = p->begin.geometry,
 		.totals = p->totals,
 		.shards = count,
+		.headers = headers,
 		.written_ms = clock_real_ms(nodeclient_clock(p->nc)),
 	};
 
@@ -398,7 +467,7 @@ static int
 print_receipts(struct pipeput *p, int out, int failed, struct error *err)
 {
 	uint32_t durable = shardsend_durable(p->sends);
-	uint32_t count = 0;
+	uint32_t count = 0, headers = 0;
 	int rc;
 
 	rc = print_shards(p, out, durable, &count, err);
@@ -412,7 +481,8 @@ print_receipts(struct pipeput *p, int out, int failed, struct error *err)
 	}
 	if (FAULT(WRITE_DURABLE))
 		return error_set(err, ERRC_UNAVAILABLE, "injected: durable");
-	return print_end(p, out, count, err);
+	rc = print_headers(p, out, &headers, err);
+	return rc < 0 ? rc : print_end(p, out, count, headers, err);
 }
 
 static int
@@ -444,10 +514,12 @@ pipeput_run(struct nodeclient *nc, int in, int out,
 		.options = options,
 		.place = placement_of(nodeclient_topology(nc), options->bucket,
 		    options->key),
+		.headers = buf_make(HEADERTEXT_MAX),
 	};
 	int rc;
 
 	rc = run(&p, in, out, err);
+	buf_fini(&p.headers);
 	shardsend_free(p.sends);
 	stream_reader_free(p.reader);
 	return rc;

@@ -10,7 +10,8 @@
 /*
  * koop-shard-put(1): an interleaved shard stream from a descriptor to the
  * nodes, receipts to another.  What comes is sent as it is, frame by frame;
- * only with new_id are ids and header CRCs written anew.
+ * only with new_id, or of an object that is stored already, are ids and header
+ * CRCs written anew.  Headers go to the receipts.
  *
  * The bucket is looked up before anything is read.  A stream without END, or
  * a damaged one, makes no shard durable.  The end receipt is printed only

@@ -10,21 +10,11 @@
 
 #include "base/bytes.h"
 #include "http/httpreq.h"
+#include "shard/headertext.h"
 
-#define USER_PREFIX "x-amz-meta-"
+#define USER_PREFIX HEADERTEXT_USER
 #define USER_PREFIX_N (sizeof(USER_PREFIX) - 1)
 #define DEFAULT_TYPE "binary/octet-stream"
-
-/* Kept as they come; the left-hand form is how they are sent back. */
-static const char *const kept[] = {
-	"Cache-Control",
-	"Content-Disposition",
-	"Content-Encoding",
-	"Content-Language",
-	"Content-Type",
-	"Expires",
-	"x-amz-website-redirect-location",
-};
 
 bool
 objectmeta_init(struct objectmeta *m)
@@ -157,21 +147,10 @@ add_user(struct objectmeta *m, const char *name, const char *value)
 	return result;
 }
 
-/* Only names that are kept: a record written by another program must not be
- * able to set Content-Length. */
-static const char *
-kept_name(const char *name)
-{
-	for (size_t i = 0; i < nitems(kept); i++)
-		if (strcasecmp(name, kept[i]) == 0)
-			return kept[i];
-	return NULL;
-}
-
 static enum objectmeta_result
 add_kept(struct objectmeta *m, const char *name, const char *value)
 {
-	assert(kept_name(name) == name);
+	assert(headertext_kept(bytes_str(name)) == name);
 	m->headers_bytes += strlen(value);
 	if (m->headers_bytes > OBJECTMETA_SYSTEM_MAX)
 		return OBJECTMETA_LARGE;
@@ -182,7 +161,7 @@ add_kept(struct objectmeta *m, const char *name, const char *value)
 enum objectmeta_result
 objectmeta_header(struct objectmeta *m, const char *name, const char *value)
 {
-	const char *header = kept_name(name);
+	const char *header = headertext_kept(bytes_str(name));
 	enum objectmeta_result result;
 	char *stripped;
 
@@ -223,12 +202,11 @@ objectmeta_parse(const char *text)
 }
 
 void
-objectmeta_each(const char *headers, const char *meta, objectmeta_fn *fn,
+objectmeta_stored(const char *headers, const char *meta, objectmeta_fn *fn,
     void *arg)
 {
 	json_t *h = objectmeta_parse(headers);
 	json_t *u = objectmeta_parse(meta);
-	bool typed = false;
 	const char *name;
 	json_t *item;
 
@@ -236,15 +214,14 @@ objectmeta_each(const char *headers, const char *meta, objectmeta_fn *fn,
 	json_object_foreach(h, name, item)
 	{
 		const char *value = json_string_value(item);
-		const char *header = kept_name(name);
+		/* Only names that are kept: a record written by another
+		 * program must not be able to set Content-Length. */
+		const char *header = headertext_kept(bytes_str(name));
 
 		if (!header || !value || !objectmeta_value_safe(value))
 			continue;
-		typed = typed || strcmp(header, "Content-Type") == 0;
 		fn(arg, header, value);
 	}
-	if (!typed)
-		fn(arg, "Content-Type", DEFAULT_TYPE);
 	json_object_foreach(u, name, item)
 	{
 		const char *value = json_string_value(item);
@@ -259,4 +236,30 @@ objectmeta_each(const char *headers, const char *meta, objectmeta_fn *fn,
 	}
 	json_decref(h);
 	json_decref(u);
+}
+
+struct each {
+	objectmeta_fn *fn;
+	void *arg;
+	bool typed;
+};
+
+static void
+each_header(void *arg, const char *name, const char *value)
+{
+	struct each *each = arg;
+
+	each->typed = each->typed || strcmp(name, "Content-Type") == 0;
+	each->fn(each->arg, name, value);
+}
+
+void
+objectmeta_each(const char *headers, const char *meta, objectmeta_fn *fn,
+    void *arg)
+{
+	struct each each = { fn, arg, false };
+
+	objectmeta_stored(headers, meta, each_header, &each);
+	if (!each.typed)
+		fn(arg, "Content-Type", DEFAULT_TYPE);
 }

@@ -61,6 +61,10 @@ typedef void objectmeta_fn(void *arg, const char *name, const char *value);
 void objectmeta_each(const char *headers, const char *meta, objectmeta_fn *fn,
     void *arg);
 
+/* The same, without S3's default. */
+void objectmeta_stored(const char *headers, const char *meta, objectmeta_fn *fn,
+    void *arg);
+
 /* May this be sent as a header value? */
 KOOP_MUST bool objectmeta_value_safe(const char *value);
 

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "shard/decode_run.h"
 #include "shard/stream.h"
@@ -88,6 +89,22 @@ take_end(struct decode_run *run, struct stream_reader *in, struct collect *c,
 	return decode_run_last(run, c->cell_bytes, c->have, &totals, err);
 }
 
+/* Nothing of the object depends on them: damage is told, no more. */
+static int
+take_headers(struct decode_run *run, struct stream_reader *in,
+    struct error *err)
+{
+	struct buf *headers = run->options->headers;
+	int rc;
+
+	if (headers == NULL || headers->n > 0)
+		return 0;
+	rc = stream_reader_headers(in, headers, err);
+	if (rc == 0)
+		decode_warn(run->options, "stream: the headers are damaged");
+	return rc < 0 ? rc : 0;
+}
+
 /* From behind BEGIN to END. */
 static int
 decode_blob(struct decode_run *run, struct stream_reader *in, struct error *err)
@@ -106,7 +123,10 @@ decode_blob(struct decode_run *run, struct stream_reader *in, struct error *err)
 			    (unsigned long long)c.stripe);
 		if (f.kind == FRAME_END)
 			return take_end(run, in, &c, err);
-		rc = take_cell(run, in, &f, &c, err);
+		if (f.kind == FRAME_CELL)
+			rc = take_cell(run, in, &f, &c, err);
+		else
+			rc = take_headers(run, in, err);
 		if (rc < 0)
 			return rc;
 	}

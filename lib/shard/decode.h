@@ -12,11 +12,14 @@
  * is one stripe and a constant.
  */
 
+struct buf;
 struct error;
 struct progress;
 
 struct decode_options {
 	struct progress *progress; /* or NULL */
+	/* Gets the headers of a stream (shard/headertext.h); or NULL. */
+	struct buf *headers;
 	/* Told about input that was not used, and why; or NULL. */
 	void (*warn)(void *arg, const char *text);
 	void *arg;

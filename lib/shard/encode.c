@@ -239,6 +239,9 @@ encode_stream(int in, int out, const struct encode_options *options,
 	encoder_begin(run.encoder, FRAME_INTERLEAVED, text);
 	rc = io_write_full(out, text, FRAME_BEGIN_BYTES, err);
 	if (rc == 0)
+		rc = stream_write_headers(out, options->headers, options->id,
+		    err);
+	if (rc == 0)
 		rc = run_stripes(&run, stream_stripes, &sink, err);
 	if (rc == 0) {
 		encoder_totals(run.encoder, &totals);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/compiler.h"
 #include "base/random.h"
 #include "codec/stripe.h"
@@ -21,6 +22,7 @@ struct encode_options {
 	struct geometry geometry;
 	struct reqid id;
 	bool no_md5;
+	struct bytes headers;      /* of a stream: shard/headertext.h */
 	struct progress *progress; /* or NULL */
 };
 

@@ -87,9 +87,10 @@ fields_take(struct field *table, size_t n, const char *what, struct bytes key,
 			return error_set(err, ERRC_CORRUPT, "%s: %s twice",
 			    what, table[i].key);
 		if (!table[i].parse(&table[i], value))
-			return error_set(err, ERRC_CORRUPT,
-			    "%s: %s=%.*s: not valid", what, table[i].key,
-			    shown(value), (const char *)value.p);
+			return error_set(err, ERRC_CORRUPT, "%s: %s=%.*s: %s",
+			    what, table[i].key, shown(value),
+			    (const char *)value.p,
+			    table[i].why != NULL ? table[i].why : "not valid");
 		table[i].seen = true;
 	}
 	return 0;

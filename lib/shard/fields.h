@@ -27,6 +27,7 @@ struct field {
 	void *out;
 	uint64_t min, max; /* of a number; room of a list or of bytes */
 	const char *text;  /* for field_text */
+	const char *why;   /* what a wrong value means, or NULL */
 	bool optional;
 	bool seen;
 };

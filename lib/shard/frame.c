@@ -61,6 +61,9 @@ header_sane(const struct frame *f)
 		    f->stripe <= STRIPE_SIZE_MAX &&
 		    (f->shard < STRIPE_SHARDS_MAX ||
 			f->shard == FRAME_INTERLEAVED);
+	case FRAME_HEADERS:
+		return f->length >= 1 && f->length <= FRAME_HEADERS_MAX &&
+		    f->stripe == 0 && f->shard == FRAME_INTERLEAVED;
 	}
 	return false;
 }
@@ -87,7 +90,7 @@ frame_decode(struct frame *out, const uint8_t in[static FRAME_HEADER_BYTES],
 	if (load_le16(in + 6) != 0 || load_le32(in + 24) != 0 ||
 	    !header_sane(&f))
 		return error_set(err, ERRC_CORRUPT,
-		    "frame: kind %u, shard %u, length %u: not of format 1",
+		    "frame: kind %u, shard %u, length %u: not of format 2",
 		    in[4], in[5], f.length);
 	*out = f;
 	return 0;

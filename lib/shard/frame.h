@@ -27,6 +27,9 @@
  * text; for BEGIN the CRC takes zeros in its place.  So a cell of another
  * object never passes.  A stream or file without END is a failed one.
  *
+ * HEADERS may follow the BEGIN of an interleaved stream, once; nodes, whose
+ * rows have them, take none.
+ *
  * Nothing here does I/O or keeps memory.
  */
 
@@ -37,13 +40,15 @@ struct error;
 #define FRAME_END_BYTES 1024  /* header and payload */
 #define FRAME_BEGIN_PAYLOAD (FRAME_BEGIN_BYTES - FRAME_HEADER_BYTES)
 #define FRAME_END_PAYLOAD (FRAME_END_BYTES - FRAME_HEADER_BYTES)
+#define FRAME_HEADERS_MAX 16384 /* payload */
 #define FRAME_INTERLEAVED 255
 #define FRAME_PARTS_MAX 10000
 
 enum frame_kind {
-	FRAME_BEGIN = 1, /* text: format, geometry, request id, part */
-	FRAME_CELL = 2,  /* one cell */
-	FRAME_END = 3,   /* text: totals */
+	FRAME_BEGIN = 1,   /* text: format, geometry, request id, part */
+	FRAME_CELL = 2,    /* one cell */
+	FRAME_END = 3,     /* text: totals */
+	FRAME_HEADERS = 4, /* of a stream: what the object is served with */
 };
 
 struct frame {
@@ -64,6 +69,7 @@ struct frame_begin {
 	struct reqid id;
 	uint32_t part, parts; /* 1 of 1, unless it is one of several streams */
 	struct frame_range range;
+	bool stored; /* of an object that exists: another needs another id */
 };
 
 struct blob_totals {

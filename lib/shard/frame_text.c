@@ -17,6 +17,7 @@
 
 /* What the code= line says: ISA-L's Cauchy matrix. */
 #define CODE_NAME "rs-cauchy"
+#define FORMAT "2"
 
 void
 frame_begin_print(uint8_t out[static FRAME_BEGIN_PAYLOAD],
@@ -27,7 +28,7 @@ frame_begin_print(uint8_t out[static FRAME_BEGIN_PAYLOAD],
 	char id[REQID_HEX + 1];
 
 	reqid_format(id, begin->id);
-	field_print(&t, "format=1\ncode=%s\n", CODE_NAME);
+	field_print(&t, "format=" FORMAT "\ncode=%s\n", CODE_NAME);
 	field_print(&t, "data_shards=%u\nparity_shards=%u\ncell_size=%u\n",
 	    begin->geometry.data_shards, begin->geometry.parity_shards,
 	    begin->geometry.cell_bytes);
@@ -37,6 +38,8 @@ frame_begin_print(uint8_t out[static FRAME_BEGIN_PAYLOAD],
 	if (begin->range.size > 0)
 		field_print(&t, "range=%" PRIu64 "-%" PRIu64 "/%" PRIu64 "\n",
 		    begin->range.first, begin->range.last, begin->range.size);
+	if (begin->stored)
+		field_print(&t, "stored=1\n");
 	assert(t.n < FRAME_BEGIN_PAYLOAD); /* a LF ends the last line */
 	memset(out, '\n', FRAME_BEGIN_PAYLOAD);
 	memcpy(out, text, t.n);
@@ -138,12 +141,15 @@ int
 frame_begin_parse(struct frame_begin *out,
     const uint8_t payload[static FRAME_BEGIN_PAYLOAD], struct error *err)
 {
-	uint64_t data = 0, parity = 0, cell = 0;
+	uint64_t data = 0, parity = 0, cell = 0, stored = 0;
 	uint32_t part[2] = { 1, 1 };
 	struct frame_range range = { 0 };
 	struct reqid id;
 	struct field table[] = {
-		{ .key = "format", field_text, .text = "1" },
+		{ .key = "format",
+		    field_text,
+		    .text = FORMAT,
+		    .why = "this program reads format " FORMAT },
 		{ .key = "code", field_text, .text = CODE_NAME },
 		{ .key = "data_shards", field_number, &data, 1, 32 },
 		{ .key = "parity_shards", field_number, &parity, 0, 31 },
@@ -155,6 +161,12 @@ frame_begin_parse(struct frame_begin *out,
 		{ .key = "request_id", field_reqid, &id },
 		{ .key = "part", parse_part, part, .optional = true },
 		{ .key = "range", parse_range, &range, .optional = true },
+		{ .key = "stored",
+		    field_number,
+		    &stored,
+		    1,
+		    1,
+		    .optional = true },
 	};
 	struct geometry g;
 	int rc;
@@ -173,7 +185,8 @@ frame_begin_parse(struct frame_begin *out,
 		.id = id,
 		.part = part[0],
 		.parts = part[1],
-		.range = range };
+		.range = range,
+		.stored = stored != 0 };
 	return 0;
 }
 

@@ -9,20 +9,27 @@
 #include "base/error.h"
 #include "shard/fields.h"
 
-#define VERSION "1"
+#define VERSION "2"
+#define OTHER "this program reads receipts of version " VERSION
 #define LINE_FIELDS_MAX 64
+#define WRITTEN_MAX UINT64_C(9999999999999999) /* ms: 16 digits */
 
 /* The longest line there can be: every byte of the key escaped, numbers of
  * 20 digits, 32 checksums. */
-_Static_assert(sizeof("end v=1 cluster= partition= epoch= set= incarnation= "
+_Static_assert(sizeof("end v=" VERSION
+		      " cluster= partition= epoch= set= incarnation= "
 		      "name= object= data_shards= parity_shards= cell_size= "
 		      "size= stripes= md5= crc64nvme= shard_crc64= shards= "
-		      "written=\n") +
+		      "headers= written=\n") +
 	    32 + 10 + 20 + 10 + 20 +
 	    (RECEIPT_BUCKET_MAX + 1 + 3 * RECEIPT_KEY_MAX) + 32 + 2 + 2 + 7 +
-	    16 + 16 + 32 + 16 + 32 * 17 + 2 + 20 <=
+	    16 + 16 + 32 + 16 + 32 * 17 + 2 + 5 + 16 <=
 	RECEIPT_LINE_MAX,
     "a receipt is written with one write that is atomic");
+_Static_assert(sizeof("header v=" VERSION " object= name= at= value=\n") + 32 +
+	    3 * HEADERTEXT_NAME_MAX + 5 + 3 * RECEIPT_VALUE_MAX <=
+	RECEIPT_LINE_MAX,
+    "and so is a header's");
 
 size_t
 receipt_print_shard(char out[static RECEIPT_LINE_MAX],
@@ -37,6 +44,28 @@ receipt_print_shard(char out[static RECEIPT_LINE_MAX],
 	    "shard v=" VERSION " object=%s index=%u set=%u machine=%u "
 	    "bytes=%" PRIu64 " crc64=%s\n",
 	    id, shard->index, shard->set, shard->machine, shard->bytes, crc);
+	assert(t.n < RECEIPT_LINE_MAX && out[t.n - 1] == '\n');
+	return t.n;
+}
+
+size_t
+receipt_print_header(char out[static RECEIPT_LINE_MAX],
+    const struct receipt_header *header)
+{
+	struct field_text t = { .p = out, .room = RECEIPT_LINE_MAX };
+	char value[3 * RECEIPT_VALUE_MAX + 1];
+	char name[3 * HEADERTEXT_NAME_MAX + 1];
+	char id[REQID_HEX + 1];
+
+	assert(header->name_bytes >= 1);
+	assert(header->name_bytes <= HEADERTEXT_NAME_MAX);
+	assert(header->value_bytes <= RECEIPT_VALUE_MAX);
+	reqid_format(id, header->object);
+	percent_encode(name, header->name, header->name_bytes, false);
+	percent_encode(value, header->value, header->value_bytes, true);
+	field_print(&t,
+	    "header v=" VERSION " object=%s name=%s at=%u value=%s\n", id, name,
+	    header->at, value);
 	assert(t.n < RECEIPT_LINE_MAX && out[t.n - 1] == '\n');
 	return t.n;
 }
@@ -77,6 +106,7 @@ receipt_print_end(char out[static RECEIPT_LINE_MAX],
 	struct field_text t = { .p = out, .room = RECEIPT_LINE_MAX };
 	char id[REQID_HEX + 1];
 
+	assert(end->written_ms <= WRITTEN_MAX);
 	reqid_format(id, end->object);
 	field_print(&t,
 	    "end v=" VERSION " cluster=%s partition=%u epoch=%" PRIu64
@@ -89,8 +119,8 @@ receipt_print_end(char out[static RECEIPT_LINE_MAX],
 	    end->geometry.data_shards, end->geometry.parity_shards,
 	    end->geometry.cell_bytes);
 	print_totals(&t, &end->totals);
-	field_print(&t, " shards=%u written=%" PRIu64 "\n", end->shards,
-	    end->written_ms);
+	field_print(&t, " shards=%u headers=%u written=%" PRIu64 "\n",
+	    end->shards, end->headers, end->written_ms);
 	assert(t.n < RECEIPT_LINE_MAX && out[t.n - 1] == '\n');
 	return t.n;
 }
@@ -138,7 +168,7 @@ parse_shard(struct receipt_shard *out, struct bytes rest, struct error *err)
 	struct receipt_shard s = { 0 };
 	uint64_t index = 0, set = 0, machine = 0;
 	struct field table[] = {
-		{ .key = "v", field_text, .text = VERSION },
+		{ .key = "v", field_text, .text = VERSION, .why = OTHER },
 		{ .key = "object", field_reqid, &s.object },
 		{ .key = "index",
 		    field_number,
@@ -162,6 +192,56 @@ parse_shard(struct receipt_shard *out, struct bytes rest, struct error *err)
 	s.set = (uint32_t)set;
 	s.machine = (uint32_t)machine;
 	*out = s;
+	return 0;
+}
+
+/* A piece of text, percent-encoded. */
+struct piece {
+	char *p;
+	size_t min, max;
+	size_t n; /* out */
+};
+
+static bool
+parse_piece(const struct field *f, struct bytes v)
+{
+	struct piece *piece = f->out;
+	char text[3 * RECEIPT_VALUE_MAX + 1];
+	size_t n;
+
+	assert(piece->max <= RECEIPT_VALUE_MAX);
+	if (v.n > 3 * piece->max ||
+	    !percent_decode(text, &n, (const char *)v.p, v.n, false) ||
+	    n < piece->min || n > piece->max)
+		return false;
+	memcpy(piece->p, text, n);
+	piece->n = n;
+	return true;
+}
+
+static int
+parse_header(struct receipt_header *out, struct bytes rest, struct error *err)
+{
+	struct receipt_header h = { 0 };
+	struct piece name = { h.name, 1, sizeof(h.name), 0 };
+	struct piece value = { h.value, 0, sizeof(h.value), 0 };
+	uint64_t at = 0;
+	struct field table[] = {
+		{ .key = "v", field_text, .text = VERSION, .why = OTHER },
+		{ .key = "object", field_reqid, &h.object },
+		{ .key = "name", parse_piece, &name },
+		{ .key = "at", field_number, &at, 0, HEADERTEXT_MAX },
+		{ .key = "value", parse_piece, &value },
+	};
+	int rc = parse_fields(rest, table, nitems(table), "header", err);
+
+	if (rc < 0)
+		return rc;
+	assert(name.n >= 1 && value.n <= RECEIPT_VALUE_MAX);
+	h.name_bytes = name.n;
+	h.value_bytes = value.n;
+	h.at = (uint32_t)at;
+	*out = h;
 	return 0;
 }
 
@@ -236,9 +316,9 @@ parse_end(struct receipt_end *out, struct bytes rest, struct error *err)
 	struct blob_totals *t = &e.totals;
 	struct field_list crcs = { .item = t->shard_crc64 };
 	uint64_t partition = 0, set = 0, data = 0, parity = 0, cell = 0;
-	uint64_t shards = 0;
+	uint64_t shards = 0, headers = 0;
 	struct field table[] = {
-		{ .key = "v", field_text, .text = VERSION },
+		{ .key = "v", field_text, .text = VERSION, .why = OTHER },
 		{ .key = "cluster", parse_cluster, e.cluster },
 		{ .key = "partition", field_number, &partition, 0, UINT32_MAX },
 		{ .key = "epoch", field_number, &e.epoch, 0, UINT64_MAX },
@@ -269,11 +349,12 @@ parse_end(struct receipt_end *out, struct bytes rest, struct error *err)
 		    &crcs,
 		    .max = STRIPE_SHARDS_MAX },
 		{ .key = "shards", field_number, &shards, 0, 32 },
+		{ .key = "headers", field_number, &headers, 0, HEADERTEXT_MAX },
 		{ .key = "written",
 		    field_number,
 		    &e.written_ms,
 		    0,
-		    UINT64_MAX },
+		    WRITTEN_MAX },
 		{ .key = "md5",
 		    field_hex,
 		    t->md5,
@@ -289,6 +370,7 @@ parse_end(struct receipt_end *out, struct bytes rest, struct error *err)
 	e.geometry = (struct geometry){ (uint32_t)data, (uint32_t)parity,
 		(uint32_t)cell };
 	e.shards = (uint32_t)shards;
+	e.headers = (uint32_t)headers;
 	assert(crcs.n <= STRIPE_SHARDS_MAX);
 	t->shards = crcs.n;
 	t->has_md5 = table[nitems(table) - 1].seen;
@@ -310,19 +392,22 @@ receipt_parse(struct receipt *out, struct bytes line, struct error *err)
 		    "receipt: line longer than %d bytes", RECEIPT_LINE_MAX);
 	if (space == NULL)
 		return error_set(err, ERRC_CORRUPT,
-		    "receipt: not a shard or end line");
+		    "receipt: not a shard, header or end line");
 	assert(space >= line.p && space < line.p + line.n);
 	word = bytes_of(line.p, (size_t)(space - line.p));
 	rest = bytes_of(space, line.n - word.n);
 	if (bytes_is(word, "shard")) {
 		rc = parse_shard(&out->shard, rest, err);
 		out->kind = RECEIPT_SHARD;
+	} else if (bytes_is(word, "header")) {
+		rc = parse_header(&out->header, rest, err);
+		out->kind = RECEIPT_HEADER;
 	} else if (bytes_is(word, "end")) {
 		rc = parse_end(&out->end, rest, err);
 		out->kind = RECEIPT_END;
 	} else {
 		rc = error_set(err, ERRC_CORRUPT,
-		    "receipt: not a shard or end line");
+		    "receipt: not a shard, header or end line");
 	}
 	return rc;
 }

@@ -10,8 +10,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "codec/crc.h"
+#include "shard/headertext.h"
+
+_Static_assert(FRAME_HEADERS_MAX == HEADERTEXT_MAX,
+    "a frame holds what a text may be");
 
 #define PIPE_BYTES (1024 * 1024)
 /* No frame that may follow is shorter than END, so this much from where the
@@ -308,7 +314,7 @@ stream_reader_payload(struct stream_reader *r, void *p, struct error *err)
 {
 	ssize_t got;
 
-	assert(r->frame.kind == FRAME_CELL && r->left == r->frame.length);
+	assert(r->frame.kind != FRAME_END && r->left == r->frame.length);
 	got = read_with_header(r, p, r->left, err);
 	if (got < 0)
 		return (int)got;
@@ -328,6 +334,31 @@ stream_reader_payload(struct stream_reader *r, void *p, struct error *err)
 	r->left = 0;
 	r->damage++;
 	return 0;
+}
+
+int
+stream_reader_headers(struct stream_reader *r, struct buf *text,
+    struct error *err)
+{
+	size_t n = r->frame.length;
+	char *room;
+	int rc;
+
+	assert(r->frame.kind == FRAME_HEADERS && n <= FRAME_HEADERS_MAX);
+	buf_clear(text);
+	room = buf_reserve(text, n);
+	if (room == NULL)
+		return error_set(err, ERRC_NOMEM, "stream: out of memory");
+	rc = stream_reader_payload(r, room, err);
+	if (rc <= 0)
+		return rc;
+	text->n = n;
+	rc = headertext_check(buf_bytes(text), err);
+	if (rc < 0) {
+		buf_clear(text);
+		return error_wrap(err, "stream");
+	}
+	return 1;
 }
 
 int
@@ -357,6 +388,29 @@ stream_reader_end(struct stream_reader *r, struct blob_totals *out,
 	}
 	*out = totals;
 	return 0;
+}
+
+int
+stream_write_headers(int fd, struct bytes text, struct reqid id,
+    struct error *err)
+{
+	uint8_t header[FRAME_HEADER_BYTES];
+	struct iovec iov[2] = {
+		{ header, sizeof(header) },
+		{ (void *)(uintptr_t)text.p, text.n },
+	};
+	struct frame frame = {
+		.kind = FRAME_HEADERS,
+		.shard = FRAME_INTERLEAVED,
+		.length = (uint32_t)text.n,
+	};
+
+	assert(text.n <= FRAME_HEADERS_MAX);
+	if (text.n == 0)
+		return 0;
+	frame.payload_crc = crc32c(0, text.p, text.n);
+	frame_encode(header, &frame, &id);
+	return io_writev_full(fd, iov, 2, err);
 }
 
 int

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/compiler.h"
 #include "base/random.h"
 #include "shard/encoder.h"
@@ -20,6 +21,7 @@
  * A reader belongs to one thread; the descriptor stays the caller's.
  */
 
+struct buf;
 struct error;
 struct stream_reader;
 
@@ -36,8 +38,8 @@ KOOP_MUST int stream_reader_begin(struct stream_reader *r,
     struct frame_begin *out, uint8_t *shard, struct error *err);
 
 /*
- * The next CELL or END header that is good.  Returns 1; 0 at the end of the
- * file; else ERRC_IO.  What is left of the frame before is skipped.
+ * The next CELL, HEADERS or END header that is good.  Returns 1; 0 at the end
+ * of the file; else ERRC_IO.  What is left of the frame before is skipped.
  */
 KOOP_MUST int stream_reader_next(struct stream_reader *r, struct frame *out,
     struct error *err);
@@ -45,6 +47,11 @@ KOOP_MUST int stream_reader_next(struct stream_reader *r, struct frame *out,
 /* Read the CELL's payload, frame.length bytes.  Returns 1 when its CRC is
  * right, 0 when it is not or the stream ends early, else ERRC_IO. */
 KOOP_MUST int stream_reader_payload(struct stream_reader *r, void *p,
+    struct error *err);
+/* Read the payload of HEADERS (shard/headertext.h), replacing what is in text.
+ * Returns 1 when it is right, 0 when it is damaged, else ERRC_CORRUPT for a
+ * text that is none, ERRC_NOMEM or ERRC_IO. */
+KOOP_MUST int stream_reader_headers(struct stream_reader *r, struct buf *text,
     struct error *err);
 /* Read END's payload: the totals, checked against the geometry. */
 KOOP_MUST int stream_reader_end(struct stream_reader *r,
@@ -54,6 +61,9 @@ KOOP_MUST int stream_reader_end(struct stream_reader *r,
  * payloads with a bad CRC.  0 for an undamaged stream. */
 uint64_t stream_reader_damage(const struct stream_reader *r);
 
+/* HEADERS, to follow BEGIN; nothing when the text is empty. */
+KOOP_MUST int stream_write_headers(int fd, struct bytes text, struct reqid id,
+    struct error *err);
 /* The frames of some stripes, interleaved in shard order. */
 KOOP_MUST int stream_write_stripes(int fd, struct encoded_stripe *stripe,
     size_t count, uint32_t shards, struct error *err);

@@ -49,6 +49,9 @@ take_header(struct frame_verifier *v, struct error *err)
 	if ((v->frame.kind == FRAME_BEGIN) == v->has_begin)
 		return error_set(err, ERRC_CORRUPT,
 		    "shard %u: BEGIN is not first and alone", v->shard);
+	if (v->frame.kind == FRAME_HEADERS)
+		return error_set(err, ERRC_CORRUPT,
+		    "shard %u: headers, which only streams have", v->shard);
 	if (v->frame.shard != v->shard)
 		return error_set(err, ERRC_CORRUPT,
 		    "shard %u: a frame of shard %u", v->shard, v->frame.shard);
@@ -132,9 +135,11 @@ take_payload(struct frame_verifier *v, struct error *err)
 		v->last_cell = v->frame.length;
 		v->stripes++;
 		return 0;
+	case FRAME_HEADERS: /* refused with its header */
 	case FRAME_END:
 		break;
 	}
+	assert(v->frame.kind == FRAME_END);
 	return take_end(v, err);
 }
 

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "codec/crc.h"
 #include "shard/decode.h"
+#include "shard/headertext.h"
 #include "shard/verify.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -63,7 +64,7 @@ frames(struct buf *out, const uint8_t *data, size_t size)
 	frame_begin_encode(head, &begin, size > 0 ? data[0] : 0);
 	buf_add(out, head, sizeof(head));
 	while (size >= 6 && out->n < 200000) {
-		struct frame f = { .kind = data[0] % 4,
+		struct frame f = { .kind = data[0] % 5,
 			.shard = data[1],
 			.stripe = data[2],
 			.length = load_le16(data + 3) };
@@ -89,7 +90,8 @@ frames(struct buf *out, const uint8_t *data, size_t size)
 static void
 read_all(const char *p, size_t n)
 {
-	struct decode_options options = { 0 };
+	struct buf headers = buf_make(HEADERTEXT_MAX);
+	struct decode_options options = { .headers = &headers };
 	struct frame_verifier v;
 	struct error err;
 	int in = memfd_create("in", MFD_CLOEXEC);
@@ -98,6 +100,8 @@ read_all(const char *p, size_t n)
 	assert(in >= 0 && out >= 0);
 	if (write(in, p, n) == (ssize_t)n && lseek(in, 0, SEEK_SET) == 0)
 		(void)!decode_stream(in, out, &options, &err);
+	assert(headertext_check(buf_bytes(&headers), &err) == 0);
+	buf_fini(&headers);
 	close(in);
 	close(out);
 	frame_verifier_init(&v, id, 1);

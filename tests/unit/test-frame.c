@@ -88,7 +88,7 @@ every_reserved_byte_must_be_zero(void)
 		memcpy(covered + 28, id.b, 16);
 		store_le32(h + 28, crc32c(0, covered, sizeof(covered)));
 		CHECK(frame_decode(&back, h, &id, &err) == -ERRC_CORRUPT);
-		CHECK(strstr(err.text, "not of format 1") != NULL);
+		CHECK(strstr(err.text, "not of format 2") != NULL);
 	}
 }
 
@@ -102,6 +102,29 @@ a_cell_of_another_object_is_refused(void)
 	frame_encode(h, &f, &id);
 	CHECK(frame_decode(&back, h, &other, &err) == -ERRC_CORRUPT);
 	CHECK(frame_decode(&back, h, NULL, &err) == -ERRC_CORRUPT);
+}
+
+static void
+headers_belong_to_a_whole_stream(void)
+{
+	const struct frame good = { .kind = FRAME_HEADERS,
+		.shard = FRAME_INTERLEAVED,
+		.length = FRAME_HEADERS_MAX };
+	struct frame bad[4] = { good, good, good, good };
+	uint8_t h[FRAME_HEADER_BYTES];
+	struct frame back;
+
+	frame_encode(h, &good, &id);
+	CHECK(frame_decode(&back, h, &id, NULL) == 0);
+	CHECK(back.kind == FRAME_HEADERS && back.length == good.length);
+	bad[0].shard = 3;
+	bad[1].stripe = 1;
+	bad[2].length = 0;
+	bad[3].length = FRAME_HEADERS_MAX + 1;
+	for (size_t i = 0; i < nitems(bad); i++) {
+		frame_encode(h, &bad[i], &id);
+		CHECK(frame_decode(&back, h, &id, NULL) == -ERRC_CORRUPT);
+	}
 }
 
 /* A right checksum does not make nonsense right. */
@@ -118,7 +141,7 @@ a_header_that_says_nonsense_is_refused(void)
 	bad[1].length = (1 << 20) + 1;
 	bad[2].shard = 32;
 	bad[3].stripe = UINT64_MAX;
-	bad[4].kind = 4;
+	bad[4].kind = 5;
 	bad[5].kind = 0;
 	bad[6].kind = FRAME_END; /* of the wrong length */
 	bad[7].kind = FRAME_BEGIN;
@@ -189,7 +212,7 @@ parse_begin(const char *text)
 }
 
 #define GEOMETRY "data_shards=6\nparity_shards=3\ncell_size=65536\n"
-#define START "format=1\ncode=rs-cauchy\n"
+#define START "format=2\ncode=rs-cauchy\n"
 #define ID "request_id=01934fb71e2a70118c4d123456789abc\n"
 
 static void
@@ -203,11 +226,13 @@ the_text_of_begin_is_checked(void)
 	CHECK(parse_begin(START GEOMETRY ID "part=0/3\n") < 0);
 	CHECK(parse_begin(START GEOMETRY ID "part=1\n") < 0);
 	CHECK(parse_begin(START GEOMETRY ID "part=1/10001\n") < 0);
+	CHECK(parse_begin(START GEOMETRY ID "stored=1\n") == 0);
+	CHECK(parse_begin(START GEOMETRY ID "stored=0\n") < 0);
 	CHECK(parse_begin(START GEOMETRY) < 0);
 	CHECK(parse_begin(START ID) < 0);
 	CHECK(parse_begin(GEOMETRY ID) < 0);
-	CHECK(parse_begin("format=2\ncode=rs-cauchy\n" GEOMETRY ID) < 0);
-	CHECK(parse_begin("format=1\ncode=rs-other\n" GEOMETRY ID) < 0);
+	CHECK(parse_begin("format=1\ncode=rs-cauchy\n" GEOMETRY ID) < 0);
+	CHECK(parse_begin("format=2\ncode=rs-other\n" GEOMETRY ID) < 0);
 	CHECK(parse_begin(START GEOMETRY ID ID) < 0);
 	CHECK(parse_begin(START GEOMETRY ID "\nafter=padding\n") < 0);
 	CHECK(parse_begin(START GEOMETRY ID "words\n") < 0);
@@ -387,6 +412,7 @@ main(void)
 	RUN(every_flipped_bit_of_a_header_is_seen);
 	RUN(every_reserved_byte_must_be_zero);
 	RUN(a_cell_of_another_object_is_refused);
+	RUN(headers_belong_to_a_whole_stream);
 	RUN(a_header_that_says_nonsense_is_refused);
 	RUN(begin_comes_back);
 	RUN(a_range_comes_back);

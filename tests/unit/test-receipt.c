@@ -41,15 +41,16 @@ some_end(void)
 }
 
 #define SHARD                                                             \
-	"shard v=1 object=" ID " index=3 set=1 machine=5 bytes=11191819 " \
+	"shard v=2 object=" ID " index=3 set=1 machine=5 bytes=11191819 " \
 	"crc64=00000000deadbeef"
 #define END                                                               \
-	"end v=1 cluster=00112233445566778899aabbccddeeff partition=29 "  \
+	"end v=2 cluster=00112233445566778899aabbccddeeff partition=29 "  \
 	"epoch=1 set=1 incarnation=41 name=videos/a%20film/%C3%A9.mp4 "   \
 	"object=" ID " data_shards=2 parity_shards=1 cell_size=65536 "    \
 	"size=67108864 stripes=512 md5=abababababababababababababababab " \
 	"crc64nvme=1122334455667788 shard_crc64=0000000000000001,"        \
-	"0000000000000002,ffffffffffffffff shards=3 written=1732272000123"
+	"0000000000000002,ffffffffffffffff shards=3 headers=0 "           \
+	"written=1732272000123"
 
 static int
 parse(struct receipt *out, const char *line)
@@ -120,7 +121,9 @@ the_longest_line_fits_and_comes_back(void)
 	size_t n;
 
 	e.partition = e.set = UINT32_MAX;
-	e.epoch = e.incarnation = e.written_ms = UINT64_MAX;
+	e.epoch = e.incarnation = UINT64_MAX;
+	e.written_ms = UINT64_C(9999999999999999);
+	e.headers = HEADERTEXT_MAX;
 	memset(e.bucket, 'b', RECEIPT_BUCKET_MAX);
 	memset(e.key, 0xff, RECEIPT_KEY_MAX);
 	e.key_bytes = RECEIPT_KEY_MAX;
@@ -158,13 +161,13 @@ unknown_keys_are_ignored_and_unknown_words_refused(void)
 	CHECK(changed(END, " set=", " new=thing set=") == 0);
 	CHECK(changed(SHARD, "shard ", "chard ") == -ERRC_CORRUPT);
 	CHECK(changed(SHARD, "shard ", "") == -ERRC_CORRUPT);
-	CHECK(changed(SHARD, " v=1", " v=2") == -ERRC_CORRUPT);
+	CHECK(changed(SHARD, " v=2", " v=1") == -ERRC_CORRUPT);
 }
 
 static void
 damaged_lines_are_refused(void)
 {
-	static const char *const shard[][2] = { { " v=1", "" },
+	static const char *const shard[][2] = { { " v=2", "" },
 		{ " index=3", "" }, { "index=3", "index=32" },
 		{ "index=3", "index=-1" }, { "index=3", "index=3 index=3" },
 		{ "set=1 ", "set=1  " }, { "bytes=1", "bytes=x1" },
@@ -207,9 +210,74 @@ every_truncation_of_a_line_is_refused(void)
 		CHECK(receipt_parse(&r, bytes_of(END, n), &err) < 0);
 }
 
+#define HEADER                                                   \
+	"header v=2 object=" ID " name=x-amz-meta-a%2Bb at=900 " \
+	"value=a/b%20%C3%A9"
+
+static void
+headers_are_percent_encoded(void)
+{
+	struct receipt_header h = { .object = id,
+		.at = 900,
+		.name_bytes = 14,
+		.value_bytes = 6,
+		.name = "x-amz-meta-a+b",
+		.value = "a/b \xc3\xa9" };
+	char line[RECEIPT_LINE_MAX];
+	struct receipt r;
+
+	CHECK(receipt_print_header(line, &h) == strlen(HEADER) + 1);
+	CHECK_STR(line, HEADER "\n");
+	REQUIRE(parse(&r, HEADER) == 0);
+	CHECK(r.kind == RECEIPT_HEADER && r.header.at == 900);
+	CHECK(r.header.name_bytes == 14 && r.header.value_bytes == 6);
+	CHECK(memcmp(r.header.name, h.name, 14) == 0);
+	CHECK(memcmp(r.header.value, h.value, 6) == 0);
+	CHECK(changed(HEADER, " at=900", "") == -ERRC_CORRUPT);
+	CHECK(changed(HEADER, " at=900", " at=16385") == -ERRC_CORRUPT);
+	CHECK(
+	    changed(HEADER, "name=x-amz-meta-a%2Bb", "name=") == -ERRC_CORRUPT);
+	CHECK(changed(HEADER, "%C3", "%C") == -ERRC_CORRUPT);
+	CHECK(changed(HEADER, "value=a/b%20%C3%A9", "value=") == 0);
+}
+
+static void
+the_longest_header_fits(void)
+{
+	struct receipt_header h = { .object = id,
+		.at = HEADERTEXT_MAX,
+		.name_bytes = HEADERTEXT_NAME_MAX,
+		.value_bytes = RECEIPT_VALUE_MAX };
+	char line[RECEIPT_LINE_MAX];
+	struct receipt r;
+	size_t n;
+
+	memset(h.name, '!', sizeof(h.name));
+	memset(h.value, '%', sizeof(h.value));
+	n = receipt_print_header(line, &h);
+	CHECK(n < RECEIPT_LINE_MAX);
+	REQUIRE(receipt_parse(&r, bytes_of(line, n - 1), NULL) == 0);
+	CHECK(memcmp(r.header.value, h.value, sizeof(h.value)) == 0);
+}
+
+static void
+another_version_is_named(void)
+{
+	struct receipt r;
+	struct error err;
+
+	CHECK(receipt_parse(&r, bytes_str("end v=1 cluster=x"), &err) ==
+	    -ERRC_CORRUPT);
+	CHECK_STR(err.text,
+	    "receipt: end: v=1: this program reads receipts of version 2");
+}
+
 int
 main(void)
 {
+	RUN(headers_are_percent_encoded);
+	RUN(the_longest_header_fits);
+	RUN(another_version_is_named);
 	RUN(lines_are_as_the_page_says);
 	RUN(lines_come_back);
 	RUN(md5_may_be_absent);

@@ -279,9 +279,32 @@ a_short_cell_before_the_last_is_refused(void)
 	shardtest_free(&t);
 }
 
+static void
+headers_are_for_streams(void)
+{
+	const struct frame frame = { .kind = FRAME_HEADERS,
+		.shard = FRAME_INTERLEAVED,
+		.length = 5 };
+	uint8_t header[FRAME_HEADER_BYTES];
+	struct frame_verifier v;
+	struct shardtest t;
+	struct error err;
+
+	shardtest_make(&t, small, 20000, 1);
+	frame_verifier_init(&v, t.id, 1);
+	CHECK(
+	    frame_verifier_feed(&v, t.file[1].p, FRAME_BEGIN_BYTES, &err) == 0);
+	frame_encode(header, &frame, &t.id);
+	CHECK(frame_verifier_feed(&v, header, sizeof(header), &err) ==
+	    -ERRC_CORRUPT);
+	CHECK_STR(err.text, "shard 1: headers, which only streams have");
+	shardtest_free(&t);
+}
+
 int
 main(void)
 {
+	RUN(headers_are_for_streams);
 	RUN(every_shard_of_every_size_is_right_in_any_pieces);
 	RUN(the_verifier_tells_what_it_read);
 	RUN(every_flipped_byte_is_seen);
