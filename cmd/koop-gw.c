@@ -36,11 +36,11 @@ static bool check_only;
 static const struct cli_option options[] = {
 	{ 'a', "listen", CLI_STRING, &listen_address, "IP:PORT",
 	    "loopback address to serve at (default 127.0.0.1:9001)", 0, 0,
-	    CLI_ENV, NULL },
+	    CLI_ENV_CONF, NULL },
 	CLIENTOPTIONS_TOPOLOGY(cluster),
 	CLIENTOPTIONS_COMMIT_LOG(cluster),
-	{ 's', "session-cache", CLI_URL, &session_cache, "URL",
-	    "cache of uploads: sqlite:PATH (default none)", 0, 0, CLI_ENV_CONF,
+	{ 's', "session-cache", CLI_URL, &session_cache, "sqlite:PATH",
+	    "cache of uploads (default none)", 0, 0, CLI_ENV_CONF,
 	    "REDIS_URL" },
 	{ 0, "region", CLI_STRING, &region, "NAME",
 	    "region to answer with (default us-east-1)", 0, 0, CLI_ENV_CONF,
@@ -56,7 +56,7 @@ static const struct cli_option options[] = {
 	    NULL },
 	{ 0, "max-connections-per-client", CLI_NUMBER, &max_per_client, "N",
 	    "of those, from one address; 0, the default: all", 0, 65536,
-	    CLI_ENV, NULL },
+	    CLI_ENV_CONF, NULL },
 	{ 0, "idle-timeout", CLI_DURATION, &idle_timeout_ms, "TIME",
 	    "close a connection idle so long (default 60s)", 1000, 3600000,
 	    CLI_ENV_CONF, NULL },
@@ -152,6 +152,8 @@ serve(struct serving *serving)
 {
 	daemon_serve(&(struct daemon_service){
 	    .layer = "s3",
+	    .cli = &cli,
+	    .options = &common,
 	    .ctx = serving,
 	    .reload = reload,
 	    .log_status = log_status,

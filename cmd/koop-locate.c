@@ -17,8 +17,8 @@
 static const char *topology_url;
 
 static const struct cli_option options[] = {
-	{ 't', "topology", CLI_URL, &topology_url, "URL",
-	    "the topology, as file:PATH", 0, 0, CLI_ENV_CONF, NULL },
+	{ 't', "topology", CLI_URL, &topology_url, "file:PATH", "the topology",
+	    0, 0, CLI_ENV_CONF, NULL },
 	{ 0 },
 };
 

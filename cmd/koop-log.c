@@ -47,8 +47,8 @@ static const struct cli_option options[] = {
 	{ 0, "cluster", CLI_STRING, &cluster, "ID",
 	    "create: its id, 32 hex digits (default a new one)", 0, 0,
 	    CLI_FLAG_ONLY, NULL },
-	{ 'l', "commit-log", CLI_URL, &commit_log_url, "URL",
-	    "the log, as sqlite:PATH", 0, 0, CLI_ENV_CONF, NULL },
+	{ 'l', "commit-log", CLI_URL, &commit_log_url, "sqlite:PATH", "the log",
+	    0, 0, CLI_ENV_CONF, NULL },
 	{ 'F', "follow", CLI_SWITCH, &follow, NULL,
 	    "wait for more; --from is end unless given", 0, 0, CLI_FLAG_ONLY,
 	    NULL },
@@ -63,9 +63,8 @@ static const struct cli_option options[] = {
 	{ 0, "partitions", CLI_NUMBER, &partitions, "N",
 	    "create: how many (default the topology's)", 1,
 	    COMMITLOG_PARTITIONS_MAX, CLI_FLAG_ONLY, NULL },
-	{ 't', "topology", CLI_URL, &topology_url, "URL",
-	    "create: take its partitions; as file:PATH", 0, 0, CLI_ENV_CONF,
-	    NULL },
+	{ 't', "topology", CLI_URL, &topology_url, "file:PATH",
+	    "create: take its partitions", 0, 0, CLI_ENV_CONF, NULL },
 	{ 0 },
 };
 

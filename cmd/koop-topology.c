@@ -23,12 +23,11 @@ static uint64_t partitions = 32;
 static uint64_t write_quorum;
 
 static const struct cli_option options[] = {
-	{ 't', "topology", CLI_URL, &topology_url, "URL",
-	    "check, show: the topology, as file:PATH", 0, 0, CLI_ENV_CONF,
-	    NULL },
+	{ 't', "topology", CLI_URL, &topology_url, "file:PATH",
+	    "check, show: the topology", 0, 0, CLI_ENV_CONF, NULL },
 	{ 'k', "data-shards", CLI_NUMBER, &data_shards, "N",
 	    "make: data shards of a set (default 6)", 1, TOPOLOGY_MACHINES_MAX,
-	    CLI_ENV, NULL },
+	    CLI_ENV_CONF, NULL },
 	{ 0, "epoch", CLI_NUMBER, &epoch, "N", "make: its epoch (default 1)", 1,
 	    UINT64_C(1) << 53, CLI_FLAG_ONLY, NULL },
 	{ 0, "host", CLI_STRING, &host, "IP",
@@ -42,13 +41,13 @@ static const struct cli_option options[] = {
 	    TOPOLOGY_MACHINES_MAX *TOPOLOGY_SETS_MAX, CLI_FLAG_ONLY, NULL },
 	{ 'm', "parity-shards", CLI_NUMBER, &parity_shards, "N",
 	    "make: parity shards of a set (default 3)", 1,
-	    TOPOLOGY_MACHINES_MAX - 1, CLI_ENV, NULL },
+	    TOPOLOGY_MACHINES_MAX - 1, CLI_ENV_CONF, NULL },
 	{ 0, "partitions", CLI_NUMBER, &partitions, "N",
 	    "make: how many partitions (default 32)", 1,
 	    TOPOLOGY_PARTITIONS_MAX, CLI_FLAG_ONLY, NULL },
 	{ 0, "write-quorum", CLI_NUMBER, &write_quorum, "N",
 	    "make: durable shards a write needs", 1, TOPOLOGY_MACHINES_MAX,
-	    CLI_ENV, NULL },
+	    CLI_ENV_CONF, NULL },
 	{ 0 },
 };
 

@@ -40,39 +40,47 @@ static const char *wait_for;
 
 static const struct cli_option options[] = {
 	{ 'd', "data", CLI_DIR, &opt.layout.dir, "DIR",
-	    "the data folder (default ./koop-data)", 0, 0, 0, NULL },
+	    "the data folder (default ./koop-data)", 0, 0, CLI_ENV_CONF, NULL },
 	{ 0, "nodes", CLI_NUMBER, &opt.layout.nodes, "N",
-	    "nodes in all (default 9)", 1, 1024, 0, NULL },
+	    "nodes in all (default 9)", 1, 1024, CLI_ENV_CONF, NULL },
 	{ 0, "data-shards", CLI_NUMBER, &opt.layout.data_shards, "N",
-	    "data shards of an erasure set (default 6)", 1, 32, 0, NULL },
+	    "data shards of an erasure set (default 6)", 1, 32, CLI_ENV_CONF,
+	    NULL },
 	{ 0, "parity-shards", CLI_NUMBER, &opt.layout.parity_shards, "N",
-	    "parity shards of an erasure set (default 3)", 0, 31, 0, NULL },
+	    "parity shards of an erasure set (default 3)", 0, 31, CLI_ENV_CONF,
+	    NULL },
 	{ 0, "write-quorum", CLI_NUMBER, &opt.layout.write_quorum, "N",
-	    "durable shards before an answer (default 7)", 1, 32, 0, NULL },
+	    "durable shards before an answer (default 7)", 1, 32, CLI_ENV_CONF,
+	    NULL },
 	{ 0, "partitions", CLI_NUMBER, &opt.layout.partitions, "N",
-	    "partitions of the commit log (default 32)", 1, 4096, 0, NULL },
+	    "partitions of the commit log (default 32)", 1, 4096, CLI_ENV_CONF,
+	    NULL },
 	{ 0, "gateways", CLI_NUMBER, &opt.layout.gateways, "N",
-	    "S3 gateways (default 1)", 1, LAYOUT_GATEWAYS_MAX, 0, NULL },
+	    "S3 gateways (default 1)", 1, LAYOUT_GATEWAYS_MAX, CLI_ENV_CONF,
+	    NULL },
 	{ 0, "port", CLI_NUMBER, &opt.layout.port, "N",
-	    "port of the first gateway (default 9001, 0: any)", 0, 65535, 0,
-	    NULL },
+	    "port of the first gateway (default 9001, 0: any)", 0, 65535,
+	    CLI_ENV_CONF, NULL },
 	{ 0, "node-port", CLI_NUMBER, &opt.layout.node_port, "N",
-	    "port of the first node (default 8001, 0: any)", 0, 65535, 0,
-	    NULL },
+	    "port of the first node (default 8001, 0: any)", 0, 65535,
+	    CLI_ENV_CONF, NULL },
 	{ 0, "cell-size", CLI_SIZE, &opt.cell_bytes, "SIZE",
-	    "bytes of a cell (default 64K)", 4096, 1 << 20, 0, NULL },
-	{ 0, "inline-limit", CLI_SIZE, &opt.inline_bytes, "SIZE",
-	    "largest object inside a record (default 8K)", 0, 64 * 1024, 0,
+	    "bytes of a cell (default 64K)", 4096, 1 << 20, CLI_ENV_CONF,
 	    NULL },
+	{ 0, "inline-limit", CLI_SIZE, &opt.inline_bytes, "SIZE",
+	    "largest object inside a record (default 8K)", 0, 64 * 1024,
+	    CLI_ENV_CONF, NULL },
 	{ 0, "reserve", CLI_SIZE, &opt.reserve, "SIZE",
 	    "disk space of a node kept for records (see koop-node)", 1 << 20,
-	    1ull << 50, 0, NULL },
+	    1ull << 50, CLI_ENV_CONF, NULL },
 	{ 0, "durability", CLI_WORD, &opt.durability, "full|os",
-	    "os: no syncs, for tests (default full)", 0, 0, 0, NULL },
+	    "full (default), or os: no syncs, for tests", 0, 0, CLI_ENV_CONF,
+	    NULL },
 	{ 0, "positions", CLI_WORD, &opt.layout.positions, "page|streams",
-	    "how positions are told (default page)", 0, 0, 0, NULL },
+	    "how positions are told (default page)", 0, 0, CLI_ENV_CONF, NULL },
 	{ 0, "tcp-congestion", CLI_STRING, &opt.tcp_congestion, "NAME",
-	    "TCP congestion control (default the system's)", 0, 0, 0, NULL },
+	    "TCP congestion control (default the system's)", 0, 0, CLI_ENV_CONF,
+	    NULL },
 	{ 0, "detach", CLI_SWITCH, &opt.detach, NULL,
 	    "go into the background once it serves", 0, 0, 0, NULL },
 	{ 0, "replace-node", CLI_NUMBER, &opt.replace_node, "N",
@@ -86,7 +94,7 @@ static const struct cli_option options[] = {
 	{ 0, "timeout", CLI_DURATION, &opt.timeout_ms, "TIME",
 	    "how long to wait (default 60s)", 1, DAY_MS, 0, NULL },
 	{ 'q', "quiet", CLI_SWITCH, &opt.quiet, NULL,
-	    "print the last line only", 0, 0, 0, NULL },
+	    "print the last line only", 0, 0, CLI_CONF, NULL },
 	{ 0 },
 };
 
@@ -96,6 +104,7 @@ static const struct cli cli = {
 	.summary = "run a whole cluster on this machine",
 	.options = options,
 	.operands_max = 1,
+	.makes_clusters = true,
 };
 
 static void
@@ -201,6 +210,7 @@ main(int argc, char *argv[])
 			argv[first]) :
 		    operate(argv[first]);
 	opt.say = say;
+	opt.config = cli_config_file();
 	if (clusterup_run(&opt, &err) < 0)
 		return cli_fail(&cli, &err);
 	if (opt.detach && !opt.quiet)

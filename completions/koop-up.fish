@@ -11,7 +11,7 @@ complete -c koop-up -l node-port -x -d 'port of the first node (default 8001, 0:
 complete -c koop-up -l cell-size -x -d 'bytes of a cell (default 64K)'
 complete -c koop-up -l inline-limit -x -d 'largest object inside a record (default 8K)'
 complete -c koop-up -l reserve -x -d 'disk space of a node kept for records (see koop-node)'
-complete -c koop-up -l durability -x -d 'word|os: no syncs, for tests (default full)'
+complete -c koop-up -l durability -x -d 'word|full (default), or os: no syncs, for tests'
 complete -c koop-up -l positions -x -d 'word|how positions are told (default page)'
 complete -c koop-up -l tcp-congestion -x -d 'TCP congestion control (default the system\'s)'
 complete -c koop-up -l detach -d 'go into the background once it serves'

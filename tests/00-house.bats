@@ -162,25 +162,68 @@ pages_named() {
 	done
 }
 
-@test "house: koop.conf(5) has every key, in the order of the table" {
-	sed -n 's/^\tX("\(.*\)").*/\1/p' "$ROOT/lib/base/cli_keys.h" >have
+# settings PROGRAM: the keys that it takes from koop.conf.
+settings() {
+	env -i "$(command -v "$1")" --config /dev/null --print-config |
+		sed 's/^# \(.*\) is not set/\1/; s/ =.*//' | sort
+}
+
+# shared_keys, program_names: the two lists of base/cli_keys.h.
+shared_keys() {
+	sed -n '/CLI_SHARED_KEYS/,/^$/s/^\tX("\(.*\)").*/\1/p' \
+		"$ROOT/lib/base/cli_keys.h"
+}
+program_names() {
+	sed -n '/CLI_PROGRAMS/,/^$/s/^\tX("\(.*\)").*/\1/p' \
+		"$ROOT/lib/base/cli_keys.h"
+}
+
+@test "house: koop.conf(5) has every shared key, in the order of the list" {
+	shared_keys >have
+	[ "$(wc -l <have)" -gt 5 ]
 	sed -n 's/^\.It Ic \([a-z-]*\)$/\1/p' "$ROOT/man/koop.conf.5" >told
 	diff have told
 }
 
-@test "house: what a program takes from koop.conf is a key" {
-	sed -n 's/^\tX("\(.*\)").*/\1/p' "$ROOT/lib/base/cli_keys.h" >keys
+@test "house: koop.conf(5) has every key of every section" {
 	for c in $(commands); do
-		sed -n '/{ .*"[a-z-]*", CLI_/,/},$/p' "$ROOT/cmd/$c.c" |
-			tr -d '\n' | sed 's/},/},\n/g' |
-			grep -E 'CLI_(ENV_)?CONF' |
-			sed -n 's/^[^"]*"\([a-z-]*\)".*/\1/p' >taken || true
-		while read -r key; do
-			grep -qx -- "$key" keys || {
-				echo "$c: $key is not in cli_keys.h"
-				false
-			}
-		done <taken
+		[ -n "$(settings "$c")" ] || continue
+		awk -v "c=[$c]" '/^\.S[sh] /{ on = index($0, c) }
+			on && /^\.Ic /{ print $2 }' "$ROOT/man/koop.conf.5" >told
+		diff <(settings "$c") told
+	done
+}
+
+@test "house: what is shared is a setting of several programs" {
+	for key in $(shared_keys); do
+		[ "$key" != gateway ] || continue # for people, and koop-up
+		n=0
+		for c in $(commands); do
+			! settings "$c" | grep -qx -- "$key" || n=$((n + 1))
+		done
+		[ "$n" -ge 2 ] || {
+			echo "$key: of $n programs"
+			false
+		}
+	done
+}
+
+@test "house: a section is named as each program is" {
+	diff <(commands | grep -vx koop) <(program_names)
+}
+
+@test "house: every setting can be set by a file, in its section" {
+	for c in $(commands); do
+		for key in $(settings "$c"); do
+			printf '[%s]\n%s = ?\n' "$c" "$key" >one.conf
+			run "$c" --config one.conf --print-config
+			case $status in
+			0) [[ "$output" == *"$key = ?  # $PWD/one.conf:2"* ]] ||
+				[[ "$output" == *"$key = $PWD/?  # "* ]] ;;
+			78) [[ "$output" == *"one.conf:2: $key: \"?\": want "* ]] ;;
+			*) false ;;
+			esac
+		done
 	done
 }
 

@@ -66,8 +66,8 @@ refused() {
 @test "topology: a file that is not there, and another kind of URL" {
 	run -66 --separate-stderr koop-topology -t file:none.json check
 	[ "$stderr" = "koop-topology: topology none.json: No such file or directory" ]
-	run -78 --separate-stderr koop-topology -t etcd://h:2379 check
-	[ "$stderr" = "koop-topology: topology etcd://h:2379: unknown kind of URL: this program knows file:PATH" ]
+	run -64 --separate-stderr koop-topology -t etcd://h:2379 check
+	[ "${stderr_lines[0]}" = 'koop-topology: --topology: "etcd://h:2379": want file:PATH' ]
 	run -78 --separate-stderr koop-topology check
 	[[ "$stderr" == *"no topology given"* ]]
 }

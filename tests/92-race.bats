@@ -111,7 +111,7 @@ load helpers
 
 @test "race: no acknowledged object is ever in a deleted bucket" {
 	cluster_up --gateways 2
-	GW2=$(conf gateways | cut -d , -f 2)
+	GW2=$(conf gateway 2)
 	object 15000 body 1
 	deleted=0
 	kept=0

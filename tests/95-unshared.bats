@@ -7,7 +7,7 @@ load helpers
 
 setup_file() {
 	cluster_share --positions streams --gateways 2
-	GW2=$(conf gateways | sed 's/.*,//')
+	GW2=$(conf gateway 2)
 	export GW2
 	curl -sS -f -X PUT "$GW/box"
 }

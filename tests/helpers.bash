@@ -99,9 +99,9 @@ wait() {
 	done
 }
 
-# conf KEY: the value of a key in koop.conf.
+# conf KEY [N]: the value of a key in koop.conf, the Nth if it has several.
 conf() {
-	sed -n "s/^$1 *= *//p" "$KOOP_CONFIG" | sed 's/ *#.*//; q'
+	sed -n "s/^\(# \)\{0,1\}$1 *= *//p" "$KOOP_CONFIG" | sed -n "${2:-1}p"
 }
 
 # cluster_down: stop what cluster_up started; fine when there is nothing.

@@ -18,12 +18,19 @@
 #define WHERE_BYTES 600
 
 /* One run of cli_parse(): where each value came from. */
-struct parse {
+static struct parse {
 	const struct cli *cli;
 	struct cli_origin origin[CLI_OPTIONS_MAX];
 	const char *config; /* --config or KOOP_CONFIG */
 	bool print_config;
-};
+} parsed;
+
+const struct cli_origin *
+cli_origins(void)
+{
+	assert(parsed.cli != NULL);
+	return parsed.origin;
+}
 
 size_t
 cli_option_count(const struct cli *cli)
@@ -139,7 +146,7 @@ make_tables(const struct cli *cli, struct option longs[], char shorts[])
 		bool has_arg = o->type != CLI_SWITCH;
 
 		/* Nothing in the environment may switch something on. */
-		assert(has_arg || o->source == CLI_FLAG_ONLY);
+		assert(has_arg || o->source != CLI_ENV_CONF);
 		assert(has_arg == (o->argument != NULL));
 		assert(o->letter != 'h' && o->min <= o->max);
 		longs[i] = (struct option){ o->name,
@@ -287,44 +294,61 @@ set_words(const struct cli_option *o, const char *name, const char *text,
 	return rc; /* NOLINT(clang-analyzer-unix.Malloc) */
 }
 
+/* What a variable says, where nothing that goes before it has. */
+static void
+take_variable(struct parse *p, size_t i, const char *name, enum cli_from from)
+{
+	const struct cli_option *o = &p->cli->options[i];
+	const char *text = get_env(name);
+	struct error err;
+	int rc;
+
+	assert(o->source == CLI_ENV_CONF);
+	if (text == NULL || p->origin[i].from != CLI_FROM_DEFAULT)
+		return;
+	if (o->type == CLI_LIST)
+		rc = set_words(o, name, text, &err);
+	else
+		rc = cli_value_set(o, name, text, &err);
+	if (rc < 0)
+		fail_config(p->cli, &err);
+	p->origin[i].from = from;
+}
+
 static void
 take_environment(struct parse *p)
 {
 	size_t n = cli_option_count(p->cli);
-	struct error err;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct cli_option *o = &p->cli->options[i];
-		char made[CLI_ENV_NAME_BYTES];
-		const char *name = made;
-		const char *text;
-		int rc;
+		char name[CLI_ENV_NAME_BYTES];
 
-		cli_env_name(made, o->name);
-		if (p->origin[i].from != CLI_FROM_DEFAULT ||
-		    (o->source & CLI_ENV) == 0)
-			continue;
-		text = get_env(name);
-		if (text == NULL && o->env_alias != NULL) {
-			name = o->env_alias;
-			text = get_env(name);
-		}
-		if (text == NULL)
-			continue;
-		if (o->type == CLI_LIST)
-			rc = set_words(o, name, text, &err);
-		else
-			rc = cli_value_set(o, name, text, &err);
-		if (rc < 0)
-			fail_config(p->cli, &err);
-		p->origin[i].from = name == made ? CLI_FROM_ENV :
-						   CLI_FROM_ALIAS;
+		cli_env_name(name, o->name);
+		if (o->source == CLI_ENV_CONF)
+			take_variable(p, i, name, CLI_FROM_ENV);
 	}
 }
 
-/* Every entry of koop.conf for one option; several only for a list. */
+/* Variables that are set for other software on the machine: a hint, where
+ * nobody has told us anything. */
 static void
-take_entries(struct parse *p, size_t index)
+take_aliases(struct parse *p)
+{
+	size_t n = cli_option_count(p->cli);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct cli_option *o = &p->cli->options[i];
+
+		if (o->source == CLI_ENV_CONF)
+			take_variable(p, i, o->env_alias, CLI_FROM_ALIAS);
+	}
+}
+
+/* Every entry of koop.conf for one option, of the program's section or of what
+ * is shared; several only for a list. */
+static void
+take_entries(struct parse *p, size_t index, bool own)
 {
 	const struct cli_option *o = &p->cli->options[index];
 	char what[WHERE_BYTES];
@@ -337,7 +361,8 @@ take_entries(struct parse *p, size_t index)
 	for (size_t i = 0; i < n; i++) {
 		const char *text;
 
-		if (strcmp(entries[i].key, o->name) != 0)
+		if (entries[i].own != own ||
+		    strcmp(entries[i].key, o->name) != 0)
 			continue;
 		snprintf(what, sizeof(what), "%.500s:%u: %s", cli_config_file(),
 		    entries[i].line, o->name);
@@ -363,39 +388,44 @@ take_config(struct parse *p)
 	struct error err;
 
 	for (size_t i = 0; i < n; i++)
-		wanted = wanted || (p->cli->options[i].source & CLI_CONF) != 0;
+		wanted = wanted || p->cli->options[i].source != CLI_FLAG_ONLY;
 	if (!wanted)
 		return;
-	if (p->config == NULL)
+	if (p->config == NULL && !p->cli->makes_clusters)
 		p->config = get_env("KOOP_CONFIG");
 	if (cli_config_read(p->cli, p->config, &err) < 0)
 		fail_config(p->cli, &err);
-	for (size_t i = 0; i < n; i++)
-		if (p->origin[i].from == CLI_FROM_DEFAULT &&
-		    (p->cli->options[i].source & CLI_CONF) != 0)
-			take_entries(p, i);
+	for (size_t i = 0; i < n; i++) {
+		if (p->cli->options[i].source == CLI_FLAG_ONLY)
+			continue;
+		if (p->origin[i].from == CLI_FROM_DEFAULT)
+			take_entries(p, i, true);
+		if (p->origin[i].from == CLI_FROM_DEFAULT)
+			take_entries(p, i, false);
+	}
 }
 
 int
 cli_parse(const struct cli *cli, int argc, char *argv[])
 {
-	struct parse p = { .cli = cli };
 	unsigned operands;
 
 	assert(cli->operands_min <= cli->operands_max);
 	hold_descriptors();
-	take_flags(&p, argc, argv);
+	parsed = (struct parse){ .cli = cli };
+	take_flags(&parsed, argc, argv);
 	assert(optind <= argc);
 	operands = (unsigned)(argc - optind);
 	if (operands > cli->operands_max)
 		exit(cli_usage(cli, "%s: unexpected operand",
 		    argv[(unsigned)optind + cli->operands_max]));
-	if (operands < cli->operands_min && !p.print_config)
+	if (operands < cli->operands_min && !parsed.print_config)
 		exit(cli_usage(cli, "missing operand: %s", cli->operands));
-	take_environment(&p);
-	take_config(&p);
-	if (p.print_config) {
-		cli_print_config(cli, p.origin);
+	take_environment(&parsed);
+	take_config(&parsed);
+	take_aliases(&parsed);
+	if (parsed.print_config) {
+		cli_print_config(cli, parsed.origin);
 		exit(cli_finish(cli));
 	}
 	return optind;

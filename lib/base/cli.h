@@ -15,14 +15,18 @@
  * exits or prints.
  *
  * Precedence: flag > environment (KOOP_ and the long name in capitals) >
- * koop.conf > the value the variable already has.  Switches are flags only.
+ * koop.conf > a variable of other software (env_alias) > the value that the
+ * variable already has.
+ *
  * koop.conf is --config, KOOP_CONFIG, ./koop.conf, ./koop-data/koop.conf,
  * /etc/koop.conf; one in the current folder is refused unless it is owned by
  * the caller or root and not writable by others.  A relative path in it, alone
  * or in a URL (file:, sqlite:), is relative to its folder.  A program without
- * a CLI_CONF option reads it only when --config names it.
+ * a setting reads it only when --config names it.
  *
- * Keys are checked against base/cli_keys.h, where a new one is to be added.
+ * Every setting of a program is a key of its section, and a key of that section
+ * which is none is refused.  What stands before the first section is shared
+ * (base/cli_keys.h) and gives way to the section.
  *
  * --help, --version, --config, --print-config, --dump-options and
  * --dump-operands need no entry in the table.
@@ -36,11 +40,12 @@ enum cli_type {
 	CLI_SIZE,     /* uint64_t, K M G T */
 	CLI_DURATION, /* uint64_t, milliseconds */
 	CLI_STRING,   /* const char * */
-	CLI_WORD,     /* const char *, one of those in argument */
+	CLI_WORD,     /* const char *, one of those in argument: "a|b" */
 	CLI_LIST,     /* struct cli_list; given again, or words in KOOP_... */
 	CLI_FILE,     /* const char *, completes file names */
 	CLI_DIR,      /* const char *, completes directories */
-	CLI_URL,      /* const char * */
+	CLI_URL,      /* const char *, as one of "scheme:PATH|..." if argument
+	               * has a colon */
 };
 
 #define CLI_LIST_MAX 64
@@ -51,10 +56,9 @@ struct cli_list {
 
 /* Where an option may be set besides the command line. */
 enum cli_source {
-	CLI_FLAG_ONLY = 0,
-	CLI_ENV = 1,  /* KOOP_LONG_NAME */
-	CLI_CONF = 2, /* long-name = value in koop.conf */
-	CLI_ENV_CONF = 3,
+	CLI_FLAG_ONLY = 0, /* what is to be done this time */
+	CLI_CONF,          /* long-name = value in koop.conf: yes or no */
+	CLI_ENV_CONF,      /* and KOOP_LONG_NAME: any setting but a switch */
 };
 
 struct cli_option {
@@ -66,7 +70,7 @@ struct cli_option {
 	const char *help;     /* one line, with the default */
 	uint64_t min, max;    /* numbers, sizes, durations */
 	enum cli_source source;
-	const char *env_alias; /* a variable read after KOOP_... */
+	const char *env_alias; /* a variable of other software */
 };
 
 struct cli {
@@ -77,7 +81,13 @@ struct cli {
 	const char *summary;
 	const struct cli_option *options; /* ended by one without a name */
 	unsigned operands_min, operands_max;
+	/* The program makes clusters: what names one that is there
+	 * (KOOP_CONFIG, koop-data/koop.conf) is not about it. */
+	bool makes_clusters;
 };
+
+/* The absolute path of the koop.conf that cli_parse() has read, or NULL. */
+const char *cli_config_file(void);
 
 /*
  * Parse.  Handles --help, --version, --dump-..., --print-config (exit 0)
@@ -90,6 +100,18 @@ int cli_parse(const struct cli *cli, int argc, char *argv[]);
 
 /* Which of the words "a|b|c" text is, from 0; -1 for none. */
 int cli_word_index(const char *words, const char *text);
+
+typedef void cli_note(void *ctx, const char *text);
+
+/*
+ * Read koop.conf once more (SIGHUP), by the thread that called cli_parse().
+ * Settings whose names are in live (ended by NULL) take the value that it gives
+ * now; note is told of each that has changed, and of those that wait for the
+ * next start.  A mistake in it is ERRC_CONFIG, and what was read before stands.
+ * What flags and environment say stays.  Without a koop.conf nothing happens.
+ */
+KOOP_MUST int cli_reload(const struct cli *cli, const char *const live[],
+    cli_note *note, void *ctx, struct error *err);
 
 /* Exit 64 when fd is a terminal; the message says how to go on. */
 void cli_refuse_tty(const struct cli *cli, int fd, const char *what);

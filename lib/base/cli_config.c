@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * koop.conf: "key = value" lines.  A '#' at the start of a line or after a
- * space begins a comment.  What is read lives as long as the program, because
- * the values of options point into it.
+ * koop.conf: "key = value" lines, and "[koop-node]" before those of one
+ * program. A '#' at the start of a line or after a space begins a comment. What
+ * is read lives as long as the program, because the values of options point
+ * into it.
  */
 
 #include "base/cli_parts.h"
@@ -23,29 +24,55 @@
 #include "base/io.h"
 
 #define CONFIG_BYTES_MAX (64 * 1024)
-#define CONFIG_ENTRIES_MAX 256
 
-static const char *const known_keys[] = {
+static const char *const shared_keys[] = {
 #define X(key) key,
-	KOOP_CONF_KEYS(X)
+	CLI_SHARED_KEYS(X)
 #undef X
+};
+
+static const char *const programs[] = {
+#define X(name) name,
+	CLI_PROGRAMS(X)
+#undef X
+};
+
+/* Whose the lines are that are being read. */
+enum section {
+	SECTION_SHARED,
+	SECTION_OWN,
+	SECTION_OTHER, /* a program's that is not this one */
+};
+
+struct parser {
+	const struct cli *cli;
+	const char *path;
+	unsigned line;
+	enum section section;
 };
 
 /* Written once by main(), before there are threads. */
 static struct {
 	char path[PATH_MAX];
 	char folder[PATH_MAX];
-	char *text;
-	struct cli_entry entry[CONFIG_ENTRIES_MAX];
-	size_t n;
+	struct cli_config now;
 	bool read;
 } config;
 
-bool
-cli_config_known(const char *key)
+static bool
+is_shared(const char *key)
 {
-	for (size_t i = 0; i < nitems(known_keys); i++)
-		if (strcmp(known_keys[i], key) == 0)
+	for (size_t i = 0; i < nitems(shared_keys); i++)
+		if (strcmp(shared_keys[i], key) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_program(const char *name)
+{
+	for (size_t i = 0; i < nitems(programs); i++)
+		if (strcmp(programs[i], name) == 0)
 			return true;
 	return false;
 }
@@ -54,19 +81,19 @@ static const struct cli_option *
 option_of_key(const struct cli *cli, const char *key)
 {
 	for (const struct cli_option *o = cli->options; o->name != NULL; o++)
-		if ((o->source & CLI_CONF) != 0 && strcmp(o->name, key) == 0)
+		if (o->source != CLI_FLAG_ONLY && strcmp(o->name, key) == 0)
 			return o;
 	return NULL;
 }
 
-static bool
-entry_exists(const char *key)
+static const struct cli_entry *
+find_entry(const struct cli_config *in, const char *key, bool own)
 {
-	assert(config.n <= CONFIG_ENTRIES_MAX);
-	for (size_t i = 0; i < config.n; i++)
-		if (strcmp(config.entry[i].key, key) == 0)
-			return true;
-	return false;
+	for (size_t i = 0; i < in->n; i++)
+		if (in->entry[i].own == own &&
+		    strcmp(in->entry[i].key, key) == 0)
+			return &in->entry[i];
+	return NULL;
 }
 
 static bool
@@ -99,52 +126,110 @@ find_comment(char *s, char *end)
 	return end;
 }
 
+/* "[koop-node]", trimmed. */
 static int
-parse_line(const struct cli *cli, const char *path, unsigned line, char *s,
-    char *end, struct error *err)
+parse_section(struct parser *p, char *s, struct error *err)
+{
+	size_t n = strlen(s);
+	char *name;
+
+	assert(s[0] == '[');
+	if (s[n - 1] != ']')
+		return error_set(err, ERRC_CONFIG,
+		    "%s:%u: want \"[koop-program]\"", p->path, p->line);
+	name = cli_config_trim(s + 1, s + n - 1);
+	if (!is_program(name))
+		return error_set(err, ERRC_CONFIG,
+		    "%s:%u: [%.64s]: no such program; a section is named as "
+		    "[koop-node] is",
+		    p->path, p->line, name);
+	p->section = strcmp(name, p->cli->name) == 0 ? SECTION_OWN :
+						       SECTION_OTHER;
+	return 0;
+}
+
+/* May the key stand where it does? */
+static int
+check_key(const struct parser *p, const char *key,
+    const struct cli_option *option, struct error *err)
+{
+	if (p->section == SECTION_SHARED && !is_shared(key)) {
+		if (option != NULL)
+			return error_set(err, ERRC_CONFIG,
+			    "%s:%u: %.64s: not shared by all programs; it "
+			    "belongs below a line [%s]",
+			    p->path, p->line, key, p->cli->name);
+		return error_set(err, ERRC_CONFIG,
+		    "%s:%u: %.64s: no such key for all programs; one of a "
+		    "single program stands below a line [koop-...]: "
+		    "koop.conf(5)",
+		    p->path, p->line, key);
+	}
+	if (p->section == SECTION_OWN && option == NULL)
+		return error_set(err, ERRC_CONFIG,
+		    "%s:%u: %.64s: no such key of [%s]; %s --print-config "
+		    "lists them",
+		    p->path, p->line, key, p->cli->name, p->cli->name);
+	return 0;
+}
+
+/* "key = value", trimmed. */
+static int
+parse_entry(const struct parser *p, char *s, struct error *err)
 {
 	const struct cli_option *option;
-	char *equals, *key, *value;
+	bool own = p->section == SECTION_OWN;
+	char *end = s + strlen(s);
+	char *equals = strchr(s, '=');
+	char *key, *value;
+	int rc;
 
-	assert(line >= 1);
+	if (equals == NULL)
+		return error_set(err, ERRC_CONFIG,
+		    "%s:%u: want \"key = value\"", p->path, p->line);
+	key = cli_config_trim(s, equals);
+	value = cli_config_trim(equals + 1, end);
+	option = option_of_key(p->cli, key);
+	rc = check_key(p, key, option, err);
+	if (rc < 0)
+		return rc;
+	if (*value == '\0')
+		return error_set(err, ERRC_CONFIG, "%s:%u: %s: has no value",
+		    p->path, p->line, key);
+	if (p->section == SECTION_OTHER)
+		return 0;
+	if (option != NULL && option->type != CLI_LIST &&
+	    find_entry(&config.now, key, own) != NULL)
+		return error_set(err, ERRC_CONFIG, "%s:%u: %s: given twice",
+		    p->path, p->line, key);
+	if (config.now.n == CLI_CONFIG_ENTRIES_MAX)
+		return error_set(err, ERRC_CONFIG, "%s:%u: more than %d lines",
+		    p->path, p->line, CLI_CONFIG_ENTRIES_MAX);
+	config.now.entry[config.now.n++] = (struct cli_entry){ key, value,
+		p->line, own };
+	return 0;
+}
+
+static int
+parse_line(struct parser *p, char *s, char *end, struct error *err)
+{
+	assert(p->line >= 1);
 	end = find_comment(s, end);
 	s = cli_config_trim(s, end);
 	if (*s == '\0')
 		return 0;
-	end = s + strlen(s);
-	equals = strchr(s, '=');
-	if (equals == NULL)
-		return error_set(err, ERRC_CONFIG,
-		    "%s:%u: want \"key = value\"", path, line);
-	key = cli_config_trim(s, equals);
-	value = cli_config_trim(equals + 1, end);
-	option = option_of_key(cli, key);
-	if (option == NULL && !cli_config_known(key))
-		return error_set(err, ERRC_CONFIG,
-		    "%s:%u: %.64s: no such key; koop.conf(5) lists them", path,
-		    line, key);
-	if (*value == '\0')
-		return error_set(err, ERRC_CONFIG, "%s:%u: %s: has no value",
-		    path, line, key);
-	if (option != NULL && option->type != CLI_LIST && entry_exists(key))
-		return error_set(err, ERRC_CONFIG, "%s:%u: %s: given twice",
-		    path, line, key);
-	if (config.n == CONFIG_ENTRIES_MAX)
-		return error_set(err, ERRC_CONFIG, "%s:%u: more than %d lines",
-		    path, line, CONFIG_ENTRIES_MAX);
-	config.entry[config.n++] = (struct cli_entry){ key, value, line };
-	return 0;
+	return *s == '[' ? parse_section(p, s, err) : parse_entry(p, s, err);
 }
 
 int
 cli_config_parse(const struct cli *cli, const char *path, char *text,
     size_t len, struct error *err)
 {
+	struct parser p = { .cli = cli, .path = path };
 	char *s = text;
-	unsigned line = 0;
 
 	assert(text[len] == '\0'); /* what follows reads to the NUL */
-	config.n = 0;
+	config.now.n = 0;
 	if (memchr(text, '\0', len) != NULL)
 		return error_set(err, ERRC_CONFIG, "%s: has a NUL byte", path);
 	while (*s != '\0') {
@@ -152,8 +237,8 @@ cli_config_parse(const struct cli *cli, const char *path, char *text,
 		char *next = *end == '\0' ? end : end + 1;
 		int rc;
 
-		line++;
-		rc = parse_line(cli, path, line, s, end, err);
+		p.line++;
+		rc = parse_line(&p, s, end, err);
 		if (rc < 0)
 			return rc;
 		s = next;
@@ -209,14 +294,14 @@ read_config(const struct cli *cli, const char *path, struct error *err)
 	assert(!config.read);
 	if (rc < 0)
 		return rc;
-	rc = io_read_file(&config.text, &len, path, CONFIG_BYTES_MAX, err);
+	rc = io_read_file(&config.now.text, &len, path, CONFIG_BYTES_MAX, err);
 	if (rc < 0) {
 		if (err != NULL)
 			err->code = ERRC_CONFIG;
 		return -ERRC_CONFIG;
 	}
 	config.read = true;
-	return cli_config_parse(cli, path, config.text, len, err);
+	return cli_config_parse(cli, path, config.now.text, len, err);
 }
 
 int
@@ -230,6 +315,8 @@ cli_config_read(const struct cli *cli, const char *named, struct error *err)
 	for (size_t i = 0; i < nitems(usual); i++) {
 		int rc;
 
+		if (i == 1 && cli->makes_clusters)
+			continue;
 		if (access(usual[i], F_OK) == -1)
 			continue;
 		rc = usual[i][0] == '/' ? 0 : check_owner(usual[i], err);
@@ -241,9 +328,49 @@ cli_config_read(const struct cli *cli, const char *named, struct error *err)
 const struct cli_entry *
 cli_config_entries(size_t *n)
 {
-	assert(config.n <= CONFIG_ENTRIES_MAX);
-	*n = config.n;
-	return config.entry;
+	assert(config.now.n <= CLI_CONFIG_ENTRIES_MAX);
+	*n = config.now.n;
+	return config.now.entry;
+}
+
+int
+cli_config_again(const struct cli *cli, struct cli_config *old,
+    struct error *err)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int rc;
+
+	assert(config.read);
+	*old = config.now;
+	rc = io_read_file(&text, &len, config.path, CONFIG_BYTES_MAX, err);
+	if (rc < 0)
+		return rc;
+	rc = cli_config_parse(cli, config.path, text, len, err);
+	config.now.text = text;
+	if (rc < 0)
+		cli_config_restore(old);
+	return rc;
+}
+
+void
+cli_config_restore(const struct cli_config *old)
+{
+	assert(config.now.text != old->text);
+	free(config.now.text);
+	config.now = *old;
+}
+
+const struct cli_entry *
+cli_config_find(const struct cli_config *in, const char *key)
+{
+	const struct cli_entry *own;
+
+	if (in == NULL)
+		in = &config.now;
+	assert(in->n <= CLI_CONFIG_ENTRIES_MAX);
+	own = find_entry(in, key, true);
+	return own != NULL ? own : find_entry(in, key, false);
 }
 
 const char *

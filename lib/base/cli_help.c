@@ -134,7 +134,7 @@ print_origin(const struct cli_option *o, const struct cli_origin *origin)
 		printf("--%s", o->name);
 		break;
 	case CLI_FROM_ENV:
-		assert((o->source & CLI_ENV) != 0);
+		assert(o->source == CLI_ENV_CONF);
 		cli_env_name(name, o->name);
 		printf("%s", name);
 		break;
@@ -143,7 +143,7 @@ print_origin(const struct cli_option *o, const struct cli_origin *origin)
 		printf("%s", o->env_alias);
 		break;
 	case CLI_FROM_CONF:
-		assert((o->source & CLI_CONF) != 0 && origin->line >= 1);
+		assert(o->source != CLI_FLAG_ONLY && origin->line >= 1);
 		printf("%s:%u", cli_config_file(), origin->line);
 		break;
 	}

@@ -4,8 +4,9 @@
 
 /*
  * What the files of base/cli share: cli.c (the command line), cli_value.c
- * (text to value and back), cli_config.c (koop.conf), cli_help.c (everything
- * that is printed).  Only they and their test include this.
+ * (text to value and back), cli_config.c (koop.conf), cli_reload.c (the same
+ * once more), cli_help.c (everything that is printed).  Only they and their
+ * test include this.
  */
 
 #include "base/cli.h"
@@ -33,8 +34,8 @@ enum cli_from {
 	CLI_FROM_DEFAULT,
 	CLI_FROM_FLAG,
 	CLI_FROM_ENV,
-	CLI_FROM_ALIAS,
-	CLI_FROM_CONF
+	CLI_FROM_CONF,
+	CLI_FROM_ALIAS
 };
 
 struct cli_origin {
@@ -45,10 +46,14 @@ struct cli_origin {
 /* "KOOP_" and the longest option name there may be. */
 #define CLI_ENV_NAME_BYTES 64
 
+/* cli.c: of the last cli_parse(). */
+const struct cli_origin *cli_origins(void);
+
 /* cli_value.c */
 
 /* Set the option's value, or fail with ERRC_USAGE and a message that begins
- * with what, which names where the text comes from.  The text is kept. */
+ * with what, which names where the text comes from.  The text is kept.  For a
+ * switch it is yes or no, or NULL where the flag is enough. */
 KOOP_MUST int cli_value_set(const struct cli_option *option, const char *what,
     const char *text, struct error *err);
 /* The present value as --print-config shows it; false when there is none. */
@@ -63,6 +68,14 @@ struct cli_entry {
 	const char *key;
 	const char *value;
 	unsigned line;
+	bool own; /* of the program's section, not shared */
+};
+
+#define CLI_CONFIG_ENTRIES_MAX 256
+struct cli_config {
+	char *text; /* the entries point into it */
+	struct cli_entry entry[CLI_CONFIG_ENTRIES_MAX];
+	size_t n;
 };
 
 /* Read koop.conf: the named one, or the first of the usual ones, or none.
@@ -72,17 +85,25 @@ KOOP_MUST int cli_config_read(const struct cli *cli, const char *named,
 /* Parse text (modified and kept) in place of a file; path is for messages. */
 KOOP_MUST int cli_config_parse(const struct cli *cli, const char *path,
     char *text, size_t len, struct error *err);
-/* The entries that were read, in their order. */
+/* What is shared and what is this program's, in their order. */
 const struct cli_entry *cli_config_entries(size_t *n);
-/* The path of koop.conf as it was found, or NULL. */
-const char *cli_config_file(void);
+/*
+ * Read the file that was found once more; old is what it said before, and what
+ * it says still if that fails.  Its text stays: values point into it.
+ */
+KOOP_MUST int cli_config_again(const struct cli *cli, struct cli_config *old,
+    struct error *err);
+/* Forget what was read since, of which nobody has a value. */
+void cli_config_restore(const struct cli_config *old);
+/* What a setting that is no list has to go by: the program's own entry, else
+ * the shared one, else NULL.  config NULL: the one that was read last. */
+const struct cli_entry *cli_config_find(const struct cli_config *config,
+    const char *key);
 /*
  * The text for an option of this type: paths are made absolute.  Fresh memory
  * when it differs; NULL when there is none left.
  */
 KOOP_MUST const char *cli_config_resolve(enum cli_type type, const char *text);
-/* Is the key that of any program? */
-bool cli_config_known(const char *key);
 
 /* cli_help.c */
 

@@ -135,6 +135,47 @@ set_word(const struct cli_option *option, const char *what, const char *text,
 	return 0;
 }
 
+static int
+set_switch(const struct cli_option *option, const char *what, const char *text,
+    struct error *err)
+{
+	if (text != NULL && strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
+		return error_set(err, ERRC_USAGE,
+		    "%s: \"%.64s\": want yes or no", what, text);
+	*(bool *)option->value = text == NULL || text[0] == 'y';
+	return 0;
+}
+
+/* Does text begin with a scheme of "file:PATH|etcd:HOST"? */
+static bool
+has_scheme(const char *forms, const char *text)
+{
+	for (const char *at = forms;; at++) {
+		size_t n = strcspn(at, ":") + 1;
+
+		assert(at[n - 1] == ':');
+		if (strncmp(at, text, n) == 0)
+			return true;
+		at += strcspn(at, "|");
+		if (*at == '\0')
+			return false;
+	}
+}
+
+static int
+set_text(const struct cli_option *option, const char *what, const char *text,
+    struct error *err)
+{
+	if (option->type != CLI_STRING && text[0] == '\0')
+		return error_set(err, ERRC_USAGE, "%s: is empty", what);
+	if (option->type == CLI_URL && strchr(option->argument, ':') != NULL &&
+	    !has_scheme(option->argument, text))
+		return error_set(err, ERRC_USAGE, "%s: \"%.64s\": want %s",
+		    what, text, option->argument);
+	*(const char **)option->value = text;
+	return 0;
+}
+
 int
 cli_value_set(const struct cli_option *option, const char *what,
     const char *text, struct error *err)
@@ -143,8 +184,7 @@ cli_value_set(const struct cli_option *option, const char *what,
 
 	switch (option->type) {
 	case CLI_SWITCH:
-		*(bool *)option->value = true;
-		return 0;
+		return set_switch(option, what, text, err);
 	case CLI_NUMBER:
 	case CLI_SIZE:
 	case CLI_DURATION:
@@ -159,17 +199,13 @@ cli_value_set(const struct cli_option *option, const char *what,
 		return 0;
 	case CLI_WORD:
 		return set_word(option, what, text, err);
+	case CLI_STRING:
 	case CLI_FILE:
 	case CLI_DIR:
 	case CLI_URL:
-		if (text[0] == '\0')
-			return error_set(err, ERRC_USAGE, "%s: is empty", what);
-		break;
-	case CLI_STRING:
 		break;
 	}
-	*(const char **)option->value = text;
-	return 0;
+	return set_text(option, what, text, err);
 }
 
 static bool
@@ -200,7 +236,7 @@ cli_value_print(const struct cli_option *option, char *out, size_t room)
 	switch (option->type) {
 	case CLI_SWITCH:
 		snprintf(out, room, "%s",
-		    *(bool *)option->value ? "true" : "false");
+		    *(bool *)option->value ? "yes" : "no");
 		return true;
 	case CLI_NUMBER:
 	case CLI_SIZE:

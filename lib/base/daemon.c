@@ -44,14 +44,32 @@ daemon_ready(const struct daemon_options *options, const char *layer,
 }
 
 static void
+note(void *ctx, const char *text)
+{
+	const struct daemon_service *service = ctx;
+
+	log_info(service->layer, "reload: %s", text);
+}
+
+static void
 reload(const struct daemon_service *service)
 {
+	static const char *const live[] = { "log-level", "log-format", NULL };
 	struct error err;
+	int rc;
 
+	rc = cli_reload(service->cli, live, note, (void *)(uintptr_t)service,
+	    &err);
+	daemon_setup(service->options);
+	if (rc < 0)
+		log_error(service->layer, "reload: %s; nothing of it is used",
+		    err.text);
 	if (service->reload(service->ctx, &err) < 0)
 		log_error(service->layer, "reload: %s", err.text);
-	else
-		log_info(service->layer, "reloaded");
+	else if (rc == 0)
+		log_info(service->layer, "reloaded: %s, topology",
+		    cli_config_file() != NULL ? cli_config_file() :
+						"no koop.conf");
 }
 
 void

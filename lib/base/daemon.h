@@ -34,11 +34,11 @@ struct daemon_options {
 #define DAEMON_LOG_FORMATS "text|json"
 
 /* Rows of an option table; o is the struct daemon_options. */
-#define DAEMON_OPTION_DURABILITY(o)                                    \
-	{                                                              \
-		0, "durability", CLI_WORD, &(o).durability, "full|os", \
-		    "os: no syncs, for tests (default full)", 0, 0,    \
-		    CLI_ENV_CONF, NULL                                 \
+#define DAEMON_OPTION_DURABILITY(o)                                     \
+	{                                                               \
+		0, "durability", CLI_WORD, &(o).durability, "full|os",  \
+		    "full (default), or os: no syncs, for tests", 0, 0, \
+		    CLI_ENV_CONF, NULL                                  \
 	}
 #define DAEMON_OPTION_READY_FD(o)                                            \
 	{                                                                    \
@@ -70,6 +70,8 @@ KOOP_MUST int daemon_ready(const struct daemon_options *options,
 
 struct daemon_service {
 	const char *layer; /* of its log lines */
+	const struct cli *cli;
+	struct daemon_options *options;
 	void *ctx;
 	int (*reload)(void *ctx, struct error *err); /* SIGHUP */
 	void (*log_status)(void *ctx);               /* SIGUSR1 */
@@ -77,7 +79,12 @@ struct daemon_service {
 	int tick_ms; /* without a signal, before a tick */
 };
 
-/* Obey signals until SIGTERM or SIGINT. */
+/*
+ * Obey signals until SIGTERM or SIGINT.  SIGHUP reads koop.conf once more,
+ * takes log-level and log-format from it, has the service reload what is its
+ * own, and logs what was read, what has changed, and what waits for the next
+ * start.
+ */
 void daemon_serve(const struct daemon_service *service);
 
 #endif

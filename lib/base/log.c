@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,8 +18,8 @@
 #define LINE_BYTES 4096
 #define TEXT_BYTES 1800
 
-static enum log_level log_level = LOG_INFO;
-static bool log_json;
+static _Atomic enum log_level log_level = LOG_INFO;
+static atomic_bool log_json;
 
 static const char *const level_names[] = {
 	[LOG_ERROR] = "error",

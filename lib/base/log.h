@@ -12,8 +12,7 @@
  *      2026-11-22T12:14:05.123Z info  node: text key=value
  *
  * or one JSON object a line.  Control bytes are written as \xNN.  Level and
- * format are set once, by main() before there are threads; they are the only
- * state.  Commands do not log.
+ * format are the only state.  Commands do not log.
  */
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };

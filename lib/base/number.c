@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 bool
 number_add(uint64_t *out, uint64_t a, uint64_t b)
@@ -72,14 +73,17 @@ bool
 number_parse_size(uint64_t *out, const char *s, size_t len, uint64_t min,
     uint64_t max)
 {
-	static const char suffixes[] = "KMGT";
+	static const char suffixes[] = "KkMmGgTt";
 	uint64_t unit = 1;
 
+	if (len > 3 && strncasecmp(s + len - 2, "ib", 2) == 0 &&
+	    s[len - 3] != '\0' && strchr(suffixes, s[len - 3]) != NULL)
+		len -= 2;
 	if (len > 1 && s[len - 1] != '\0') {
 		const char *at = strchr(suffixes, s[len - 1]);
 
 		if (at != NULL) {
-			unit = (uint64_t)1 << (10 * (at - suffixes + 1));
+			unit = (uint64_t)1 << (10 * ((at - suffixes) / 2 + 1));
 			len--;
 		}
 	}

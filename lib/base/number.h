@@ -15,7 +15,8 @@
 
 KOOP_MUST bool number_parse(uint64_t *out, const char *s, size_t len,
     uint64_t min, uint64_t max);
-/* With an optional suffix K, M, G or T (powers of 1024). */
+/* With an optional suffix of powers of 1024: K, k, KiB or kib, and so for M, G
+ * and T.  KB is refused: it is 1000 to some. */
 KOOP_MUST bool number_parse_size(uint64_t *out, const char *s, size_t len,
     uint64_t min, uint64_t max);
 /* Milliseconds; a suffix ms, s, m, h or d is required. */

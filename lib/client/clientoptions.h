@@ -23,17 +23,17 @@ struct clientoptions {
 };
 
 /* Rows of an option table; o is the struct clientoptions. */
-#define CLIENTOPTIONS_TOPOLOGY(o)                                   \
-	{                                                           \
-		't', "topology", CLI_URL, &(o).topology, "URL",     \
-		    "the machines and partitions: file:PATH", 0, 0, \
-		    CLI_ENV_CONF, "ETCD_URL"                        \
-	}
-#define CLIENTOPTIONS_COMMIT_LOG(o)                                    \
+#define CLIENTOPTIONS_TOPOLOGY(o)                                      \
 	{                                                              \
-		'l', "commit-log", CLI_URL, &(o).commit_log, "URL",    \
-		    "the commit log: sqlite:PATH", 0, 0, CLI_ENV_CONF, \
-		    "KAFKA_BOOTSTRAP_SERVERS"                          \
+		't', "topology", CLI_URL, &(o).topology, "file:PATH",  \
+		    "the machines and partitions", 0, 0, CLI_ENV_CONF, \
+		    "ETCD_URL"                                         \
+	}
+#define CLIENTOPTIONS_COMMIT_LOG(o)                                         \
+	{                                                                   \
+		'l', "commit-log", CLI_URL, &(o).commit_log, "sqlite:PATH", \
+		    "the commit log", 0, 0, CLI_ENV_CONF,                   \
+		    "KAFKA_BOOTSTRAP_SERVERS"                               \
 	}
 #define CLIENTOPTIONS_TCP_CONGESTION(o)                                       \
 	{                                                                     \

@@ -78,6 +78,9 @@ common_args(struct clusterup *up, struct program *p, const char *folder,
 	if (rc == 0 && up->o->tcp_congestion != NULL)
 		rc = program_arg(p, err, "--tcp-congestion=%s",
 		    up->o->tcp_congestion);
+	/* Who wrote [koop-node] there means these. */
+	if (rc == 0 && up->o->config != NULL)
+		rc = program_arg(p, err, "--config=%s", up->o->config);
 	return rc;
 }
 

@@ -73,8 +73,11 @@ layout_config(const char *dir, const char *key, char *out, size_t room)
 	char path[2 * LAYOUT_DIR_BYTES];
 	char *text = NULL;
 	size_t n, key_n = strlen(key);
+	size_t used = 0;
 	bool found = false;
 
+	assert(room > 0);
+	out[0] = '\0';
 	snprintf(path, sizeof(path), "%s/koop.conf", dir);
 	if (io_read_file(&text, &n, path, CONFIG_MAX, NULL) < 0)
 		return false;
@@ -88,7 +91,11 @@ layout_config(const char *dir, const char *key, char *out, size_t room)
 		if (strncmp(line, key, key_n) == 0 &&
 		    (*value == ' ' || *value == '=')) {
 			value += strspn(value, " =");
-			found = (size_t)snprintf(out, room, "%s", value) < room;
+			used += (size_t)snprintf(out + used, room - used,
+			    "%s%s", used > 0 ? " " : "", value);
+			found = used < room;
+			if (!found)
+				break;
 		}
 		line = end;
 	}
@@ -254,16 +261,16 @@ load_gateways(struct layout *l, const struct layout_options *o,
 	const char *at = text;
 	int rc = 0;
 
-	if (!layout_config(l->dir, "gateways", text, sizeof(text)))
+	if (!layout_config(l->dir, "gateway", text, sizeof(text)))
 		text[0] = '\0';
 	l->gateways = 0;
 	while (o->port == LAYOUT_UNSET && l->gateways < LAYOUT_GATEWAYS_MAX &&
 	    (at = strchr(at, ':')) != NULL) {
 		uint64_t port;
 
-		/* "http://127.0.0.1:PORT,..."; the scheme's colon is no port */
+		/* "http://127.0.0.1:PORT ..."; the scheme's colon is no port */
 		at++;
-		if (number_parse(&port, at, strcspn(at, ","), 1, UINT16_MAX))
+		if (number_parse(&port, at, strcspn(at, " "), 1, UINT16_MAX))
 			l->gateway_port[l->gateways++] = (uint16_t)port;
 	}
 	count = or_default(o->gateways, l->gateways == 0 ? 1 : l->gateways);
@@ -359,18 +366,15 @@ layout_publish(struct layout *l, const char *lines, struct error *err)
 
 	assert(l->lock_fd != -1 && l->gateways >= 1);
 	buf_printf(&text,
-	    "# Written by koop-up(1); see koop.conf(5).\n"
-	    "cluster = %s\n"
+	    "# Written by koop-up(1) at each start; see koop.conf(5).\n"
+	    "# cluster = %s\n"
 	    "topology = file:topology.json\n"
-	    "commit-log = " LAYOUT_LOG "%s\n"
-	    "session-cache = sqlite:session.db\n"
-	    "gateway = http://127.0.0.1:%u\n"
-	    "gateways = ",
-	    l->cluster, l->unshared ? "?shared=no" : "", l->gateway_port[0]);
+	    "commit-log = " LAYOUT_LOG "%s\n",
+	    l->cluster, l->unshared ? "?shared=no" : "");
 	for (unsigned i = 0; i < l->gateways; i++)
-		buf_printf(&text, "%shttp://127.0.0.1:%u", i == 0 ? "" : ",",
+		buf_printf(&text, "gateway = http://127.0.0.1:%u\n",
 		    l->gateway_port[i]);
-	buf_printf(&text, "\n%s", lines);
+	buf_printf(&text, "%s", lines);
 	rc = layout_publish_files(l, "koop.conf", &text, err);
 	if (rc == 0)
 		l->complete = true;

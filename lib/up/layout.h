@@ -66,7 +66,8 @@ KOOP_MUST int layout_publish(struct layout *layout, const char *lines,
 KOOP_MUST bool layout_there(const struct layout *layout);
 void layout_close(struct layout *layout);
 
-/* The value of a key in dir/koop.conf into out, false if it has none. */
+/* The value of a key in dir/koop.conf into out, those of one that is given
+ * several times with a space between; false if it has none. */
 KOOP_MUST bool layout_config(const char *dir, const char *key, char *out,
     size_t room);
 

@@ -15,16 +15,16 @@
 #include "tempdir.h"
 
 static uint64_t cell, count, timeout_ms;
-static const char *commit_log, *data_dir, *node, *level;
+static const char *commit_log, *data_dir, *node, *level, *color, *store;
 static struct cli_list nodes;
-static bool force;
+static bool force, quiet;
 
 static const struct cli_option options[] = {
 	{ 'c', "cell-size", CLI_SIZE, &cell, "SIZE",
 	    "bytes of each shard in a stripe (default 64K)", 1, 1 << 24,
 	    CLI_ENV_CONF, NULL },
-	{ 'n', "count", CLI_NUMBER, &count, "N", "how many", 0, 32, CLI_ENV,
-	    "COUNT" },
+	{ 'n', "count", CLI_NUMBER, &count, "N", "how many", 0, 32,
+	    CLI_ENV_CONF, "COUNT" },
 	{ 0, "timeout", CLI_DURATION, &timeout_ms, "TIME",
 	    "how long, and a text that is so long that it needs a second line "
 	    "in the help",
@@ -38,14 +38,20 @@ static const struct cli_option options[] = {
 	{ 0, "nodes", CLI_LIST, &nodes, "N", "which ones", 0, 0, CLI_ENV_CONF,
 	    NULL },
 	{ 0, "level", CLI_WORD, &level, "low|middle|high", "how much", 0, 0,
-	    CLI_ENV, NULL },
+	    CLI_ENV_CONF, NULL },
+	{ 0, "color", CLI_WORD, &color, "red|redder", "its color", 0, 0,
+	    CLI_ENV_CONF, "LS_COLOR" },
+	{ 0, "store", CLI_URL, &store, "file:PATH|etcd:HOST", "its store", 0, 0,
+	    CLI_ENV_CONF, "STORE_URL" },
+	{ 'q', "quiet", CLI_SWITCH, &quiet, NULL, "say nothing", 0, 0, CLI_CONF,
+	    NULL },
 	{ 'f', "force", CLI_SWITCH, &force, NULL, "do it", 0, 0, CLI_FLAG_ONLY,
 	    NULL },
 	{ 0 },
 };
 
 static const struct cli cli = {
-	.name = "koop-x",
+	.name = "koop-node",
 	.operands = "[bucket/key]",
 	.summary = "does what a test wants",
 	.options = options,
@@ -79,6 +85,12 @@ report(int argc, char *argv[])
 	printf("cell=%lu count=%lu timeout=%lu log=%s dir=%s node=%s force=%d",
 	    cell, count, timeout_ms, commit_log ? commit_log : "-",
 	    data_dir ? data_dir : "-", node ? node : "-", force);
+	if (color != NULL)
+		printf(" color=%s", color);
+	if (store != NULL)
+		printf(" store=%s", store);
+	if (quiet)
+		printf(" quiet");
 	for (size_t i = 0; i < nodes.n; i++)
 		printf(" +%s", nodes.item[i]);
 	for (; first < argc; first++)
@@ -101,7 +113,7 @@ run(const char *environment, const char *words)
 		char *argv[32] = { NULL };
 		int argc = 0;
 
-		snprintf(text, sizeof(text), "koop-x %s", words);
+		snprintf(text, sizeof(text), "koop-node %s", words);
 		snprintf(vars, sizeof(vars), "%s", environment);
 		clearenv();
 		for (char *p = strtok(vars, " "); p; p = strtok(NULL, " "))
@@ -178,13 +190,20 @@ mistakes_are_two_lines_and_64(void)
 		{ "--level=", "--level: \"\": want low, middle or high" },
 		{ "--level low|high",
 		    "--level: \"low|high\": want low, middle or high" },
+		{ "--color re", "--color: \"re\": want red or redder" },
+		{ "--color redd", "--color: \"redd\": want red or redder" },
+		{ "--color=", "--color: \"\": want red or redder" },
+		{ "--store fil:x",
+		    "--store: \"fil:x\": want file:PATH|etcd:HOST" },
+		{ "--store file",
+		    "--store: \"file\": want file:PATH|etcd:HOST" },
 	};
 	char want[256];
 
 	for (size_t i = 0; i < nitems(pairs); i++) {
 		CHECK(run("", pairs[i][0]) == 64);
-		snprintf(want, sizeof(want), "koop-x: %s\ntry koop-x --help\n",
-		    pairs[i][1]);
+		snprintf(want, sizeof(want),
+		    "koop-node: %s\ntry koop-node --help\n", pairs[i][1]);
 		CHECK_STR(err, want);
 		CHECK_STR(out, "");
 	}
@@ -197,7 +216,7 @@ a_word_is_one_of_its_option(void)
 	CHECK(strstr(out, "level = high  # --level\n") != NULL);
 	CHECK(run("KOOP_LEVEL=higher", "") == 78);
 	CHECK_STR(err,
-	    "koop-x: KOOP_LEVEL: \"higher\": want low, middle or high\n");
+	    "koop-node: KOOP_LEVEL: \"higher\": want low, middle or high\n");
 	CHECK(run("KOOP_LEVEL=middle", "--print-config") == 0);
 	CHECK(strstr(out, "level = middle  # KOOP_LEVEL\n") != NULL);
 	CHECK(cli_word_index("a|bc|d", "a") == 0);
@@ -208,43 +227,80 @@ a_word_is_one_of_its_option(void)
 }
 
 static void
-flag_beats_environment_beats_file_beats_default(void)
+words_and_urls_are_those_that_are_listed(void)
 {
-	write_file("koop.conf", "cell-size = 3\n");
+	CHECK(run("", "--color redder --store etcd:1.2.3.4") == 0);
+	CHECK(strstr(out, " color=redder store=etcd:1.2.3.4\n") != NULL);
+	CHECK(run("", "--color red --store file:x") == 0);
+	CHECK(strstr(out, " color=red store=file:x\n") != NULL);
+}
+
+static void
+flag_beats_environment_beats_file_beats_other_software(void)
+{
+	write_file("koop.conf", "cell-size = 3\n[koop-node]\ncolor = red\n");
 	CHECK(run("KOOP_CELL_SIZE=2", "-c 1") == 0);
 	CHECK(strstr(out, "cell=1 ") != NULL);
 	CHECK(run("KOOP_CELL_SIZE=2", "") == 0);
 	CHECK(strstr(out, "cell=2 ") != NULL);
 	CHECK(run("KOOP_CELL_SIZE=", "") == 0);
 	CHECK(strstr(out, "cell=3 ") != NULL);
+	CHECK(run("LS_COLOR=redder", "") == 0);
+	CHECK(strstr(out, " color=red\n") != NULL);
+	CHECK(run("LS_COLOR=blue", "") == 0);
 	unlink("koop.conf");
-	CHECK(run("", "") == 0);
+	CHECK(run("LS_COLOR=redder", "") == 0);
 	CHECK(strstr(out, "cell=0 ") != NULL);
+	CHECK(strstr(out, " color=redder\n") != NULL);
+}
+
+static void
+a_program_has_a_section_that_beats_what_is_shared(void)
+{
+	write_file("koop.conf",
+	    "cell-size = 3\n"
+	    "[koop-gw]\n"
+	    "cell-size = 4\nthis = that\n"
+	    "[ koop-node ] # ours\n"
+	    "count = 7\nnode = 1/2\nquiet = yes\n");
+	CHECK(run("", "") == 0);
+	CHECK_STR(out,
+	    "cell=3 count=7 timeout=0 log=- dir=- node=1/2 force=0 quiet\n");
+	write_file("koop.conf",
+	    "[koop-node]\ncell-size = 5\n[koop-gw]\nx = 1\n"
+	    "[koop-node]\nquiet = no\n");
+	CHECK(run("", "") == 0);
+	CHECK_STR(out, "cell=5 count=0 timeout=0 log=- dir=- node=- force=0\n");
+	write_file("koop.conf", "cell-size = 3\n[koop-node]\ncell-size = 5\n");
+	CHECK(run("", "") == 0);
+	CHECK(strstr(out, "cell=5 ") != NULL);
+	unlink("koop.conf");
 }
 
 static void
 only_what_may_come_from_outside_does(void)
 {
-	CHECK(run("KOOP_FORCE=1 KOOP_TIMEOUT=5s KOOP_COUNT=7", "") == 0);
+	CHECK(run("KOOP_FORCE=1 KOOP_TIMEOUT=5s KOOP_COUNT=7 KOOP_QUIET=yes",
+		  "") == 0);
 	CHECK(strstr(out, "count=7 timeout=0 ") != NULL);
-	CHECK(strstr(out, "force=0") != NULL);
+	CHECK(strstr(out, "force=0\n") != NULL);
 	CHECK(run("COUNT=8", "") == 0);
 	CHECK(strstr(out, "count=8 ") != NULL);
 	CHECK(run("COUNT=8 KOOP_COUNT=9", "") == 0);
 	CHECK(strstr(out, "count=9 ") != NULL);
-	write_file("koop.conf", "count = 5\n");
-	CHECK(run("", "") == 78);
-	CHECK(strstr(err, "koop.conf:1: count: no such key") != NULL);
-	unlink("koop.conf");
 }
 
 static void
 a_bad_environment_is_78(void)
 {
 	CHECK(run("KOOP_CELL_SIZE=64Q", "") == 78);
-	CHECK(strncmp(err, "koop-x: KOOP_CELL_SIZE: \"64Q\": want", 35) == 0);
+	CHECK(
+	    strncmp(err, "koop-node: KOOP_CELL_SIZE: \"64Q\": want", 38) == 0);
 	CHECK(run("KOOP_CONFIG=/no/such/file", "") == 78);
-	CHECK_STR(err, "koop-x: /no/such/file: No such file or directory\n");
+	CHECK_STR(err, "koop-node: /no/such/file: No such file or directory\n");
+	CHECK(run("STORE_URL=redis://h", "") == 78);
+	CHECK_STR(err,
+	    "koop-node: STORE_URL: \"redis://h\": want file:PATH|etcd:HOST\n");
 }
 
 static void
@@ -252,8 +308,10 @@ comments_and_spaces_do_not_matter(void)
 {
 	write_file("koop.conf",
 	    "# one\n\n  \t cell-size=7 # seven\r\n"
-	    "node = a#b\n#\n\tcommit-log\t=\tmem:\t\n"
-	    "region = anything of another program\n"
+	    "\tcommit-log\t=\tmem:\t\n"
+	    "gateway = anything of another program\n"
+	    "\t[koop-node]\r\n"
+	    "node = a#b\n#\n"
 	    "nodes = a b\nnodes = c");
 	CHECK(run("", "") == 0);
 	CHECK_STR(out,
@@ -266,7 +324,30 @@ static void
 a_bad_line_is_78_with_its_number(void)
 {
 	static const char *const pairs[][2] = {
-		{ "\n\nno-such-key = 1\n", ":3: no-such-key: no such key" },
+		{ "\n\nno-such-key = 1\n",
+		    ":3: no-such-key: no such key for all programs; one of a "
+		    "single program stands below a line [koop-...]: "
+		    "koop.conf(5)\n" },
+		{ "node = 1/2\n",
+		    ":1: node: not shared by all programs; it belongs below a "
+		    "line [koop-node]\n" },
+		{ "[koop-node]\nlisten = 1\n",
+		    ":2: listen: no such key of [koop-node]; koop-node "
+		    "--print-config lists them\n" },
+		{ "[koop-node]\nforce = yes\n",
+		    ":2: force: no such key of [koop-node]" },
+		{ "[koop-node]\nquiet = true\n",
+		    ":2: quiet: \"true\": want yes or no\n" },
+		{ "[koop-nod]\n",
+		    ":1: [koop-nod]: no such program; a section is named as "
+		    "[koop-node] is\n" },
+		{ "[koop-node\n", ":1: want \"[koop-program]\"\n" },
+		{ "[\n", ":1: want \"[koop-program]\"\n" },
+		{ "[]\n", ":1: []: no such program" },
+		{ "[koop-gw]\nx\n", ":2: want \"key = value\"\n" },
+		{ "[koop-gw]\nx =\n", ":2: x: has no value\n" },
+		{ "[koop-node]\ncount = 1\n[koop-node]\ncount = 1\n",
+		    ":4: count: given twice\n" },
 		{ "cell-size 7\n", ":1: want \"key = value\"" },
 		{ "cell-size =\n", ":1: cell-size: has no value" },
 		{ "= 7\n", ":1: : no such key" },
@@ -297,11 +378,13 @@ hostile_files_are_refused(void)
 	for (int i = 0; i < 300; i++) {
 		FILE *f = fopen("koop.conf", i == 0 ? "we" : "ae");
 
+		if (i == 0)
+			fputs("[koop-node]\n", f);
 		fprintf(f, "nodes = %d\n", i);
 		fclose(f);
 	}
 	CHECK(run("", "") == 78);
-	CHECK(strstr(err, ":257: more than 256 lines") != NULL);
+	CHECK(strstr(err, ":258: more than 256 lines") != NULL);
 	CHECK(truncate("koop.conf", 65537) == 0);
 	CHECK(run("", "") == 78);
 	CHECK(strstr(err, "koop.conf: larger than 65536 bytes") != NULL);
@@ -316,7 +399,7 @@ paths_are_relative_to_the_folder_of_the_file(void)
 	mkdir("koop-data", 0755);
 	write_file("koop-data/koop.conf",
 	    "commit-log = sqlite:commit.db\n"
-	    "data-dir = node-1.0\n");
+	    "[koop-node]\ndata-dir = node-1.0\n");
 	CHECK(run("", "") == 0);
 	snprintf(want, sizeof(want),
 	    "log=sqlite:%s/work/koop-data/commit.db "
@@ -366,7 +449,8 @@ help_fits_and_names_every_option(void)
 	CHECK(run("", "--no-such --help") == 64);
 	CHECK(run("", "-h") == 0);
 	CHECK_STR(err, "");
-	CHECK(strncmp(out, "usage: koop-x [options] [bucket/key]\n", 37) == 0);
+	CHECK(
+	    strncmp(out, "usage: koop-node [options] [bucket/key]\n", 40) == 0);
 	for (const struct cli_option *o = options; o->name != NULL; o++)
 		CHECK(strstr(out, o->name) != NULL);
 	CHECK(strstr(out, "\n      --timeout TIME           how long") != NULL);
@@ -397,8 +481,8 @@ print_config_says_where_each_value_is_from(void)
 {
 	char want[512];
 
-	write_file("koop.conf", "\nnode = 1/2\n");
-	CHECK(run("KOOP_COUNT=7", "--print-config -c 64K") == 0);
+	write_file("koop.conf", "[koop-node]\nnode = 1/2\n");
+	CHECK(run("KOOP_COUNT=7 LS_COLOR=red", "--print-config -c 64K") == 0);
 	snprintf(want, sizeof(want),
 	    "cell-size = 64K  # --cell-size\n"
 	    "count = 7  # KOOP_COUNT\n"
@@ -406,10 +490,85 @@ print_config_says_where_each_value_is_from(void)
 	    "# data-dir is not set\n"
 	    "node = 1/2  # %s/work/koop.conf:2\n"
 	    "# nodes is not set\n"
-	    "# level is not set\n",
+	    "# level is not set\n"
+	    "color = red  # LS_COLOR\n"
+	    "# store is not set\n"
+	    "quiet = no  # default\n",
 	    folder);
 	CHECK_STR(out, want);
 	unlink("koop.conf");
+}
+
+static void
+take_note(void *ctx, const char *text)
+{
+	char *notes = ctx;
+
+	strcat(notes, text);
+	strcat(notes, "; ");
+}
+
+/* A daemon: started with one koop.conf, and told to look at the next. */
+static void
+reload_child(const char *next, int fd)
+{
+	static const char *const live[] = { "color", "count", NULL };
+	char program[] = "koop-node", flag[] = "-c", size[] = "9";
+	char *argv[] = { program, flag, size, NULL };
+	char notes[4096] = "";
+	struct error e = { 0 };
+
+	clearenv();
+	cli_parse(&cli, 3, argv);
+	write_file("koop.conf", next);
+	if (cli_reload(&cli, live, take_note, notes, &e) < 0)
+		dprintf(fd, "%s | ", e.text);
+	dprintf(fd, "cell=%lu count=%lu color=%s node=%s: %s", cell, count,
+	    color, node, notes);
+	_exit(0);
+}
+
+static void
+reload(const char *next)
+{
+	int fd = open_captured("../out");
+	pid_t pid;
+
+	write_file("koop.conf",
+	    "cell-size = 1\n[koop-node]\ncount = 5\ncolor = red\nnode = 1\n");
+	pid = fork();
+	if (pid == 0)
+		reload_child(next, fd);
+	waitpid(pid, NULL, 0);
+	slurp(fd, out);
+	unlink("koop.conf");
+}
+
+static void
+a_reload_takes_what_can_change_and_tells_of_the_rest(void)
+{
+	reload("cell-size = 1\n# more\n[koop-node]\ncount = 5\ncolor = red\n"
+	       "node = 1\n");
+	CHECK_STR(out, "cell=9 count=5 color=red node=1: ");
+	reload("cell-size = 2\n[koop-node]\ncount = 6\ncolor = redder\n");
+	CHECK_STR(out,
+	    "cell=9 count=6 color=redder node=1: count = 6; node is no longer "
+	    "set: takes effect at the next start; color = redder; ");
+	reload("[koop-node]\ncount = 5\ncolor = red\nnode = 2\n");
+	CHECK_STR(out,
+	    "cell=9 count=5 color=red node=1: node = 2: takes effect at the "
+	    "next start; ");
+}
+
+static void
+a_reload_of_a_bad_file_changes_nothing(void)
+{
+	reload("[koop-node]\ncount = 6\nno-such = 1\n");
+	CHECK(strstr(out, "koop.conf:3: no-such: no such key of") != NULL);
+	CHECK(strstr(out, " | cell=9 count=5 color=red node=1: ") != NULL);
+	reload("[koop-node]\ncount = 7\ncolor = blue\nnode = 1\n");
+	CHECK(strstr(out, "koop.conf:3: color: \"blue\": want") != NULL);
+	CHECK(strstr(out, " | cell=9 count=5 color=red node=1: ") != NULL);
 }
 
 static void
@@ -423,7 +582,7 @@ static void
 a_message_does_not_drive_the_terminal(void)
 {
 	CHECK(run("", "--\033[2J") == 64);
-	CHECK(strncmp(err, "koop-x: --?[2J: no such option\n", 31) == 0);
+	CHECK(strncmp(err, "koop-node: --?[2J: no such option\n", 34) == 0);
 }
 
 int
@@ -436,7 +595,9 @@ main(void)
 	RUN(flags_are_taken_in_every_form);
 	RUN(mistakes_are_two_lines_and_64);
 	RUN(a_word_is_one_of_its_option);
-	RUN(flag_beats_environment_beats_file_beats_default);
+	RUN(words_and_urls_are_those_that_are_listed);
+	RUN(flag_beats_environment_beats_file_beats_other_software);
+	RUN(a_program_has_a_section_that_beats_what_is_shared);
 	RUN(only_what_may_come_from_outside_does);
 	RUN(a_bad_environment_is_78);
 	RUN(comments_and_spaces_do_not_matter);
@@ -447,6 +608,8 @@ main(void)
 	RUN(help_fits_and_names_every_option);
 	RUN(options_are_dumped_for_completions);
 	RUN(print_config_says_where_each_value_is_from);
+	RUN(a_reload_takes_what_can_change_and_tells_of_the_rest);
+	RUN(a_reload_of_a_bad_file_changes_nothing);
 	RUN(the_version_is_one_line);
 	RUN(a_message_does_not_drive_the_terminal);
 	unlink("../out");

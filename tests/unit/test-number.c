@@ -82,7 +82,14 @@ sizes_are_powers_of_1024(void)
 	CHECK(sizes("3M", &v) && v == 3 << 20);
 	CHECK(sizes("3G", &v) && v == UINT64_C(3) << 30);
 	CHECK(sizes("3T", &v) && v == UINT64_C(3) << 40);
-	CHECK(!sizes("K", &v) && !sizes("3k", &v) && !sizes("3KK", &v));
+	CHECK(sizes("64k", &v) && v == 64 << 10);
+	CHECK(sizes("3m", &v) && v == 3 << 20);
+	CHECK(sizes("3g", &v) && v == UINT64_C(3) << 30);
+	CHECK(sizes("3t", &v) && v == UINT64_C(3) << 40);
+	CHECK(sizes("3KiB", &v) && v == 3 << 10);
+	CHECK(sizes("3mib", &v) && v == 3 << 20);
+	CHECK(!sizes("K", &v) && !sizes("3KK", &v) && !sizes("KiB", &v));
+	CHECK(!sizes("3iB", &v) && !sizes("3Ki", &v) && !sizes("3kb", &v));
 	CHECK(!sizes("64Q", &v) && !sizes("3KB", &v));
 }
 
