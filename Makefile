@@ -44,7 +44,7 @@ DEBIAN = gcc make pkg-config libmicrohttpd-dev libisal-dev libsqlite3-dev \
 	libssl-dev libexpat1-dev libjansson-dev libcurl4-openssl-dev \
 	bats parallel curl openssl jq mandoc shellcheck clang clang-format \
 	clang-tidy libclang-rt-14-dev universal-ctags python3 nginx-light \
-	bash zsh fish util-linux procps bsdextrautils git
+	bash zsh fish util-linux procps bsdextrautils git prometheus
 
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wwrite-strings \
 	-Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef \

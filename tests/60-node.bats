@@ -192,7 +192,7 @@ END
 	coproc SLOW { slow_bodies "${ids[@]}" 3>&-; }
 	read -r -t 20 line <&"${SLOW[0]}"
 	arriving() {
-		curl -sS "http://$NODE/metrics" | grep -q "^koop_node_uploads $1\$"
+		curl -sS "http://$NODE/metrics" | grep -q "^koop_node_shards{state=\"uploading\"} $1\$"
 	}
 	eventually arriving 4
 	shards film

@@ -110,6 +110,8 @@ bool httpd_chunked(const struct httpd_request *req);
 int httpd_client_fd(const struct httpd_request *req);
 const char *httpd_peer(struct httpd_request *req); /* "192.0.2.1:40000" */
 void httpd_set_user(struct httpd_request *req, void *user);
+/* What was replied; 0: nothing yet. */
+int httpd_status(const struct httpd_request *req);
 void *httpd_user(const struct httpd_request *req);
 
 /*

@@ -53,6 +53,12 @@ httpd_reply_block(struct httpd_request *req, size_t bytes)
 	req->block = KOOP_MAX(bytes, (size_t)BLOCK_BYTES_MIN);
 }
 
+int
+httpd_status(const struct httpd_request *req)
+{
+	return req->status;
+}
+
 bool
 httpd_replied(const struct httpd_request *req)
 {

@@ -30,6 +30,7 @@
  *         watermark, who reads, pool, peers, room
  */
 
+struct bucketusage;
 struct checks;
 struct clock;
 struct commitlog;
@@ -69,7 +70,8 @@ struct nodecore {
 	struct pending *pending;
 	struct checks *checks;
 	struct uploadlist *uploads;
-	struct room *room; /* of the data directory's file system */
+	struct room *room;         /* of the data directory's file system */
+	struct bucketusage *usage; /* NULL: nobody counts */
 	/* This node's place; the addresses in it are those of the start. */
 	struct erasure_set set;
 	uint32_t index;

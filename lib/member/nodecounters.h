@@ -5,8 +5,11 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "base/metric.h"
+
 /*
- * What the threads of a node count, for its /metrics: see koop-metrics(5).
+ * What the threads of a node count, for its /metrics.  Meanings and what to do
+ * about each are in koop-metrics(5).
  */
 
 /*      field              name of the metric                 help */
@@ -28,13 +31,16 @@
 	    "Times that applying stopped and was tried again.")           \
 	X(ignored, "koop_node_records_ignored_total",                     \
 	    "Entries of the log that were no record of this cluster.")    \
-	X(repaired, "koop_node_repaired_total", "Shards rebuilt.")        \
+	X(repaired, "koop_node_repaired_total",                           \
+	    "Blobs of the repair queue that are whole here again.")       \
+	X(repaired_bytes, "koop_node_repaired_bytes_total",               \
+	    "Bytes of shards that were rebuilt.")                         \
 	X(repair_failures, "koop_node_repair_failures_total",             \
 	    "Rebuilding a shard that failed; it is tried again.")         \
 	X(alarms, "koop_node_alarms_total",                               \
 	    "Shards gone that the record lists as durable here.")         \
-	X(collected, "koop_node_collected_total",                         \
-	    "Shards deleted as garbage.")                                 \
+	X(collected, "koop_node_garbage_collected_total",                 \
+	    "Rows of garbage collected, with their shards.")              \
 	X(orphans, "koop_node_orphans_aborted_total",                     \
 	    "Uploads without a record that this node aborted.")
 
@@ -43,6 +49,9 @@ struct nodecounters {
 	NODECOUNTERS(X)
 #undef X
 	_Atomic uint64_t unplaced; /* gauge: shards nobody can name */
+	/* One transaction that applies records, its commit included; and how
+	 * old a record is, by its time in the log, once it is applied. */
+	struct metric_histogram apply, apply_delay;
 };
 
 #endif

@@ -620,12 +620,32 @@ applier_sleep(struct applier *applier, uint32_t bell)
 	commitlog_wait(applier->core->log, bell, again ? RETRY_MS : SLEEP_MS);
 }
 
+/* A log on a machine whose clock is ahead makes records of no age. */
+static void
+note_times(struct applier *applier, uint64_t began_us)
+{
+	struct nodecore *core = applier->core;
+	uint64_t now_ms = clock_real_ms(core->clock);
+
+	assert(applier->entries > 0);
+	metric_observe(&core->counters.apply,
+	    clock_mono_us(core->clock) - began_us);
+	for (size_t i = 0; i < applier->entries; i++) {
+		uint64_t time_ms = applier->entry[i].time_ms;
+
+		if (applier->entry[i].has_event)
+			metric_observe(&core->counters.apply_delay,
+			    now_ms > time_ms ? (now_ms - time_ms) * 1000 : 0);
+	}
+}
+
 static void
 applier_step(struct applier *applier)
 {
 	struct nodecore *core = applier->core;
 	uint32_t bell = commitlog_bell(core->log);
 	struct error err = { 0 };
+	uint64_t began_us;
 	int n;
 	int rc;
 
@@ -647,7 +667,10 @@ applier_step(struct applier *applier)
 		applier_sleep(applier, bell);
 		return;
 	}
+	began_us = clock_mono_us(core->clock);
 	rc = apply_batch(applier, &err);
+	if (rc == 0)
+		note_times(applier, began_us);
 	settle(applier, rc, &err);
 	if (rc != 0)
 		commitlog_wait(core->log, bell, RETRY_MS);

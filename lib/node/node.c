@@ -30,6 +30,7 @@
 #include "node/listener.h"
 #include "node/nodeserver.h"
 #include "store/shardstore.h"
+#include "upkeep/bucketusage.h"
 #include "upkeep/gc.h"
 #include "upkeep/repair.h"
 #include "wire/nodeproto.h"
@@ -397,6 +398,8 @@ node_start(struct node *node, struct error *err)
 	if ((rc = applier_start(&node->applier, core, err)) ||
 	    (rc = repair_start(&node->repair, core, err)) ||
 	    (rc = gc_start(&node->gc, core, err)) ||
+	    (rc = bucketusage_new(&core->usage, core, err)) ||
+	    (rc = bucketusage_start(core->usage, err)) ||
 	    (rc = listener_start(&node->listener, core, err)))
 		return rc;
 	rc = nodeserver_start(&node->server, core, node->applier, &options,
@@ -467,6 +470,7 @@ node_close(struct node *node)
 		watermark_stop(core->wm);
 	nodeserver_stop(node->server);
 	listener_stop(node->listener);
+	bucketusage_free(core->usage);
 	gc_stop(node->gc);
 	repair_stop(node->repair);
 	applier_stop(node->applier);

@@ -42,6 +42,7 @@ struct nodeserver {
 	_Atomic unsigned bodies; /* shards that are arriving */
 	_Atomic uint64_t refusal_second;
 	_Atomic unsigned refusals; /* in that second */
+	struct nodemetric metric;
 };
 
 enum route_flags {
@@ -59,33 +60,35 @@ struct route {
 	const char *method;
 	const char *name;
 	unsigned flags;
+	enum nodeop op;
 	route_fn *fn;
 };
 
 static const struct route routes[] = {
-	{ "PUT", "store", STORE | BODY, nodeserver_put_begin },
-	{ "GET", "store", STORE | PAST, nodeserver_get },
-	{ "HEAD", "store", STORE | PAST, nodeserver_get },
-	{ "DELETE", "store", STORE, nodeserver_delete },
-	{ "GET", "bucket", PARTITION, nodeserver_bucket },
-	{ "GET", "buckets", 0, nodeserver_buckets },
-	{ "GET", "applied", 0, nodeserver_stream },
-	{ "GET", "applied", PARTITION, nodeserver_applied },
-	{ "POST", "buckets", FORM, nodeserver_buckets },
-	{ "GET", "list", 0, nodeserver_list },
-	{ "POST", "list", FORM, nodeserver_list },
-	{ "GET", "uploads", 0, nodeserver_uploads },
-	{ "POST", "uploads", FORM, nodeserver_uploads },
-	{ "GET", "versions", 0, nodeserver_versions },
-	{ "POST", "versions", FORM, nodeserver_versions },
-	{ "GET", "parts", PARTITION, nodeserver_parts },
-	{ "PUT", "lease", PARTITION | PAST, nodeserver_lease },
-	{ "POST", "repair", PARTITION, nodeserver_repair },
-	{ "GET", "oplog", PARTITION, nodeserver_oplog },
-	{ "GET", "snapshot", PARTITION, nodeserver_snapshot },
-	{ "GET", "health", OPEN, nodeserver_health },
-	{ "HEAD", "health", OPEN, nodeserver_health },
-	{ "GET", "metrics", OPEN, nodeserver_metrics },
+	{ "PUT", "store", STORE | BODY, NODEOP_PUT_SHARD,
+	    nodeserver_put_begin },
+	{ "GET", "store", STORE | PAST, NODEOP_GET_ROW, nodeserver_get },
+	{ "HEAD", "store", STORE | PAST, NODEOP_GET_ROW, nodeserver_get },
+	{ "DELETE", "store", STORE, NODEOP_DELETE, nodeserver_delete },
+	{ "GET", "bucket", PARTITION, NODEOP_BUCKET, nodeserver_bucket },
+	{ "GET", "buckets", 0, NODEOP_LIST, nodeserver_buckets },
+	{ "GET", "applied", 0, NODEOP_STREAM, nodeserver_stream },
+	{ "GET", "applied", PARTITION, NODEOP_APPLIED, nodeserver_applied },
+	{ "POST", "buckets", FORM, NODEOP_LIST, nodeserver_buckets },
+	{ "GET", "list", 0, NODEOP_LIST, nodeserver_list },
+	{ "POST", "list", FORM, NODEOP_LIST, nodeserver_list },
+	{ "GET", "uploads", 0, NODEOP_LIST, nodeserver_uploads },
+	{ "POST", "uploads", FORM, NODEOP_LIST, nodeserver_uploads },
+	{ "GET", "versions", 0, NODEOP_LIST, nodeserver_versions },
+	{ "POST", "versions", FORM, NODEOP_LIST, nodeserver_versions },
+	{ "GET", "parts", PARTITION, NODEOP_LIST, nodeserver_parts },
+	{ "PUT", "lease", PARTITION | PAST, NODEOP_LEASE, nodeserver_lease },
+	{ "POST", "repair", PARTITION, NODEOP_REPAIR, nodeserver_repair },
+	{ "GET", "oplog", PARTITION, NODEOP_CATCH_UP, nodeserver_oplog },
+	{ "GET", "snapshot", PARTITION, NODEOP_CATCH_UP, nodeserver_snapshot },
+	{ "GET", "health", OPEN, NODEOP_HEALTH, nodeserver_health },
+	{ "HEAD", "health", OPEN, NODEOP_HEALTH, nodeserver_health },
+	{ "GET", "metrics", OPEN, NODEOP_METRICS, nodeserver_metrics },
 };
 
 /* Answers. */
@@ -323,6 +326,12 @@ nodeserver_wait_at(struct nodeserver_call *call)
 	if (rc != 0)
 		nodeserver_error(call, &err);
 	return rc == 0;
+}
+
+const struct nodemetric *
+nodeserver_counted(const struct nodeserver *server)
+{
+	return &server->metric;
 }
 
 /* Dispatch. */
@@ -575,6 +584,7 @@ serve_begin(void *ctx, struct httpd_request *req)
 		    status == 405 ? "method not allowed" : "no such path");
 	else if (((route->flags & OPEN) || check_to(call)) &&
 	    parse_call(call, route)) {
+		call->op = route->op;
 		if (route->flags & FORM)
 			begin_form(call, route);
 		else
@@ -632,6 +642,9 @@ serve_done(void *ctx, struct httpd_request *req, bool completed)
 	    call->client[0] != '\0' ? call->client : "-");
 	/* One who leaves early leaves no upload behind: protocol.md 6.2. */
 	assert(call->req == req);
+	nodemetric_count(&call->server->metric, call->op,
+	    completed ? httpd_status(req) : 0,
+	    clock_mono_us(call->core->clock) - call->began_us);
 	nodeserver_put_done(call);
 	httpreq_query_fini(&call->query);
 	buf_fini(&call->form);

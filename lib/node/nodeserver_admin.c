@@ -10,8 +10,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/metric.h"
-#include "base/nowait.h"
 #include "commit/commitlog.h"
 #include "commit/record_type.h"
 #include "member/lastread.h"
@@ -19,6 +17,7 @@
 #include "member/room.h"
 #include "node/applier.h"
 #include "node/nodeserver.h"
+#include "node/nodeserver_health.h"
 #include "store/metaquery.h"
 #include "store/shardfile.h"
 #include "store/shardmeta.h"
@@ -150,9 +149,8 @@ nodeserver_oplog(struct nodeserver_call *call)
 
 /* Health. */
 
-/* What this node says of itself; the caller calls nodehealth_fini(). */
-static int
-take_health(struct nodeserver_call *call, struct nodehealth *h,
+int
+nodeserver_look(struct nodeserver_call *call, struct nodehealth *h,
     struct error *err)
 {
 	struct nodecore *core = call->core;
@@ -193,8 +191,8 @@ take_health(struct nodeserver_call *call, struct nodehealth *h,
 	return 0;
 }
 
-static int
-read_counts(struct nodeserver_call *call, struct shardmeta_counts *rows,
+int
+nodeserver_counts(struct nodeserver_call *call, struct shardmeta_counts *rows,
     uint64_t *quarantine, struct shardfile_counts *files, struct error *err)
 {
 	struct nodecore *core = call->core;
@@ -205,10 +203,8 @@ read_counts(struct nodeserver_call *call, struct shardmeta_counts *rows,
 	return rc == 0 ? shardfile_counts(core->files, files, err) : rc;
 }
 
-/* What the log holds, in one call and without an append: who is asked for
- * health every second must not write to the log. */
-static void
-read_spans(struct nodeserver_call *call, struct commitlog_span *spans)
+void
+nodeserver_spans(struct nodeserver_call *call, struct commitlog_span *spans)
 {
 	size_t count = applier_count(call->applier);
 	struct applier_state state;
@@ -231,7 +227,7 @@ add_partitions(struct buf *body, struct nodeserver_call *call)
 	struct applier_state state;
 
 	if (spans != NULL)
-		read_spans(call, spans);
+		nodeserver_spans(call, spans);
 	buf_addstr(body, ",\"partitions\":[");
 	for (size_t i = 0; i < count; i++) {
 		applier_state(call->applier, i, &state);
@@ -257,7 +253,7 @@ add_counts(struct buf *body, struct nodeserver_call *call, struct error *err)
 	struct shardmeta_counts rows = { 0 };
 	struct shardfile_counts files = { 0 };
 	uint64_t quarantine = 0;
-	int rc = read_counts(call, &rows, &quarantine, &files, err);
+	int rc = nodeserver_counts(call, &rows, &quarantine, &files, err);
 
 	if (rc != 0)
 		return rc;
@@ -280,7 +276,7 @@ nodeserver_health(struct nodeserver_call *call)
 	struct nodehealth h = { 0 };
 	struct buf body = buf_make(HEALTH_BYTES);
 	struct error err = { 0 };
-	int rc = take_health(call, &h, &err);
+	int rc = nodeserver_look(call, &h, &err);
 
 	assert(!httpd_replied(call->req));
 	buf_printf(&body, "{\"version\":\"%s\",\"level\":%u,\"disk\":\"%s\",",
@@ -300,97 +296,5 @@ nodeserver_health(struct nodeserver_call *call)
 		    nodehealth_judge(&h) == NODEHEALTH_DOWN ? 503 : 200, body.p,
 		    body.n);
 	nodehealth_fini(&h);
-	buf_fini(&body);
-}
-
-/* Metrics. */
-
-static void
-add_gauges(struct metric_page *page, struct nodeserver_call *call)
-{
-	struct nodecore *core = call->core;
-	struct nodehealth h = { 0 };
-	struct shardmeta_counts rows = { 0 };
-	struct shardfile_counts files = { 0 };
-	uint64_t quarantine = 0;
-	uint64_t database, wal;
-
-	if (take_health(call, &h, NULL) != 0 ||
-	    read_counts(call, &rows, &quarantine, &files, NULL) != 0) {
-		nodehealth_fini(&h);
-		return;
-	}
-	shardmeta_bytes(core->meta, &database, &wal);
-	metric_gauge(page, "koop_node_partitions", "Partitions of this node.",
-	    (double)h.partitions);
-	metric_gauge(page, "koop_node_voting",
-	    "Partitions in which it has a vote.", (double)h.voting);
-	metric_gauge(page, "koop_node_halted", "Partitions that halted.",
-	    (double)h.halted);
-	metric_gauge(page, "koop_node_repairs", "Shards that wait for repair.",
-	    (double)rows.repairs);
-	metric_gauge(page, "koop_node_garbage",
-	    "Rows of garbage to be collected.", (double)rows.garbage);
-	metric_gauge(page, "koop_node_quarantine", "Files in quarantine.",
-	    (double)quarantine);
-	metric_gauge(page, "koop_node_unplaced", "Shards that no record names.",
-	    (double)atomic_load(&core->counters.unplaced));
-	metric_gauge(page, "koop_node_uploads", "Uploads open now.",
-	    (double)files.uploads);
-	metric_gauge(page, "koop_node_connections", "Connections open now.",
-	    httpd_request_connections(call->req));
-	metric_gauge(page, "koop_node_disk_free_bytes",
-	    "Free space of the disk.", (double)h.free_bytes);
-	metric_gauge(page, "koop_node_wal_bytes",
-	    "The metadata's write-ahead log.", (double)wal);
-	metric_gauge(page, "koop_node_disk_reserve_bytes",
-	    "Space of the disk that is kept for records.",
-	    (double)h.reserve_bytes);
-	metric_gauge(page, "koop_node_disk_full", "1: no shard is taken.",
-	    (h.reasons & NODEHEALTH_DISK_FULL) != 0);
-	metric_gauge(page, "koop_node_health",
-	    "0 ok, 1 degraded, 2 readonly, 3 down; as /health.",
-	    nodehealth_judge(&h));
-	nodehealth_fini(&h);
-}
-
-/* How long reads last is what everybody waits for, commits included. */
-static void
-add_reads(struct metric_page *page, struct nodecore *core)
-{
-	struct shardmeta_reads reads;
-
-	shardmeta_reads(core->meta, &reads);
-	metric_gauge(page, "koop_node_read_longest_seconds",
-	    "The longest read of the metadata since the start.",
-	    (double)reads.longest_ms / 1000);
-	metric_counter(page, "koop_node_reads_long_total",
-	    "Reads of the metadata that lasted 100 ms or longer.",
-	    reads.lasted_long);
-	metric_counter(page, "koop_node_read_waits_total",
-	    "Files, peers or locks met within a read: a defect.",
-	    nowait_broken());
-}
-
-void
-nodeserver_metrics(struct nodeserver_call *call)
-{
-	struct nodecore *core = call->core;
-	struct buf body = buf_make(HEALTH_BYTES);
-	struct metric_page page = metric_page(&body);
-
-	metric_process(&page);
-#define X(field, name, help) \
-	metric_counter(&page, name, help, atomic_load(&core->counters.field));
-	NODECOUNTERS(X)
-#undef X
-	add_gauges(&page, call);
-	add_reads(&page, core);
-	httpd_reply_header(call->req, "Content-Type",
-	    "text/plain; version=0.0.4");
-	if (buf_failed(&body))
-		nodeserver_refuse(call, 503, "no memory");
-	else
-		httpd_reply(call->req, 200, body.p, body.n);
 	buf_fini(&body);
 }

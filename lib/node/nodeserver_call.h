@@ -10,6 +10,7 @@
 #include "base/compiler.h"
 #include "http/httpd.h"
 #include "http/httpreq.h"
+#include "node/nodemetric.h"
 #include "wire/nodeproto_info.h"
 
 /*
@@ -34,6 +35,7 @@ struct metaquery;
 
 struct nodeserver_call {
 	uint32_t magic;
+	enum nodeop op;
 	struct nodecore *core;
 	struct applier *applier;
 	struct nodeserver *server;
@@ -133,6 +135,10 @@ void nodeserver_lease(struct nodeserver_call *call);
 void nodeserver_repair(struct nodeserver_call *call);
 void nodeserver_oplog(struct nodeserver_call *call);
 void nodeserver_health(struct nodeserver_call *call);
+/* What was counted of requests. */
+const struct nodemetric *nodeserver_counted(const struct nodeserver *server);
+
+/* nodeserver_metric.c */
 void nodeserver_metrics(struct nodeserver_call *call);
 
 #endif

@@ -338,6 +338,7 @@ nodeserver_get_blob(struct nodeserver_call *call)
 	/* By id, so that also who has not applied the record yet may be read
 	 * (protocol.md 7.3). */
 	assert(call->has_id);
+	call->op = NODEOP_GET_SHARD;
 	call->shard = nodecore_shard(core, call->partition);
 	lastread_note(core->lastread, call->id, clock_boot_ms(core->clock));
 	httpd_reply_header(call->req, NODEPROTO_DISK, core->disk);

@@ -3,6 +3,7 @@
 /* /health and /metrics of the gateway. */
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +88,27 @@ print_health(struct s3req *r, struct buf *out)
 	return word == NODEHEALTH_DOWN ? 503 : 200;
 }
 
+/* How many nodes more may go before writes stop: of those that apply, or of
+ * those with room, whichever are fewer. */
+static void
+print_spare(const struct nodewatch_set *sets, size_t count,
+    struct metric_page *page)
+{
+	char number[16];
+	const struct metric_label label = { "set", number };
+
+	metric_begin(page, METRIC_GAUGE, "koop_gw_set_spare_nodes",
+	    "Nodes of a set that writes could do without; below 0 they stop.");
+	for (size_t i = 0; i < count; i++) {
+		const struct nodewatch_set *s = &sets[i];
+
+		snprintf(number, sizeof(number), "%u", s->set.number);
+		metric_value(page, &label, 1,
+		    (double)KOOP_MIN(s->appliers, s->roomy) -
+			(double)s->set.write_quorum);
+	}
+}
+
 /* As /health, and never anything else. */
 static void
 print_nodes_metrics(struct gateway *gw, struct metric_page *page)
@@ -105,6 +127,7 @@ print_nodes_metrics(struct gateway *gw, struct metric_page *page)
 		reachable += sets[i].reachable;
 		roomy += sets[i].roomy;
 	}
+	print_spare(sets, count, page);
 	free(sets);
 	metric_gauge(page, "koop_gw_health",
 	    "0 ok, 1 degraded, 2 readonly, 3 down; as /health.", word);

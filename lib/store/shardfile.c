@@ -128,7 +128,10 @@ shardfile_read(struct shardfiles *f, int fd, void *p, size_t n, uint64_t at,
 	assert(fd >= 0);
 	nowait_touch("a shard file");
 	got = pread_full(f->ops, fd, p, n, (off_t)at);
-	return got < 0 ? error_errno(err, ERRC_IO, "read shard") : got;
+	if (got >= 0)
+		return got;
+	atomic_fetch_add(&f->metrics.errors, 1);
+	return error_errno(err, ERRC_IO, "read shard");
 }
 
 int
@@ -225,14 +228,45 @@ shardfile_exists(struct shardfiles *f, struct reqid id, uint32_t shard)
 	return true;
 }
 
+void
+shardfile_account(struct shardfiles *f, struct reqid id, int count,
+    uint64_t bytes)
+{
+	struct shardfile_dir *d = &f->dir[shardpath_fanout(id)];
+
+	assert(count == 1 || count == -1);
+	assert(bytes <= INT64_MAX);
+	atomic_fetch_add(&d->files, count);
+	atomic_fetch_add(&d->bytes, count * (int64_t)bytes);
+}
+
 int
 shardfile_unlink(struct shardfiles *f, struct reqid id, uint32_t shard,
     struct error *err)
 {
 	char name[SHARDPATH_NAME_MAX + 1];
+	struct stat st;
+	int rc;
 
 	assert(shard < 32);
 	nowait_touch("a shard file");
+	shardpath_name(name, id, shard);
+	if (fstatat(shardfile_dirfd(f, id), name, &st, AT_SYMLINK_NOFOLLOW) ==
+	    -1)
+		st.st_size = -1;
+	rc = shardfile_remove(f, id, shard, err);
+	if (rc == 0 && st.st_size >= 0)
+		shardfile_account(f, id, -1, (uint64_t)st.st_size);
+	return rc;
+}
+
+int
+shardfile_remove(struct shardfiles *f, struct reqid id, uint32_t shard,
+    struct error *err)
+{
+	char name[SHARDPATH_NAME_MAX + 1];
+
+	assert(shard < 32);
 	shardpath_name(name, id, shard);
 	if (f->ops->unlinkat(shardfile_dirfd(f, id), name, 0) == -1 &&
 	    errno != ENOENT)
@@ -285,7 +319,7 @@ shardfile_move_away(struct shardfiles *f, int dirfd, const char *name,
 /* Is the name still that of the file which was opened? */
 static int
 is_same_file(struct shardfiles *f, struct reqid id, const char *name, int fd,
-    struct error *err)
+    uint64_t *bytes, struct error *err)
 {
 	struct stat opened, named;
 
@@ -299,6 +333,7 @@ is_same_file(struct shardfiles *f, struct reqid id, const char *name, int fd,
 	if (opened.st_dev != named.st_dev || opened.st_ino != named.st_ino)
 		return error_set(err, ERRC_MISMATCH,
 		    "shard %s: another file has its name by now", name);
+	*bytes = (uint64_t)opened.st_size;
 	return 0;
 }
 
@@ -319,6 +354,7 @@ shardfile_quarantine(struct shardfiles *f, struct reqid id, uint32_t shard,
 		.existed = true,
 	};
 	char name[SHARDPATH_NAME_MAX + 1];
+	uint64_t bytes;
 	int rc;
 
 	assert(fd >= 0);
@@ -327,9 +363,11 @@ shardfile_quarantine(struct shardfiles *f, struct reqid id, uint32_t shard,
 	if (!shardfile_enter(&claim))
 		return error_set(err, ERRC_RETRY, "it is being uploaded");
 	shardpath_name(name, id, shard);
-	rc = is_same_file(f, id, name, fd, err);
+	rc = is_same_file(f, id, name, fd, &bytes, err);
 	if (rc == 0)
 		rc = shardfile_move_away(f, shardfile_dirfd(f, id), name, err);
+	if (rc == 0)
+		shardfile_account(f, id, -1, bytes);
 	shardfile_leave(&claim);
 	return rc;
 }
@@ -383,12 +421,52 @@ look(struct shardfiles *f, int dirfd, const char *name,
 	return true;
 }
 
+/* What the scan of a folder counts. */
+struct scanned {
+	int64_t files, bytes;
+};
+
+static int
+scan_name(struct shardfiles *f, unsigned fanout, const char *name,
+    shardfile_fn *fn, void *arg, bool *stranger, struct scanned *scanned)
+{
+	struct shardfile_entry entry = { 0 };
+
+	*stranger = !shardpath_parse(&entry.id, &entry.shard, name) ||
+	    shardpath_fanout(entry.id) != fanout;
+	if (*stranger)
+		return 0;
+	if (!look(f, f->dir[fanout].fd, name, &entry))
+		return 0;
+	if (!entry.uploading) {
+		assert(entry.bytes <= INT64_MAX);
+		scanned->files++;
+		scanned->bytes += (int64_t)entry.bytes;
+	}
+	return fn(arg, &entry);
+}
+
+/* What came and went while the folder was read stays counted on top: a file
+ * that the scan met as well is one too many until the next. */
+static void
+keep_scanned(struct shardfile_dir *d, const struct scanned *before,
+    const struct scanned *scanned)
+{
+	assert(scanned->files >= 0 && scanned->bytes >= 0);
+	atomic_fetch_add(&d->files, scanned->files - before->files);
+	atomic_fetch_add(&d->bytes, scanned->bytes - before->bytes);
+	atomic_store(&d->counted, true);
+}
+
 int
 shardfile_scan(struct shardfiles *f, unsigned fanout, shardfile_fn *fn,
     void *arg, uint64_t *strange, struct error *err)
 {
-	int dirfd = f->dir[fanout % SHARDPATH_FANOUT].fd;
-	DIR *dir = list_dir(dirfd);
+	struct shardfile_dir *d = &f->dir[fanout % SHARDPATH_FANOUT];
+	struct scanned before = { atomic_load(&d->files),
+		atomic_load(&d->bytes) };
+	struct scanned scanned = { 0 };
+	DIR *dir = list_dir(d->fd);
 	const struct dirent *name;
 	int rc = 0;
 
@@ -397,22 +475,45 @@ shardfile_scan(struct shardfiles *f, unsigned fanout, shardfile_fn *fn,
 	if (dir == NULL)
 		return error_errno(err, ERRC_IO, "scan shards/%02x", fanout);
 	while (rc == 0 && (name = readdir(dir)) != NULL) {
-		struct shardfile_entry entry = { 0 };
+		bool stranger = false;
 
 		if (strcmp(name->d_name, ".") == 0 ||
 		    strcmp(name->d_name, "..") == 0)
 			continue;
-		if (!shardpath_parse(&entry.id, &entry.shard, name->d_name) ||
-		    shardpath_fanout(entry.id) != fanout) {
+		rc = scan_name(f, fanout, name->d_name, fn, arg, &stranger,
+		    &scanned);
+		if (stranger) {
 			(*strange)++;
-			rc = shardfile_move_away(f, dirfd, name->d_name, err);
-			continue;
+			rc = shardfile_move_away(f, d->fd, name->d_name, err);
 		}
-		if (look(f, dirfd, name->d_name, &entry))
-			rc = fn(arg, &entry);
 	}
 	closedir(dir);
+	if (rc == 0)
+		keep_scanned(d, &before, &scanned);
 	return rc;
+}
+
+static void
+count_files(struct shardfiles *f, struct shardfile_counts *counts)
+{
+	int64_t files = 0;
+	int64_t bytes = 0;
+
+	counts->counted = true;
+	for (size_t i = 0; i < SHARDPATH_FANOUT; i++) {
+		counts->counted &= atomic_load(&f->dir[i].counted);
+		files += atomic_load(&f->dir[i].files);
+		bytes += atomic_load(&f->dir[i].bytes);
+	}
+	/* Below nothing for the moment between a file and its count. */
+	counts->files = (uint64_t)KOOP_MAX(files, 0);
+	counts->file_bytes = (uint64_t)KOOP_MAX(bytes, 0);
+}
+
+const struct shardfile_metrics *
+shardfile_metrics(const struct shardfiles *f)
+{
+	return &f->metrics;
 }
 
 int
@@ -428,6 +529,7 @@ shardfile_counts(struct shardfiles *f, struct shardfile_counts *out,
 	counts.free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	counts.total_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
 	shardfile_count_uploads(f, &counts);
+	count_files(f, &counts);
 	*out = counts;
 	return 0;
 }

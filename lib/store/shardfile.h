@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "base/compiler.h"
+#include "base/metric.h"
 #include "base/random.h"
 
 /*
@@ -110,8 +111,22 @@ struct shardfile_counts {
 	uint64_t uploads;                 /* open now */
 	uint64_t upload_bytes;            /* written by them so far */
 	uint64_t free_bytes, total_bytes; /* of the file system */
+	/* Files that are no upload's: those that a scan of their folder met,
+	 * and what came and went since; only once each folder was scanned. */
+	bool counted;
+	uint64_t files, file_bytes;
 };
 KOOP_MUST int shardfile_counts(struct shardfiles *files,
     struct shardfile_counts *out, struct error *err);
+
+/* What the disk did since the start. */
+struct shardfile_metrics {
+	struct metric_histogram write; /* one call, of many cells or few */
+	struct metric_histogram sync;  /* of a shard and its folder */
+	_Atomic uint64_t written_bytes;
+	_Atomic uint64_t errors; /* but a full disk is none */
+};
+const struct shardfile_metrics *shardfile_metrics(
+    const struct shardfiles *files);
 
 #endif

@@ -20,6 +20,9 @@ struct shardfile_dir {
 	pthread_cond_t done;
 	uint64_t asked, synced;
 	bool syncing;
+	/* What lies here; without a scan only what came and went. */
+	_Atomic bool counted;
+	_Atomic int64_t files, bytes;
 };
 
 struct shardfile_upload {
@@ -43,11 +46,18 @@ struct shardfiles {
 	const struct file_ops *ops;
 	const struct clock *clock;
 	bool no_sync;
+	struct shardfile_metrics metrics;
 	struct shardfile_dir dir[SHARDPATH_FANOUT];
 	pthread_mutex_t lock; /* guards uploads */
 	struct shardfile_upload *uploads;
 };
 
+/* So many more files (or fewer) lie in the folder of this id. */
+void shardfile_account(struct shardfiles *files, struct reqid id, int count,
+    uint64_t bytes);
+/* Remove what is no shard yet; as shardfile_unlink(). */
+KOOP_MUST int shardfile_remove(struct shardfiles *files, struct reqid id,
+    uint32_t shard, struct error *err);
 int shardfile_dirfd(struct shardfiles *files, struct reqid id);
 /* 1 it has, 0 it has not, negative: it cannot be read, nobody knows. */
 KOOP_MUST int shardfile_has_end(struct shardfiles *files, int fd,

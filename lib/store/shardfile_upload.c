@@ -36,6 +36,8 @@ io_failed(const struct shardfile_upload *u, const char *what, struct error *err)
 	char name[SHARDPATH_NAME_MAX + 1];
 	bool full = errno == ENOSPC || errno == EDQUOT;
 
+	if (!full)
+		atomic_fetch_add(&u->files->metrics.errors, 1);
 	shardpath_name(name, u->id, u->shard);
 	return error_errno(err, full ? ERRC_FULL : ERRC_IO, "shard %s: %s",
 	    name, what);
@@ -175,6 +177,17 @@ begin_writing(struct shardfile_upload *u)
 	u->begun = u->at;
 }
 
+static void
+note_written(struct shardfile_upload *u, uint64_t bytes, uint64_t began_us)
+{
+	struct shardfile_metrics *metrics = &u->files->metrics;
+
+	assert(bytes > 0);
+	metric_observe(&metrics->write,
+	    clock_mono_us(u->files->clock) - began_us);
+	atomic_fetch_add(&metrics->written_bytes, bytes);
+}
+
 /* Write what was kept back and then p, in as few calls as may be. */
 static int
 flush(struct shardfile_upload *u, const uint8_t *p, size_t n, struct error *err)
@@ -191,6 +204,8 @@ flush(struct shardfile_upload *u, const uint8_t *p, size_t n, struct error *err)
 		{ .iov_base = writable.p, .iov_len = n },
 	};
 	struct iovec *at = iov;
+	uint64_t began_us = clock_mono_us(u->files->clock);
+	uint64_t from = u->at;
 
 	while (at < iov + 2) {
 		ssize_t done;
@@ -220,6 +235,8 @@ flush(struct shardfile_upload *u, const uint8_t *p, size_t n, struct error *err)
 		}
 	}
 	u->kept_bytes = 0;
+	if (u->at > from)
+		note_written(u, u->at - from, began_us);
 	begin_writing(u);
 	return 0;
 }
@@ -313,12 +330,17 @@ sync_dir(struct shardfiles *f, struct reqid id)
 static void
 sync_all(struct shardfile_upload *u)
 {
+	uint64_t began_us;
+
 	assert(u->fd != -1);
 	if (u->files->no_sync)
 		return;
+	began_us = clock_mono_us(u->files->clock);
 	if (FAULT(STORE_FSYNC) || u->files->ops->fdatasync(u->fd) == -1)
 		file_sync_failed("shard");
 	sync_dir(u->files, u->id);
+	metric_observe(&u->files->metrics.sync,
+	    clock_mono_us(u->files->clock) - began_us);
 }
 
 /* Whoever opens it next asks for its END: so does this, before it is told. */
@@ -366,7 +388,7 @@ release(struct shardfile_upload *u, bool remove)
 		close(u->fd);
 	/* A file that stays has no END, so it does no harm. */
 	if (remove && !u->existed &&
-	    shardfile_unlink(u->files, u->id, u->shard, NULL) < 0)
+	    shardfile_remove(u->files, u->id, u->shard, NULL) < 0)
 		u->failed = true;
 	shardfile_leave(u);
 	free(u->kept);
@@ -381,6 +403,8 @@ shardfile_finish(struct shardfile_upload *u, bool *existed, struct error *err)
 	nowait_touch("a shard file");
 	if (rc == 0)
 		*existed = u->existed;
+	if (rc == 0 && !u->existed)
+		shardfile_account(u->files, u->id, 1, u->at);
 	release(u, rc < 0);
 	return rc;
 }

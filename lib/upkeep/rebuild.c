@@ -421,6 +421,8 @@ rebuild_shard(struct nodecore *core, const struct rebuild_job *job,
 		r.upload = NULL;
 		rc = shardfile_finish(upload, &existed, err);
 	}
+	if (rc == 0)
+		atomic_fetch_add(&core->counters.repaired_bytes, bytes);
 	rebuild_fini(&r);
 	room_give(core->room, bytes);
 	return rc;

@@ -447,6 +447,104 @@ a_scan_finds_all_and_quarantines_what_it_does_not_know(void)
 	buf_fini(&b);
 }
 
+static int
+count_nothing(void *arg, const struct shardfile_entry *entry)
+{
+	(void)arg;
+	(void)entry;
+	return 0;
+}
+
+static struct shardfile_counts
+counts(void)
+{
+	struct shardfile_counts counts;
+
+	CHECK(shardfile_counts(files, &counts, NULL) == 0);
+	return counts;
+}
+
+static void
+scan_all(void)
+{
+	uint64_t strange = 0;
+
+	for (unsigned i = 0; i < SHARDPATH_FANOUT; i++)
+		CHECK(shardfile_scan(files, i, count_nothing, NULL, &strange,
+			  NULL) == 0);
+}
+
+static void
+shards_and_their_bytes_are_counted_as_they_come_and_go(void)
+{
+	struct reqid id = id_of(1, 12);
+	struct reqid other = id_of(2, 12);
+	struct buf b = stream(id, 0, 2, 0);
+	struct buf c = stream(other, 0, 3, 0);
+	struct shardfile_counts before;
+	bool existed;
+	int fd;
+
+	/* Nothing is told before each folder was looked at. */
+	CHECK(!counts().counted);
+	scan_all();
+	before = counts();
+	CHECK(before.counted);
+	CHECK(put(id, 0, &b, 32768, &existed) == 0 && !existed);
+	CHECK(put(other, 0, &c, 32768, &existed) == 0 && !existed);
+	CHECK(counts().files == before.files + 2);
+	CHECK(counts().file_bytes == before.file_bytes + b.n + c.n);
+	/* What was here is not here twice, and a scan finds the same. */
+	CHECK(put(id, 0, &b, 32768, &existed) == 0 && existed);
+	scan_all();
+	CHECK(counts().files == before.files + 2);
+	CHECK(counts().file_bytes == before.file_bytes + b.n + c.n);
+	CHECK(shardfile_unlink(files, other, 0, NULL) == 0);
+	CHECK(shardfile_unlink(files, other, 0, NULL) == 0);
+	CHECK(counts().files == before.files + 1);
+	CHECK(counts().file_bytes == before.file_bytes + b.n);
+	CHECK(quarantine(id, &fd) == 0);
+	close(fd);
+	CHECK(counts().files == before.files);
+	CHECK(counts().file_bytes == before.file_bytes);
+	buf_fini(&b);
+	buf_fini(&c);
+}
+
+static void
+what_the_disk_does_is_measured(void)
+{
+	const struct shardfile_metrics *m = shardfile_metrics(files);
+	uint64_t written = m->written_bytes;
+	uint64_t errors = m->errors;
+	uint64_t writes_seen = metric_observed(&m->write, NULL);
+	uint64_t syncs_seen = metric_observed(&m->sync, NULL);
+	struct reqid id = id_of(1, 13);
+	struct buf b = stream(id, 0, 2, 0);
+	bool existed;
+
+	CHECK(put(id, 0, &b, 32768, &existed) == 0 && !existed);
+	CHECK(m->written_bytes == written + b.n);
+	CHECK(metric_observed(&m->write, NULL) > writes_seen);
+	CHECK(metric_observed(&m->sync, NULL) == syncs_seen + 1);
+	/* A full disk is no error of the disk. */
+	id = id_of(2, 13);
+	fail_write = 1;
+	fail_errno = ENOSPC;
+	CHECK(put(id, 0, &b, 32768, &existed) != 0);
+	CHECK(m->errors == errors);
+	fail_write = 0;
+	buf_fini(&b);
+	b = stream(id, 0, 2, 0);
+	writes = 0;
+	fail_write = 1;
+	fail_errno = EIO;
+	CHECK(put(id, 0, &b, 32768, &existed) == -ERRC_IO);
+	CHECK(m->errors == errors + 1);
+	fail_write = 0;
+	buf_fini(&b);
+}
+
 /* A shard that was acknowledged is not the price of a bad moment. */
 static void
 a_shard_that_cannot_be_looked_at_is_not_removed(void)
@@ -555,6 +653,8 @@ main(void)
 	RUN(a_failed_fsync_ends_the_process);
 	RUN(one_fsync_of_a_directory_serves_all_who_wait);
 	RUN(a_scan_finds_all_and_quarantines_what_it_does_not_know);
+	RUN(shards_and_their_bytes_are_counted_as_they_come_and_go);
+	RUN(what_the_disk_does_is_measured);
 	RUN(a_shard_that_cannot_be_looked_at_is_not_removed);
 	RUN(a_shard_that_does_not_read_back_is_not_one);
 	RUN(another_shard_under_ones_name_is_not_one);
