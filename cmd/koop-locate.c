@@ -1,107 +1,208 @@
 /* SPDX-License-Identifier: MIT */
 
-/* koop-locate(1): bucket/key -> partition, erasure set, machines. */
+/* koop-locate(1): where the shards of objects are. */
 
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/cli.h"
 #include "base/error.h"
-#include "cluster/placement.h"
-#include "cluster/topology.h"
+#include "base/fault.h"
+#include "base/io.h"
+#include "client/clientoptions.h"
+#include "client/namelist.h"
+#include "client/nodeclient.h"
+#include "client/pipelocate.h"
 #include "cluster/topology_source.h"
+#include "commit/objectname.h"
+#include "commit/versionid.h"
 
-#define NAME_MAX_BYTES 2048
-#define OPERANDS_MAX 8
+/* Of one object: 10,000 parts of 32 shards, with names that are all escapes. */
+#define LINES_BYTES (2048u << 20)
 
-static const char *topology_url;
+static struct clientoptions cluster;
+static bool null_ended;
+static bool placement_only;
+static bool verify;
+static const char *version_text;
 
 static const struct cli_option options[] = {
-	{ 't', "topology", CLI_URL, &topology_url, "file:PATH", "the topology",
-	    0, 0, CLI_ENV_CONF, NULL },
+	{ '0', "null", CLI_SWITCH, &null_ended, NULL,
+	    "names on standard input, ended by NUL", 0, 0, CLI_FLAG_ONLY,
+	    NULL },
+	CLIENTOPTIONS_COMMIT_LOG(cluster),
+	{ 0, "placement", CLI_SWITCH, &placement_only, NULL,
+	    "where they would belong: no node is asked", 0, 0, CLI_FLAG_ONLY,
+	    NULL },
+	CLIENTOPTIONS_TCP_CONGESTION(cluster),
+	CLIENTOPTIONS_TOPOLOGY(cluster),
+	{ 0, "verify", CLI_SWITCH, &verify, NULL,
+	    "ask each node whether it has its shard", 0, 0, CLI_FLAG_ONLY,
+	    NULL },
+	{ 0, "version-id", CLI_STRING, &version_text, "ID",
+	    "this version of the key, as koop-list --versions names it", 0, 0,
+	    CLI_FLAG_ONLY, NULL },
 	{ 0 },
 };
 
 static const struct cli cli = {
 	.name = "koop-locate",
-	.operands = "bucket/key ...",
-	.summary = "print where the shards of an object belong",
+	.operands = "bucket/key ... | - | -0",
+	.summary = "print where the shards of an object are",
 	.options = options,
-	.operands_min = 1,
-	.operands_max = OPERANDS_MAX,
+	.operands_max = UINT_MAX,
 };
 
-static void
-print_shards(const struct placement *placement, const char *name)
+struct locate {
+	struct nodeclient *nc;           /* or, for --placement, */
+	const struct topology *topology; /* this alone */
+	const struct versionid *version;
+	struct pipelocate_tally tally;
+	struct buf lines;
+	bool missing;
+	struct error *err;
+};
+
+/* One name.  What is not there is said, and the others are still located. */
+static int
+locate_name(void *arg, struct bytes name, const struct versionid *version)
 {
-	const struct erasure_set *set = placement->set;
+	struct locate *l = arg;
+	struct bytes bucket, key;
+	int rc = objectname_split(name, &bucket, &key, l->err);
 
-	for (uint32_t shard = 0; shard < set->n; shard++) {
-		uint32_t machine = placement_machine(placement, shard);
-		char address[56];
-
-		machine_address(address, &set->machine[machine]);
-		printf("shard v=1 name=%s index=%u kind=%s set=%u machine=%u "
-		       "address=%s inline=%s\n",
-		    name, shard, shard < set->data_shards ? "data" : "parity",
-		    set->number, machine, address,
-		    placement_inline_holder(placement, machine) ? "yes" : "no");
+	buf_clear(&l->lines);
+	if (rc == 0 && l->nc == NULL)
+		pipelocate_placement(l->topology, bucket, key, &l->lines);
+	else if (rc == 0)
+		rc = pipelocate_object(l->nc, bucket, key,
+		    version != NULL ? version : l->version, verify, &l->tally,
+		    &l->lines, l->err);
+	if (rc == -ERRC_NOTFOUND) {
+		l->missing = true;
+		(void)cli_fail(&cli, l->err);
+		return 0;
 	}
+	if (rc < 0)
+		return rc;
+	return io_write_full(STDOUT_FILENO, l->lines.p, l->lines.n, l->err);
 }
 
-/* What is wrong with a name; NULL when it is good. */
-static const char *
-check_name(const char *operand, const char *slash)
+static int
+locate_all(struct locate *l, char *const names[], int count)
 {
-	if (slash == NULL || slash == operand)
-		return "must be a bucket, a slash and a key";
-	if (slash[1] == '\0')
-		return "has no key";
-	if (strlen(operand) > NAME_MAX_BYTES)
-		return "is too long";
-	return NULL;
+	int rc = 0;
+
+	if (count == 0)
+		return namelist_read(STDIN_FILENO, null_ended, locate_name, l,
+		    l->err);
+	for (int i = 0; i < count && rc == 0; i++)
+		rc = strcmp(names[i], "-") == 0 ?
+		    namelist_read(STDIN_FILENO, null_ended, locate_name, l,
+			l->err) :
+		    locate_name(l, bytes_str(names[i]), NULL);
+	return rc;
 }
 
-static void
-locate(const struct topology *topology, const char *operand, const char *slash)
+/* All that was asked could be answered: was the answer a good one? */
+static int
+locate_verdict(const struct locate *l, struct error *err)
 {
-	struct bytes bucket = bytes_of(operand, (size_t)(slash - operand));
-	struct bytes key = bytes_str(slash + 1);
-	struct placement placement = placement_of(topology, bucket, key);
-	struct placement home = placement_home(topology, bucket);
-	const struct erasure_set *set = placement.set;
-	char name[3 * NAME_MAX_BYTES + 1];
+	if (l->tally.lacking > 0)
+		return error_set(err, ERRC_NOTFOUND,
+		    "absent or damaged: %llu; nodes repair what they are told "
+		    "of",
+		    (unsigned long long)l->tally.lacking);
+	if (l->tally.down > 0)
+		return error_set(err, ERRC_UNAVAILABLE,
+		    "not known, because their nodes are down: %llu (koop "
+		    "status)",
+		    (unsigned long long)l->tally.down);
+	return 0;
+}
 
-	percent_encode(name, operand, strlen(operand), true);
-	printf("object v=1 name=%s partition=%u home=%u epoch=%llu set=%u "
-	       "data_shards=%u parity_shards=%u write_quorum=%u\n",
-	    name, placement.partition, home.partition,
-	    (unsigned long long)topology->epoch, set->number, set->data_shards,
-	    set->n - set->data_shards, set->write_quorum);
-	print_shards(&placement, name);
+static int
+locate(char *const names[], int count, const struct versionid *version)
+{
+	struct topology_source *source = NULL;
+	struct topology_snapshot *snapshot = NULL;
+	struct error err = { 0 };
+	struct locate l = {
+		.version = version,
+		.lines = buf_make(LINES_BYTES),
+		.err = &err,
+	};
+	int rc, status = 0;
+
+	if (placement_only) {
+		rc = topology_source_open(&source, cluster.topology, &err);
+		if (rc == 0) {
+			snapshot = topology_source_get(source);
+			l.topology = topology_snapshot_topology(snapshot);
+		}
+	} else {
+		rc = clientoptions_open(&l.nc, &cluster, &err);
+	}
+	if (rc == 0)
+		rc = locate_all(&l, names, count);
+	if (rc == 0)
+		rc = locate_verdict(&l, &err);
+	if (rc < 0)
+		status = cli_fail(&cli, &err);
+	else if (l.missing)
+		status = error_exit_status(ERRC_NOTFOUND);
+	buf_fini(&l.lines);
+	nodeclient_close(l.nc);
+	if (snapshot != NULL)
+		topology_snapshot_drop(snapshot);
+	topology_source_close(source);
+	return status;
+}
+
+/* Before anything is printed: are all of them names? */
+static int
+check_operands(char *const names[], int count)
+{
+	struct bytes bucket, key;
+	struct error err;
+
+	if (count == 0 && (!null_ended || isatty(STDIN_FILENO)))
+		return cli_usage(&cli,
+		    "give bucket/key, or - for a list on standard input");
+	for (int i = 0; i < count; i++)
+		if (strcmp(names[i], "-") != 0 &&
+		    objectname_split(bytes_str(names[i]), &bucket, &key, &err) <
+			0)
+			return cli_usage(&cli, "%s", err.text);
+	if (placement_only && (verify || version_text != NULL))
+		return cli_usage(&cli,
+		    "--placement asks no node: it goes with neither --verify "
+		    "nor --version-id");
+	return 0;
 }
 
 int
 main(int argc, char *argv[])
 {
-	int first = cli_parse(&cli, argc, argv);
-	struct topology_source *source = NULL;
-	struct topology_snapshot *snapshot;
-	struct error err;
+	struct versionid version;
+	int at = cli_parse(&cli, argc, argv);
+	int status, done;
 
-	for (int i = first; i < argc; i++) {
-		const char *wrong = check_name(argv[i], strchr(argv[i], '/'));
-
-		if (wrong != NULL)
-			return cli_usage(&cli, "%.64s: %s", argv[i], wrong);
-	}
-	if (topology_source_open(&source, topology_url, &err) < 0)
-		return cli_fail(&cli, &err);
-	snapshot = topology_source_get(source);
-	for (int i = first; i < argc; i++)
-		locate(topology_snapshot_topology(snapshot), argv[i],
-		    strchr(argv[i], '/'));
-	topology_snapshot_drop(snapshot);
-	topology_source_close(source);
-	return cli_finish(&cli);
+	fault_setup();
+	status = check_operands(argv + at, argc - at);
+	if (status != 0)
+		return status;
+	if (!placement_only && !clientoptions_given(&cluster))
+		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	if (version_text != NULL &&
+	    !versionid_parse(&version, bytes_str(version_text)))
+		return cli_usage(&cli, "--version-id: no name of a version");
+	status = locate(argv + at, argc - at,
+	    version_text != NULL ? &version : NULL);
+	done = cli_finish(&cli);
+	return status != 0 ? status : done;
 }

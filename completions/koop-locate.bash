@@ -5,12 +5,14 @@ _koop_locate()
 	local previous=${COMP_WORDS[COMP_CWORD - 1]}
 	COMPREPLY=()
 	case $previous in
-	--topology|-t|--config)
+	--commit-log|-l|--topology|-t|--config)
 		compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return ;;
+	--tcp-congestion|--version-id)
 		return ;;
 	esac
 	case $current in
-	-*) mapfile -t COMPREPLY < <(compgen -W "--topology -t --config --print-config --help -h --version" -- "$current") ;;
+	-*) mapfile -t COMPREPLY < <(compgen -W "--null -0 --commit-log -l --placement --tcp-congestion --topology -t --verify --version-id --config --print-config --help -h --version" -- "$current") ;;
 	*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
 	esac
 }

@@ -31,7 +31,7 @@ versions() {
 
 count_is() { [ "$(versions "$1" | wc -l)" -eq "$2" ]; }
 
-partition_of() { koop-locate "$1" | sed -n 's/.*partition=\([0-9]*\).*/\1/p'; }
+partition_of() { koop-locate --placement "$1" | sed -n 's/.*partition=\([0-9]*\).*/\1/p'; }
 
 put() {
 	printf %s "$2" >body

@@ -75,8 +75,8 @@ two_sets() {
 	for key in a b c d e f; do
 		echo "$key" | curl -sS -f -T - "$GW/films/$key"
 	done
-	partition=$(koop-locate films/a | sed -n 's/^object .* partition=\([0-9]*\) .*/\1/p')
-	from=$(koop-locate films/a | sed -n 's/^object .* set=\([0-9]*\) .*/\1/p')
+	partition=$(koop-locate --placement films/a | sed -n 's/^object .* partition=\([0-9]*\) .*/\1/p')
+	from=$(koop-locate --placement films/a | sed -n 's/^object .* set=\([0-9]*\) .*/\1/p')
 	to=$((3 - from))
 }
 
