@@ -403,6 +403,14 @@ says() {
 		"$DATA/topology.json")/health" | jq -r "$2")" = "$3" ]
 }
 
+# tells N SERIES VALUE: what node N's metrics are.
+tells() {
+	[ "$(curl -sS "http://$(jq -r \
+		".erasure_sets[0].machines[$1]|\"\(.ip):\(.port)\"" \
+		"$DATA/topology.json")/metrics" |
+		python3 "$ROOT/tests/metrics.py" "$2")" = "$3" ]
+}
+
 small_cluster() {
 	cluster_up --nodes 3 --data-shards 2 --parity-shards 1 \
 		--write-quorum 3
@@ -419,6 +427,9 @@ small_cluster() {
 		until_true says "$n" .halted 1
 		says "$n" '.status + " " + .reasons[0]' "degraded halted"
 		says "$n" .voting 32
+		tells "$n" koop_node_partitions_halted 1
+		tells "$n" 'koop_node_health_reason{reason="halted"}' 1
+		tells "$n" koop_node_health 1
 	done
 	curl -sS -f "$GW/films/film" | cmp - film
 	# Other partitions go on, this one takes no more.
@@ -444,6 +455,8 @@ print(next(i for i in range(99) if zlib.crc32(b"films/%d" % i) % 32 != part))' \
 		says "$n" .halted 0
 		says "$n" ".partitions[]|select(.partition==$part).end -
 			.applied" 1
+		tells "$n" koop_node_behind_records 1
+		tells "$n" koop_node_log_reachable 1
 	done
 	for i in 1 2 3 4; do
 		name=$(python3 -c 'import sys, zlib

@@ -105,6 +105,16 @@ pages() {
 	run -0 promtool check config "$ROOT/examples/prometheus.yml"
 }
 
+@test "metrics: what the dashboard asks is PromQL" {
+	jq '{groups: [{name: "dashboard", rules: [.panels[].targets[]?.expr |
+		{record: "a", expr: gsub("\\$__rate_interval"; "1m")}]}]}' \
+		"$ROOT/examples/grafana.json" >rules.yml
+	[ "$(jq '.groups[0].rules|length' rules.yml)" -gt 30 ]
+	run promtool check rules --lint=none rules.yml
+	echo "$output"
+	[ "$status" -eq 0 ]
+}
+
 @test "metrics: a node tells its disk, its shards and its requests" {
 	pages
 	[ "$(value koop_node_disk_size_bytes node.page)" = \

@@ -330,6 +330,7 @@ two_full() {
 	health .status degraded
 	metric koop_gw_health 1
 	metric koop_gw_nodes_with_room 7
+	metric 'koop_gw_set_spare_nodes{set="1"}' 0
 	s3 PUT /full/more -T film
 	is 200
 	s3 GET /full/more
@@ -337,6 +338,7 @@ two_full() {
 	# A third that is away: now trying again helps, when it is back.
 	node --stop-node 4
 	until_true health .status readonly
+	metric 'koop_gw_set_spare_nodes{set="1"}' -1
 	s3 PUT /full/more -T film
 	is 503
 	s3 GET /full/more

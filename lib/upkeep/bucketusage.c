@@ -201,8 +201,8 @@ keep(struct bucketusage *usage, struct tally *t)
 	t->row = NULL;
 }
 
-static int
-count_all(struct bucketusage *usage, bool rests, uint64_t *busy_us,
+int
+bucketusage_round(struct bucketusage *usage, bool rests, uint64_t *busy_us,
     struct error *err)
 {
 	struct nodecore *core = usage->core;
@@ -224,15 +224,6 @@ count_all(struct bucketusage *usage, bool rests, uint64_t *busy_us,
 	*busy_us = t.busy_us;
 	free(t.row);
 	return rc;
-}
-
-int
-bucketusage_round(struct bucketusage *usage, struct error *err)
-{
-	uint64_t busy_us;
-
-	assert(!usage->running);
-	return count_all(usage, false, &busy_us, err);
 }
 
 /* The thread. */
@@ -265,7 +256,7 @@ usage_main(void *arg)
 		rest_ms = ROUND_REST_MS;
 		if (is_fresh(usage))
 			continue;
-		if (count_all(usage, true, &busy_us, &err) != 0 &&
+		if (bucketusage_round(usage, true, &busy_us, &err) != 0 &&
 		    !atomic_load(&usage->core->stopping))
 			log_warn("node", "counting buckets: %s", err.text);
 		rest_ms = KOOP_MAX(rest_ms, busy_us / 1000 * ROUND_REST_TIMES);

@@ -32,15 +32,17 @@ struct bucketusage_row {
 	uint64_t bytes;   /* of all versions; not of uploads that are open */
 };
 
-/* Without its thread: bucketusage_round() does its work. */
+/* Without its thread. */
 KOOP_MUST int bucketusage_new(struct bucketusage **out, struct nodecore *core,
     struct error *err);
 KOOP_MUST int bucketusage_start(struct bucketusage *usage, struct error *err);
 /* core->stopping is set when it was started; NULL is fine. */
 void bucketusage_free(struct bucketusage *usage);
 
-/* Count once, whatever changed. */
-KOOP_MUST int bucketusage_round(struct bucketusage *usage, struct error *err);
+/* Count once, whatever changed, and say what it cost; with rests between the
+ * pages, which end it when core->stopping is set.  What its thread does. */
+KOOP_MUST int bucketusage_round(struct bucketusage *usage, bool rests,
+    uint64_t *busy_us, struct error *err);
 /* What was counted last, the largest first; and how long ago it was true.
  * False before the first round has ended, and without memory.  Any thread. */
 KOOP_MUST bool bucketusage_look(struct bucketusage *usage,

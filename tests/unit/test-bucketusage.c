@@ -20,6 +20,7 @@ static struct nodeworld w;
 static struct shardtest blob;
 static struct bucketusage *usage;
 static uint32_t ids;
+static uint64_t busy_us;
 
 static struct reqid
 fresh_id(void)
@@ -77,7 +78,7 @@ counted(const char *bucket)
 	uint64_t age_ms;
 	size_t n;
 
-	CHECK(bucketusage_round(usage, NULL) == 0);
+	CHECK(bucketusage_round(usage, false, &busy_us, NULL) == 0);
 	if (!bucketusage_look(usage, &rows, &n, &age_ms)) {
 		CHECK(false);
 		return found;
@@ -170,7 +171,7 @@ the_largest_buckets_have_names_and_the_rest_is_one(void)
 		if (i == MANY - 1)
 			put(1, name, "l", 0);
 	}
-	CHECK(bucketusage_round(usage, NULL) == 0);
+	CHECK(bucketusage_round(usage, false, &busy_us, NULL) == 0);
 	w.clock.now_ms += 1500;
 	REQUIRE(bucketusage_look(usage, &rows, &n, &age_ms));
 	CHECK(n == BUCKETUSAGE_TOLD + 1);
