@@ -142,11 +142,53 @@ pages_named() {
 }
 
 @test "koop: every page it offers can be shown" {
-	for name in $(koop | sed -n 's/^  \([a-z-]*\) .*/\1/p') \
+	for name in $(koop help | sed -n 's/^  \([a-z0-9.-]*\) .*/\1/p') \
 		$(koop | grep -oE 'koop help koop[a-z-]+' | cut -d' ' -f3); do
 		run -0 --separate-stderr bash -c "koop help $name | col -b"
 		[[ "$output" == *NAME*SEE\ ALSO* ]]
 	done
+}
+
+# headline WORD...: of the page that koop help shows.
+headline() { koop help "$@" | col -bx | sed 's/ .*//; q'; }
+
+@test "koop: help finds pages of every section by their short names" {
+	[ "$(headline encode)" = 'KOOP-ENCODE(1)' ]
+	[ "$(headline record)" = 'KOOP-RECORD(5)' ]
+	[ "$(headline frame)" = 'KOOP-FRAME(5)' ]
+	[ "$(headline conf)" = 'KOOP.CONF(5)' ]
+	[ "$(headline koop.conf)" = 'KOOP.CONF(5)' ]
+	[ "$(headline tutorial)" = 'KOOP-TUTORIAL(7)' ]
+	[ "$(headline gw)" = 'KOOP-GW(8)' ]
+	[ "$(headline status)" = 'KOOP-UP(1)' ]
+	[ "$(headline koop)" = 'KOOP(1)' ]
+	[ "$(headline 7 koop)" = 'KOOP(7)' ]
+	[ "$(headline topology)" = 'KOOP-TOPOLOGY(1)' ]
+	[ "$(headline topology.5)" = 'KOOP-TOPOLOGY(5)' ]
+	[ "$(headline 5 topology)" = 'KOOP-TOPOLOGY(5)' ]
+	run -64 koop help 5 encode
+	run -64 koop help encode decode
+}
+
+@test "koop: help lists every page, with what it is about" {
+	run -0 --separate-stderr koop help
+	for page in "$ROOT"/man/*.[57]; do
+		about=$(sed -n 's/^\.Nd //p' "$page")
+		[[ "$output" == *"  $about"* ]]
+	done
+	run ! grep '.\{81\}' <<<"$output"
+}
+
+@test "koop: installed, it shows the pages beside it, packed or not" {
+	make -s -C "$ROOT" install DESTDIR="$PWD/root" PREFIX=/usr >/dev/null
+	gzip root/usr/share/man/man5/koop.conf.5
+	mv root moved
+	koop() { moved/usr/bin/koop "$@"; }
+	[ "$(headline conf)" = 'KOOP.CONF(5)' ]
+	[ "$(headline encode)" = 'KOOP-ENCODE(1)' ]
+	[[ "$(koop help)" == *"  tutorial "*"  conf "* ]]
+	bash -c 'source moved/usr/share/bash-completion/completions/koop-rm &&
+		complete -p koop-rm koop'
 }
 
 @test "house: every program has a row in koop(7) and in koop's list" {
@@ -242,18 +284,6 @@ program_names() {
 	zsh -n "$ROOT/completions/_koop"
 }
 
-@test "house: bash completes programs, options and nothing else" {
-	# shellcheck source=/dev/null
-	source "$ROOT/completions/koop.bash"
-	COMP_WORDS=(koop enc) COMP_CWORD=1
-	compopt() { :; }
-	_koop
-	[ "${COMPREPLY[*]}" = encode ]
-	COMP_WORDS=(koop --vers) COMP_CWORD=1
-	_koop
-	[ "${COMPREPLY[*]}" = --version ]
-}
-
 @test "house: a program links only the packages on its line" {
 	for c in $(commands); do
 		pkgs=$(sed -n "s/^PKG_$c *= *//p" "$ROOT/Makefile")
@@ -305,9 +335,28 @@ program_names() {
 
 @test "koop: help of a program that is not known is a usage error" {
 	run -64 --separate-stderr koop help nonsense
-	[[ "$stderr" == "koop: nonsense: no such program"* ]]
+	[[ "$stderr" == "koop: nonsense: no such page"* ]]
 	run -64 --separate-stderr koop help ../../etc/passwd
-	[[ "$stderr" == "koop: ../../etc/passwd: no such program"* ]]
+	[[ "$stderr" == "koop: ../../etc/passwd: no such page"* ]]
+}
+
+@test "koop: of a mistyped word it names the program that was meant" {
+	while read -r typed meant; do
+		run -64 --separate-stderr koop "$typed"
+		[ "${stderr_lines[0]}" = \
+			"koop: $typed: no such program; did you mean $meant?" ]
+	done <<-'EOT'
+		stauts status
+		koop-up up
+		encod encode
+		shard shard-put
+		topologys topology
+	EOT
+	# Nothing is like these.
+	for typed in xyz a qqqqqqqq "$(printf 'x%.0s' {1..300})"; do
+		run -64 --separate-stderr koop "$typed"
+		[ "${stderr_lines[0]}" = "koop: $typed: no such program" ]
+	done
 }
 
 @test "koop: alone lists the programs" {
