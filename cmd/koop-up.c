@@ -3,9 +3,14 @@
 /* koop-up(1): a whole cluster on this machine, supervised. */
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cli.h"
@@ -17,9 +22,13 @@
 #define DAY_MS (24 * 3600 * 1000)
 #define STATUS_MAX (1024 * 1024)
 
+#define WATCH_S 1
+
+static const char default_dir[] = "koop-data";
+
 static struct clusterup_options opt = {
 	.layout = {
-		.dir = "koop-data",
+		.dir = default_dir,
 		.nodes = LAYOUT_UNSET,
 		.data_shards = LAYOUT_UNSET,
 		.parity_shards = LAYOUT_UNSET,
@@ -36,7 +45,9 @@ static struct clusterup_options opt = {
 	.timeout_ms = 60 * 1000,
 };
 static uint64_t stop_node = LAYOUT_UNSET, start_node = LAYOUT_UNSET;
-static const char *wait_for;
+static const char *wait_for, *topology, *commit_log;
+static struct cli_list gateways;
+static bool json, watch;
 
 static const struct cli_option options[] = {
 	{ 'd', "data", CLI_DIR, &opt.layout.dir, "DIR",
@@ -93,6 +104,16 @@ static const struct cli_option options[] = {
 	    "status: wait until the cluster is that", 0, 0, 0, NULL },
 	{ 0, "timeout", CLI_DURATION, &opt.timeout_ms, "TIME",
 	    "how long to wait (default 60s)", 1, DAY_MS, 0, NULL },
+	{ 0, "watch", CLI_SWITCH, &watch, NULL,
+	    "status: show it again each second", 0, 0, 0, NULL },
+	{ 0, "json", CLI_SWITCH, &json, NULL, "status: as a JSON object", 0, 0,
+	    0, NULL },
+	{ 't', "topology", CLI_URL, &topology, "file:PATH",
+	    "status: of a cluster that others run", 0, 0, CLI_ENV_CONF, NULL },
+	{ 'l', "commit-log", CLI_URL, &commit_log, "sqlite:PATH",
+	    "status: likewise", 0, 0, CLI_ENV_CONF, NULL },
+	{ 0, "gateway", CLI_LIST, &gateways, "URL",
+	    "status: likewise; may be given again", 0, 0, CLI_ENV_CONF, NULL },
 	{ 'q', "quiet", CLI_SWITCH, &opt.quiet, NULL,
 	    "print the last line only", 0, 0, CLI_CONF, NULL },
 	{ 0 },
@@ -114,26 +135,84 @@ say(const char *line)
 	fflush(stdout);
 }
 
-static int
-print_status(const char *dir)
+/* Of the terminal; what is no terminal does not end at a column. */
+static unsigned
+columns(void)
+{
+	struct winsize size;
+
+	if (!isatty(STDOUT_FILENO))
+		return 0;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == -1 || size.ws_col == 0)
+		return STATUSVIEW_COLUMNS;
+	return size.ws_col;
+}
+
+static void
+show(const struct status_view *view)
 {
 	struct buf out = buf_make(STATUS_MAX);
-	enum status_level level = STATUS_FULL;
-	struct error err;
-	int rc;
 
-	if (wait_for == NULL)
-		rc = status_look(dir, &out, &level, &err);
-	else if (strcmp(wait_for, "ready") == 0)
-		rc = status_wait(dir, STATUS_READY, opt.timeout_ms, &out, &err);
-	else
-		rc = status_wait(dir, STATUS_FULL, opt.timeout_ms, &out, &err);
+	if (json)
+		status_view_json(view, &out);
+	else if (view->count > 0)
+		status_view_print(view, columns(), &out);
+	/* Home, and nothing below: the table stands still. */
+	if (watch && isatty(STDOUT_FILENO))
+		fputs("\033[H\033[J", stdout);
 	if (out.n > 0)
 		fwrite(out.p, 1, out.n, stdout);
+	fflush(stdout);
 	buf_fini(&out);
+}
+
+/* Again and again, until the terminal or the user has had enough. */
+static int
+watch_status(struct look *look, struct error *err)
+{
+	const struct timespec pause = { .tv_sec = WATCH_S };
+
+	for (;;) {
+		struct status_view view;
+		int rc = status_look(look, &view, err);
+
+		if (rc < 0)
+			return rc;
+		show(&view);
+		if (ferror(stdout))
+			return 0;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static int
+print_status(const struct status_where *where)
+{
+	struct status_view view = { 0 };
+	struct look *look = NULL;
+	struct error err;
+	int rc = status_open(&look, where, &err);
+
 	if (rc < 0)
 		return cli_fail(&cli, &err);
-	return level == STATUS_BROKEN;
+	if (watch) {
+		rc = watch_status(look, &err);
+	} else if (wait_for != NULL) {
+		rc = status_wait(look,
+		    strcmp(wait_for, "full") == 0 ? STATUS_FULL : STATUS_READY,
+		    opt.timeout_ms, &view, &err);
+		show(&view);
+	} else {
+		rc = status_look(look, &view, &err);
+		if (rc == 0)
+			show(&view);
+	}
+	if (rc < 0)
+		rc = cli_fail(&cli, &err);
+	else if (wait_for == NULL)
+		rc = status_view_level(&view) == STATUS_BROKEN;
+	status_close(look);
+	return rc;
 }
 
 /* Tell the running supervisor. */
@@ -169,19 +248,65 @@ print_env(const char *dir)
 	return cli_finish(&cli);
 }
 
+/*
+ * The folder of the cluster that is spoken to: the one that was named, else
+ * that of the koop.conf this shell is set to, else ./koop-data.
+ */
+static const char *
+cluster_folder(char out[static PATH_MAX])
+{
+	const char *config = getenv("KOOP_CONFIG");
+	char lock[PATH_MAX + 16];
+	const char *slash;
+
+	if (opt.layout.dir != default_dir || config == NULL)
+		return opt.layout.dir;
+	slash = strrchr(config, '/');
+	if (slash == NULL)
+		return opt.layout.dir;
+	snprintf(out, PATH_MAX, "%.*s", (int)(slash - config), config);
+	/* Written by koop up? */
+	snprintf(lock, sizeof(lock), "%s/" LAYOUT_LOCK, out);
+	return access(lock, F_OK) == 0 ? out : opt.layout.dir;
+}
+
+static int
+operate_status(void)
+{
+	char path[PATH_MAX], dir[LAYOUT_DIR_BYTES];
+	struct status_where where = {
+		.topology = topology,
+		.commit_log = commit_log,
+		.gateway = gateways.item,
+		.gateway_count = gateways.n,
+	};
+	const char *folder = cluster_folder(path);
+	struct error err;
+	int status, written;
+
+	/* No cluster of koop up, and another is known: its programs are run by
+	 * others. */
+	if (opt.layout.dir != default_dir || access(folder, F_OK) == 0 ||
+	    topology == NULL || commit_log == NULL) {
+		if (layout_resolve(dir, folder, false, &err) < 0)
+			return cli_fail(&cli, &err);
+		where.dir = dir;
+	}
+	status = print_status(&where);
+	written = cli_finish(&cli);
+	return written != 0 ? written : status;
+}
+
 static int
 operate(const char *word)
 {
-	char dir[LAYOUT_DIR_BYTES];
+	char path[PATH_MAX], dir[LAYOUT_DIR_BYTES];
 	struct error err;
 
-	if (layout_resolve(dir, opt.layout.dir, false, &err) < 0)
+	if (strcmp(word, "status") == 0)
+		return operate_status();
+	if (layout_resolve(dir, cluster_folder(path), false, &err) < 0)
 		return cli_fail(&cli, &err);
-	if (strcmp(word, "status") == 0) {
-		int status = print_status(dir);
-		int written = cli_finish(&cli);
-		return written != 0 ? written : status;
-	}
 	if (strcmp(word, "down") == 0)
 		return tell(dir, "down", LAYOUT_UNSET);
 	if (strcmp(word, "env") == 0)
@@ -214,6 +339,6 @@ main(int argc, char *argv[])
 	if (clusterup_run(&opt, &err) < 0)
 		return cli_fail(&cli, &err);
 	if (opt.detach && !opt.quiet)
-		print_status(opt.layout.dir);
+		print_status(&(struct status_where){ .dir = opt.layout.dir });
 	return cli_finish(&cli);
 }

@@ -106,8 +106,8 @@ _koop_table()
 		follows=([check]='none' [show]='none' [make]='none')
 		other='none' ;;
 	koop-up)
-		options="--data -d --nodes --data-shards --parity-shards --write-quorum --partitions --gateways --port --node-port --cell-size --inline-limit --reserve --durability --positions --tcp-congestion --detach --replace-node --stop-node --start-node --wait --timeout --quiet -q --config --print-config --help -h --version"
-		takes=([--data]='@dir' [-d]='@dir' [--nodes]='@none' [--data-shards]='@none' [--parity-shards]='@none' [--write-quorum]='@none' [--partitions]='@none' [--gateways]='@none' [--port]='@none' [--node-port]='@none' [--cell-size]='@none' [--inline-limit]='@none' [--reserve]='@none' [--durability]='full os' [--positions]='page streams' [--tcp-congestion]='@none' [--replace-node]='@none' [--stop-node]='@none' [--start-node]='@none' [--wait]='ready full' [--timeout]='@none' [--config]='@file')
+		options="--data -d --nodes --data-shards --parity-shards --write-quorum --partitions --gateways --port --node-port --cell-size --inline-limit --reserve --durability --positions --tcp-congestion --detach --replace-node --stop-node --start-node --wait --timeout --watch --json --topology -t --commit-log -l --gateway --quiet -q --config --print-config --help -h --version"
+		takes=([--data]='@dir' [-d]='@dir' [--nodes]='@none' [--data-shards]='@none' [--parity-shards]='@none' [--write-quorum]='@none' [--partitions]='@none' [--gateways]='@none' [--port]='@none' [--node-port]='@none' [--cell-size]='@none' [--inline-limit]='@none' [--reserve]='@none' [--durability]='full os' [--positions]='page streams' [--tcp-congestion]='@none' [--replace-node]='@none' [--stop-node]='@none' [--start-node]='@none' [--wait]='ready full' [--timeout]='@none' [--topology]='@file' [-t]='@file' [--commit-log]='@file' [-l]='@file' [--gateway]='@none' [--config]='@file')
 		words="status down env"
 		follows=([status]='none' [down]='none' [env]='none')
 		other='none' ;;

@@ -14,9 +14,7 @@ code() {
 pids() {
 	local n
 	for n in "$@"; do
-		koop status --data "$DATA" | awk -v name="node-1.$n" '
-			$1 == name { for (i = 1; i < NF; i++)
-				if ($i == "pid") print $(i + 1) }'
+		told "node-1.$n" pid
 	done
 }
 

@@ -15,7 +15,7 @@ setup() {
 
 # gateway: its process id.
 gateway() {
-	koop status --data "$DATA" | sed -n 's/^gateway-0 .* pid \([0-9]*\) .*/\1/p'
+	told gateway-0 pid
 }
 
 # hold COUNT: opens so many connections to the gateway, of which each second one

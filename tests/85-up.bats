@@ -7,8 +7,9 @@ load helpers
 	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
 	grep -q "^koop-up: serves S3 on $GW, data in $DATA\$" up.log
 	run -0 koop status --data "$DATA" --wait full
-	[ "$(grep -c '^node-1\.[0-2] .* running .* votes 32/32  behind 0  repairs 0$' \
+	[ "$(grep -c '^node-1\.[0-2] .* running  *[0-9]* *32/32  *0  *0  *[0-9.]*[KMGT]$' \
 		<<<"$output")" -eq 3 ]
+	[ "${lines[-1]}" = "3 of 3 nodes and 1 of 1 gateways run: all is whole" ]
 	[ "$(grep -c '^gateway-0 .* running ' <<<"$output")" -eq 1 ]
 	curl -sS -f "$GW/health"
 	run -0 koop down --data "$DATA"
@@ -60,10 +61,9 @@ load helpers
 	run -0 koop status --data "$DATA" --wait full
 }
 
-# gateway_says WORD: in its line of koop status.
+# gateway_says WORD: of how it is.
 gateway_says() {
-	koop status --data "$DATA" >status || true
-	grep -q "^gateway-0 .* $1\$" status
+	[ "$(told gateway-0 status)" = "$1" ]
 }
 
 @test "up: full is what the gateways have seen, too" {
@@ -75,14 +75,77 @@ gateway_says() {
 	node --start-node 1
 	run -0 koop status --data "$DATA" --wait full
 	[[ "$output" == *"gateway-0 "* ]]
-	run -1 grep -E '^gateway-0 .*(down|readonly|degraded)' <<<"$output"
+	run -1 grep -E 'says: |does not answer' <<<"$output"
 	# One that does not answer is nobody's full cluster.
-	pid=$(sed -n 's/^gateway-0 .* pid \([0-9]*\) .*/\1/p' status)
+	pid=$(told gateway-0 pid)
 	kill -STOP "$pid"
 	run -75 koop status --data "$DATA" --wait ready --timeout 1s
-	grep -q '^gateway-0 .* does not answer$' <<<"$output"
+	grep -qx '  does not answer' <<<"$output"
+	[ "${lines[-2]}" = "3 of 3 nodes and 0 of 1 gateways run: something does not run" ]
 	kill -CONT "$pid"
 	koop status --data "$DATA" --wait full
+}
+
+@test "up: status fits a terminal of 80 columns, and is watched there in place" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	python3 - "$DATA" <<-'END'
+		import fcntl, os, pty, struct, sys, termios
+		pid, fd = pty.fork()
+		if pid == 0:
+		    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+		    os.execvp("koop", ["koop", "status", "--data", sys.argv[1], "--watch"])
+		seen = b""
+		while seen.count(b"\033[H\033[J") < 3:
+		    seen += os.read(fd, 65536)
+		os.write(fd, b"\003")
+		while True:
+		    try:
+		        if not os.read(fd, 65536):
+		            break
+		    except OSError:
+		        break
+		os.waitpid(pid, 0)
+		first = seen.split(b"\033[H\033[J")[1].decode().splitlines()
+		assert len(first) == 6, first
+		assert first[0].startswith("NAME "), first
+		assert max(map(len, first)) <= 80, first
+	END
+}
+
+@test "up: status of a cluster that others run" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	cd "$BATS_TEST_TMPDIR" && mkdir elsewhere && cd elsewhere
+	sed "s,file:,&$DATA/,; s,sqlite:,&$DATA/," "$KOOP_CONFIG" >koop.conf
+	unset KOOP_CONFIG
+	run -0 koop status --wait full
+	[ "${lines[-1]}" = "3 of 3 nodes and 1 of 1 gateways run: all is whole" ]
+	[[ "${lines[1]}" == "node-1.0 "*" running        -    32/32      0       0 "* ]]
+	koop up --data "$DATA" --stop-node 1
+	run -1 koop status
+	grep -A 1 '^node-1.1 .* silent ' <<<"$output" | grep -qx '  does not answer'
+	run -1 koop status --json
+	[ "$(jq -r '.level, (.programs[1] | .name, .state, .reason)' <<<"$output" |
+		tr '\n' ,)" = "broken,node-1.1,silent,does not answer," ]
+	run -75 --separate-stderr koop status --wait ready --timeout 200ms
+	[ "$stderr" = "koop-up: the cluster is not ready yet; look at the lines above and at the programs' logs" ]
+}
+
+@test "up: the shell's KOOP_CONFIG tells whose status it is, from any folder" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	cd / && run -0 koop status
+	[ "${lines[-1]}" = "3 of 3 nodes and 1 of 1 gateways run: all is whole" ]
+	koop down
+	run -1 --separate-stderr koop status
+	[[ "$stderr" == "koop-up: no cluster runs in $DATA; start it with"* ]]
+}
+
+@test "up: what does not run is shown with the last that its log says" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	koop up --data "$DATA" --stop-node 1
+	rm "$DATA/node-1.1/superblock"
+	run koop up --data "$DATA" --start-node 1 --timeout 2s
+	run -1 koop status --data "$DATA"
+	grep -A 3 '^node-1.1 .* down ' <<<"$output" | grep -q '^  its log ends: .*superblock'
 }
 
 @test "up: env survives any folder name" {

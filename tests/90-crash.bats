@@ -34,8 +34,7 @@ hand_gateway() {
 # hand_node N FAULT: node N, stopped before, run by hand with a fault.
 hand_node() {
 	local address
-	address=$(koop status --data "$DATA" |
-		sed -n "s/^node-1\\.$1 *\\([0-9.:]*\\) .*/\\1/p")
+	address=$(told "node-1.$1" address)
 	rm -f ready
 	mkfifo ready
 	KOOP_TEST_FAULT=$2 koop-node --listen "$address" \
@@ -526,11 +525,10 @@ kill_everything() {
 
 @test "crash: a node that is killed is started again by itself" {
 	cluster_up
-	pid=$(koop status --data "$DATA" |
-		sed -n 's/^node-1\.5 .* pid \([0-9]*\) .*/\1/p')
+	pid=$(told node-1.5 pid)
 	kill -KILL "$pid"
 	koop status --data "$DATA" --wait full >status
-	new=$(sed -n 's/^node-1\.5 .* pid \([0-9]*\) .*/\1/p' status)
-	[ "$new" != "$pid" ]
-	grep '^node-1\.5 .* restarts 1' status
+	[ "$(told node-1.5 pid)" != "$pid" ]
+	[ "$(told node-1.5 restarts)" -eq 1 ]
+	grep -A 1 '^node-1\.5 ' status | grep -qx '  was started again 1 time'
 }

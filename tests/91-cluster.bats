@@ -121,7 +121,7 @@ patterns() {
 }
 
 node_pid() {
-	koop status --data "$DATA" | sed -n "s/^node-1\\.$1 .* pid \\([0-9]*\\) .*/\\1/p"
+	told "node-1.$1" pid
 }
 
 @test "cluster: with four nodes down a read is a 503 within 5 s, never wrong" {

@@ -95,9 +95,7 @@ one_full() {
 		curl -sS -f -T "film$i" "$GW/full/film$i"
 	done
 	# It could not take them all: 1.5 MB each.
-	koop status --data "$DATA" >status || true
-	cat status
-	[ "$(grep -c 'node-1.3 .* behind 0  repairs 0$' status)" -eq 0 ]
+	[ "$(told node-1.3 behind)$(told node-1.3 repairs)" != 00 ]
 	for i in 1 2 3 4; do
 		curl -sS -f -o back "$GW/full/film$i"
 		cmp "film$i" back
@@ -153,8 +151,11 @@ reserve_kept() {
 	# And the node applies records all the while.
 	s3 PUT /full/small --data-binary short
 	is 200
+	[ "$(told node-1.2 behind)" -eq 0 ]
 	koop status --data "$DATA" >status || true
-	grep -q 'node-1.2 .* behind 0 ' status
+	grep -A 1 '^node-1.2 ' status | tr -d '\n' |
+		grep -q '  the disk of node 1/2 is full ([0-9]* bytes free)$'
+	[ "$(told node-1.2 full)" = true ]
 	[ "$(curl -sS "$GW/health" | jq -c '[.sets[0].nodes[]|[.node,.reasons]]')" = \
 		'[["1/2",["disk full"]]]' ]
 	logged gateway-0 'the disk of node 1/2' 1
@@ -227,11 +228,10 @@ refused() {
 	grep -q 'the disk of node 1/[0-9] is full ([0-9]* bytes free)' err
 	[ "$(grep -c '^end' receipts)" -eq 0 ]
 	metric koop_gw_health 2
-	koop status --data "$DATA" >status || true
-	cat status
-	grep -q '^gateway-0 .*  readonly$' status
+	[ "$(told gateway-0 status)" = readonly ]
 	for node in $nodes; do
-		grep -q "^node-1.${node#1/} .*  readonly: disk full\$" status
+		[ "$(told "node-1.${node#1/}" status)" = readonly ]
+		[[ "$(told "node-1.${node#1/}" reason)" == "the disk of node $node is full ("* ]]
 	done
 }
 
@@ -401,7 +401,8 @@ log_full() {
 	s3 DELETE /full/film
 	is 204
 	koop status --data "$DATA" --wait full >/dev/null
-	[ "$(koop status --data "$DATA" | grep -c 'restarts 0')" -eq 10 ]
+	[ "$(koop status --data "$DATA" --json |
+		jq '[.programs[] | select(.restarts == 0)] | length')" -eq 10 ]
 }
 
 @test "disk full: the commit log: 503 with the reason, and it heals with room" {

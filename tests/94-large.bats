@@ -78,8 +78,8 @@ watch_memory() {
 			line=$(curl -sS "http://$address/metrics" |
 				sed -n 's/^koop_node_read_bytes_total[^ ]* //p')
 			total=$((total + line))
-		done < <(koop status --data "$DATA" |
-			sed -n 's/^node-[^ ]* *\([0-9.:]*\) .*/\1/p')
+		done < <(koop status --data "$DATA" --json |
+			jq -r '.programs[] | select(.kind == "node").address')
 		echo "$total"
 	}
 	before=$(sent)

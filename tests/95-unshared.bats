@@ -17,8 +17,7 @@ teardown_file() { cluster_unshare; }
 @test "unshared: the cluster says so, and keeps it" {
 	[ "$(conf commit-log)" = 'sqlite:commit.db?shared=no' ]
 	koop status --data "$DATA" --wait full
-	grep -qz -- 'commit.db?shared=no$' "/proc/$(koop status --data "$DATA" |
-		sed -n 's/^node-1.0 .* pid \([0-9]*\) .*/\1/p')/cmdline"
+	grep -qz -- 'commit.db?shared=no$' "/proc/$(told node-1.0 pid)/cmdline"
 }
 
 @test "unshared: objects are put, got, told of, listed and deleted" {
@@ -98,8 +97,7 @@ teardown_file() { cluster_unshare; }
 @test "unshared: a node that is killed and one that is away are missed by nobody" {
 	object 2000000 film 3
 	node --stop-node 4
-	kill -KILL "$(koop status --data "$DATA" |
-		sed -n 's/^node-1.2 .* pid \([0-9]*\) .*/\1/p')"
+	kill -KILL "$(told node-1.2 pid)"
 	for i in 1 2 3 4; do
 		curl -sS -f -T film "$GW/box/away/$i"
 		curl -sS -f -o back "$GW2/box/away/$i"

@@ -122,6 +122,12 @@ node() {
 	koop up --data "$DATA" "$@" >/dev/null 3>&-
 }
 
+# told NAME MEMBER: what koop status --json says of a program.
+told() {
+	koop status --data "$DATA" --json | jq -r --arg name "$1" \
+		".programs[] | select(.name == \$name) | .$2 // empty"
+}
+
 # until_true COMMAND...: look again and again, for half a minute.
 until_true() {
 	local end=$((SECONDS + 30))

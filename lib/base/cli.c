@@ -22,6 +22,7 @@ static struct parse {
 	const struct cli *cli;
 	struct cli_origin origin[CLI_OPTIONS_MAX];
 	const char *config; /* --config or KOOP_CONFIG */
+	unsigned operands;
 	bool print_config;
 } parsed;
 
@@ -391,7 +392,7 @@ take_config(struct parse *p)
 		wanted = wanted || p->cli->options[i].source != CLI_FLAG_ONLY;
 	if (!wanted)
 		return;
-	if (p->config == NULL && !p->cli->makes_clusters)
+	if (p->config == NULL && !(p->cli->makes_clusters && p->operands == 0))
 		p->config = get_env("KOOP_CONFIG");
 	if (cli_config_read(p->cli, p->config, &err) < 0)
 		fail_config(p->cli, &err);
@@ -416,6 +417,7 @@ cli_parse(const struct cli *cli, int argc, char *argv[])
 	take_flags(&parsed, argc, argv);
 	assert(optind <= argc);
 	operands = (unsigned)(argc - optind);
+	parsed.operands = operands;
 	if (operands > cli->operands_max)
 		exit(cli_usage(cli, "%s: unexpected operand",
 		    argv[(unsigned)optind + cli->operands_max]));

@@ -81,8 +81,8 @@ struct cli {
 	const char *summary;
 	const struct cli_option *options; /* ended by one without a name */
 	unsigned operands_min, operands_max;
-	/* The program makes clusters: what names one that is there
-	 * (KOOP_CONFIG, koop-data/koop.conf) is not about it. */
+	/* Without an operand the program makes a cluster: what names one that
+	 * is there (KOOP_CONFIG, koop-data/koop.conf) is not about it. */
 	bool makes_clusters;
 };
 

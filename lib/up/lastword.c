@@ -2,6 +2,7 @@
 #include "up/lastword.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <linux/ioctl.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -22,7 +23,7 @@
 
 #define LASTWORD_WAIT_MS 2000
 #define LASTWORD_LOOK_MS 20
-#define LASTWORD_LOG_MAX (64 * 1024 * 1024)
+#define LASTWORD_TAIL_BYTES 4096 /* the longest line of a log */
 /* proc(5): exit_code is field 52 of stat; the state, field 3, is the first
  * after the name. */
 #define STAT_EXIT_CODE (52 - 3)
@@ -103,28 +104,45 @@ lastword_zombie(const struct lastword *word, int *status)
 	return known;
 }
 
-/* The last line of the log, if it is of this supervisor: one in the foreground
- * writes to its terminal, and an older one's log may lie there. */
+bool
+lastword_of_log(const char *log_path, char out[static LASTWORD_BYTES])
+{
+	char tail[LASTWORD_TAIL_BYTES + 1];
+	int fd = open(log_path, O_RDONLY | O_CLOEXEC);
+	off_t size, from;
+	ssize_t n;
+	char *last;
+
+	out[0] = '\0';
+	if (fd == -1)
+		return false;
+	size = lseek(fd, 0, SEEK_END);
+	from = size > LASTWORD_TAIL_BYTES ? size - LASTWORD_TAIL_BYTES : 0;
+	n = pread(fd, tail, LASTWORD_TAIL_BYTES, from);
+	close(fd);
+	while (n > 0 && tail[n - 1] == '\n')
+		n--;
+	if (n <= 0)
+		return false;
+	tail[n] = '\0';
+	last = strrchr(tail, '\n');
+	snprintf(out, LASTWORD_BYTES, "%.*s", LASTWORD_BYTES - 1,
+	    last == NULL ? tail : last + 1);
+	return out[0] != '\0';
+}
+
+/* If the log is of this supervisor: one in the foreground writes to its
+ * terminal, and an older one's log may lie there. */
 static bool
-lastword_log(const char *socket_path, const char *log_path, char *line,
-    size_t room)
+lastword_log(const char *socket_path, const char *log_path,
+    char line[static LASTWORD_BYTES])
 {
 	struct stat socket_st, log_st;
-	char *text = NULL, *last;
-	size_t n;
 
-	if (stat(socket_path, &socket_st) == -1 ||
-	    stat(log_path, &log_st) == -1 ||
-	    log_st.st_mtime < socket_st.st_mtime ||
-	    io_read_file(&text, &n, log_path, LASTWORD_LOG_MAX, NULL) < 0)
-		return false;
-	while (n > 0 && text[n - 1] == '\n')
-		text[--n] = '\0';
-	last = strrchr(text, '\n');
-	snprintf(line, room, "%.*s", (int)room - 1,
-	    last == NULL ? text : last + 1);
-	free(text);
-	return line[0] != '\0';
+	return stat(socket_path, &socket_st) == 0 &&
+	    stat(log_path, &log_st) == 0 &&
+	    log_st.st_mtime >= socket_st.st_mtime &&
+	    lastword_of_log(log_path, line);
 }
 
 void
@@ -134,7 +152,7 @@ lastword_tell(const struct lastword *word, const char *socket_path,
 	const struct timespec pause = { .tv_nsec = LASTWORD_LOOK_MS *
 		    1000000L };
 	struct pollfd pfd = { .fd = word->pidfd, .events = POLLIN };
-	char how[64], why[80] = "ended", line[160] = "";
+	char how[64], why[80] = "ended", line[LASTWORD_BYTES] = "";
 	bool ended = word->pidfd == -1 || poll(&pfd, 1, LASTWORD_WAIT_MS) == 1;
 	int status;
 
@@ -153,9 +171,7 @@ lastword_tell(const struct lastword *word, const char *socket_path,
 		nanosleep(&pause, NULL);
 	}
 	snprintf(out, LASTWORD_BYTES,
-	    "the supervisor %s before it had answered%s%s", why,
-	    lastword_log(socket_path, log_path, line, sizeof(line)) ?
-		"; its log ends: " :
-		"",
+	    "the supervisor %s before it had answered%s%.160s", why,
+	    lastword_log(socket_path, log_path, line) ? "; its log ends: " : "",
 	    line);
 }

@@ -2,6 +2,7 @@
 #ifndef KOOP_UP_LASTWORD_H
 #define KOOP_UP_LASTWORD_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/compiler.h"
@@ -19,6 +20,9 @@ struct lastword {
 	pid_t pid; /* 0: not known */
 	int pidfd; /* -1: none */
 };
+
+/* The last line of a log; false when there is none. */
+bool lastword_of_log(const char *log_path, char out[static LASTWORD_BYTES]);
 
 /* fd is connected to the process in question. */
 void lastword_open(struct lastword *word, int fd);

@@ -23,7 +23,6 @@
 #include "cluster/topology.h"
 #include "commit/commitlog.h"
 
-#define LOCK_NAME "up.lock"
 #define CONFIG_MAX (64 * 1024)
 #define TOPOLOGY_MAX (4 * 1024 * 1024)
 /* Programs of a supervisor that was killed die with it, but not at once. */
@@ -55,7 +54,7 @@ lock_folder(struct layout *l, struct error *err)
 	char path[2 * LAYOUT_DIR_BYTES];
 
 	assert(l->lock_fd == -1);
-	snprintf(path, sizeof(path), "%s/" LOCK_NAME, l->dir);
+	snprintf(path, sizeof(path), "%s/" LAYOUT_LOCK, l->dir);
 	l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (l->lock_fd == -1)
 		return error_errno(err, ERRC_CANTCREATE, "%s", path);

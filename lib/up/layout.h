@@ -36,6 +36,7 @@ struct layout_options {
 };
 
 #define LAYOUT_LOG "sqlite:commit.db" /* in koop.conf */
+#define LAYOUT_LOCK "up.lock"
 
 struct layout {
 	char dir[LAYOUT_DIR_BYTES]; /* absolute */

@@ -14,62 +14,81 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/io.h"
 #include "cluster/topology.h"
+#include "cluster/topology_source.h"
 #include "commit/commitlog.h"
 #include "http/address.h"
 #include "http/httpc_request.h"
 #include "up/control.h"
+#include "up/lastword.h"
 #include "up/layout.h"
 #include "wire/nodehealth.h"
 
 #define HEALTH_MAX (1024 * 1024)
 #define HEALTH_TIMEOUT_MS 2000
 #define LOOK_EVERY_MS 50
+#define PROGRAMS_MAX 4096
 
-/* What is opened once and looked at many times. */
-struct look {
-	const char *dir;
-	struct commitlog *log;
-	struct httpc_pool *pool;
-};
-
-/* One line of the supervisor's answer. */
+/* One program, and what it says of itself, asked on a thread: one that is
+ * frozen shall not make the others wait. */
 struct line {
-	char name[32], address[64], state[16];
-	int pid;
-	unsigned restarts;
-
-	/* What it says of itself, asked on a thread: one that is frozen
-	 * shall not make the others wait. */
-	const struct look *look;
+	struct look *look;
+	const char *address;
 	pthread_t thread;
 	bool asked;
 	json_t *health; /* NULL: does not answer */
 };
 
-static void
-look_close(struct look *look)
+/* What is opened once and looked at many times. */
+struct look {
+	struct status_where where;
+	struct commitlog *log;
+	struct httpc_pool *pool;
+	struct topology_source *topology;
+	struct status_program *program;
+	size_t count, room;
+};
+
+void
+status_close(struct look *look)
 {
+	if (look == NULL)
+		return;
 	commitlog_close(look->log);
 	httpc_pool_free(look->pool);
+	topology_source_close(look->topology);
+	free(look->program);
+	free(look);
 }
 
-static int
-look_open(struct look *look, const char *dir, struct error *err)
+int
+status_open(struct look **out, const struct status_where *where,
+    struct error *err)
 {
 	struct httpc_options options = { .max_idle = 1 };
+	struct look *look = calloc(1, sizeof(*look));
 	char url[2 * LAYOUT_DIR_BYTES];
-	int rc;
+	int rc = 0;
 
-	*look = (struct look){ .dir = dir };
-	snprintf(url, sizeof(url), "sqlite:%s/commit.db", dir);
-	rc = commitlog_open(&look->log, url, NULL, err);
+	if (look == NULL)
+		return error_set(err, ERRC_NOMEM, "status: out of memory");
+	look->where = *where;
+	if (where->dir != NULL)
+		snprintf(url, sizeof(url), "sqlite:%s/commit.db", where->dir);
+	else
+		rc = topology_source_open(&look->topology, where->topology,
+		    err);
+	if (rc == 0)
+		rc = commitlog_open(&look->log,
+		    where->dir != NULL ? url : where->commit_log, NULL, err);
 	if (rc == 0)
 		rc = httpc_pool_new(&look->pool, &options, err);
-	if (rc < 0)
-		look_close(look);
-	return rc;
+	if (rc < 0) {
+		status_close(look);
+		return rc;
+	}
+	*out = look;
+	return 0;
 }
 
 /* GET /health of an address as JSON; NULL when it does not answer. */
@@ -121,37 +140,105 @@ records_behind(const struct look *look, json_t *health)
 	return behind;
 }
 
-static bool
-is_running(const struct line *l)
+/* Room for one more program; the caller names it. */
+static struct status_program *
+add_program(struct look *look, struct error *err)
 {
-	return strcmp(l->state, "running") == 0;
-}
+	struct status_program *p;
 
-static bool
-is_node(const struct line *l)
-{
-	return strncmp(l->name, "node-", 5) == 0;
-}
+	if (look->count == look->room) {
+		size_t room = KOOP_MAX(look->room * 2, (size_t)16);
+		struct status_program *more = reallocarray(look->program, room,
+		    sizeof(*more));
 
-/* Its own word and reasons, where there is something to say. */
-static void
-add_word(const struct line *l, struct buf *out)
-{
-	const char *word = json_string_value(
-	    json_object_get(l->health, "status"));
-	json_t *reasons = json_object_get(l->health, "reasons");
-
-	if (word == NULL || strcmp(word, "ok") == 0)
-		return;
-	buf_printf(out, "  %.20s", word);
-	for (size_t i = 0; i < json_array_size(reasons); i++) {
-		const char *reason = json_string_value(
-		    json_array_get(reasons, i));
-
-		if (reason != NULL)
-			buf_printf(out, "%s%.40s", i == 0 ? ": " : ", ",
-			    reason);
+		if (more == NULL || room > 2 * PROGRAMS_MAX) {
+			(void)error_set(err, ERRC_NOMEM,
+			    "status: out of memory");
+			return NULL;
+		}
+		look->program = more;
+		look->room = room;
 	}
+	p = &look->program[look->count++];
+	*p = (struct status_program){ .level = STATUS_BROKEN };
+	return p;
+}
+
+/* The supervisor's answer, a line a program. */
+static int
+parse_answer(struct look *look, char *answer, struct error *err)
+{
+	char *save = NULL;
+
+	for (char *text = strtok_r(answer, "\n", &save); text != NULL;
+	     text = strtok_r(NULL, "\n", &save)) {
+		struct status_program *p = add_program(look, err);
+		int pid;
+
+		if (p == NULL)
+			return -ERRC_NOMEM;
+		if (sscanf(text, "%31s %63s %15s %d %u", p->name, p->address,
+			p->state, &pid, &p->restarts) != 5)
+			return error_set(err, ERRC_PROTOCOL,
+			    "the supervisor's answer is no status");
+		p->pid = pid;
+		p->node = strncmp(p->name, "node-", 5) == 0;
+	}
+	return 0;
+}
+
+static int
+list_supervised(struct look *look, struct error *err)
+{
+	struct buf answer = buf_make(CONTROL_ANSWER_MAX);
+	int rc;
+
+	rc = control_ask(look->where.dir, "status", &answer, 5000, err);
+	if (rc == 0 && answer.n > 0)
+		rc = parse_answer(look, answer.p, err);
+	buf_fini(&answer);
+	return rc;
+}
+
+/* Everybody that the topology and koop.conf tell of. */
+static int
+list_named(struct look *look, struct error *err)
+{
+	struct topology_snapshot *snapshot = topology_source_get(
+	    look->topology);
+	const struct topology *t = topology_snapshot_topology(snapshot);
+	int rc = 0;
+
+	for (size_t s = 0; rc == 0 && s < t->set_count; s++) {
+		const struct erasure_set *set = &t->sets[s];
+
+		for (uint32_t i = 0; rc == 0 && i < set->n; i++) {
+			struct status_program *p = add_program(look, err);
+
+			if (p == NULL) {
+				rc = -ERRC_NOMEM;
+				break;
+			}
+			p->node = true;
+			snprintf(p->name, sizeof(p->name), "node-%u.%u",
+			    set->number, i);
+			machine_address(p->address, &set->machine[i]);
+		}
+	}
+	topology_snapshot_drop(snapshot);
+	for (size_t i = 0; rc == 0 && i < look->where.gateway_count; i++) {
+		const char *url = look->where.gateway[i];
+		struct status_program *p = add_program(look, err);
+
+		if (p == NULL)
+			return -ERRC_NOMEM;
+		snprintf(p->name, sizeof(p->name), "gateway-%zu", i);
+		if (strncmp(url, "http://", 7) == 0)
+			url += 7;
+		snprintf(p->address, sizeof(p->address), "%.*s",
+		    (int)strcspn(url, "/"), url);
+	}
+	return rc;
 }
 
 static void *
@@ -163,45 +250,81 @@ ask_thread(void *arg)
 	return NULL;
 }
 
+/* Who is supervised and does not run need not be asked. */
 static void
-ask_all(const struct look *look, struct line *lines, size_t count)
+ask_all(struct look *look, struct line *lines)
 {
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < look->count; i++) {
+		const struct status_program *p = &look->program[i];
 		struct line *l = &lines[i];
 
 		l->look = look;
-		l->asked = is_running(l) &&
+		l->address = p->address;
+		l->asked = (p->state[0] == '\0' ||
+			       strcmp(p->state, "running") == 0) &&
 		    pthread_create(&l->thread, NULL, ask_thread, l) == 0;
 	}
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < look->count; i++)
 		if (lines[i].asked)
 			pthread_join(lines[i].thread, NULL);
 }
 
-/* The rest of a node's line, and how well it is. */
-static enum status_level
-look_at_node(const struct line *l, struct buf *out)
+static uint64_t
+number_of(json_t *health, const char *name)
 {
-	json_int_t voting, total, repairs;
-	uint64_t behind;
+	json_int_t n = json_integer_value(json_object_get(health, name));
 
-	if (l->health == NULL) {
-		buf_addstr(out, "  does not answer\n");
-		return STATUS_BROKEN;
+	return n < 0 ? 0 : (uint64_t)n;
+}
+
+/* Its own reasons, in words that say what to do where there is one. */
+static void
+take_reasons(struct status_program *p, json_t *health)
+{
+	json_t *reasons = json_object_get(health, "reasons");
+	struct buf text = buf_make(sizeof(p->reason));
+
+	for (size_t i = 0; i < json_array_size(reasons); i++) {
+		const char *reason = json_string_value(
+		    json_array_get(reasons, i));
+
+		if (reason == NULL)
+			continue;
+		if (i > 0)
+			buf_addstr(&text, "; ");
+		p->full = p->full ||
+		    nodehealth_reason(reason) == NODEHEALTH_DISK_FULL;
+		if (p->node &&
+		    nodehealth_reason(reason) == NODEHEALTH_DISK_FULL)
+			nodehealth_add_full(&text,
+			    (uint32_t)number_of(health, "set"),
+			    (uint32_t)number_of(health, "index"),
+			    p->free_bytes);
+		else
+			buf_printf(&text, "%.60s", reason);
 	}
-	assert(is_node(l) && is_running(l));
-	voting = json_integer_value(json_object_get(l->health, "voting"));
-	total = (json_int_t)json_array_size(
-	    json_object_get(l->health, "partitions"));
-	repairs = json_integer_value(json_object_get(l->health, "repairs"));
-	behind = records_behind(l->look, l->health);
-	buf_printf(out, "  votes %lld/%lld  behind %" PRIu64 "  repairs %lld",
-	    (long long)voting, (long long)total, behind, (long long)repairs);
-	add_word(l, out);
-	buf_addch(out, '\n');
-	if (voting < total || total == 0)
-		return STATUS_UP;
-	return behind == 0 && repairs == 0 ? STATUS_FULL : STATUS_READY;
+	snprintf(p->reason, sizeof(p->reason), "%s", buf_cstr(&text));
+	buf_fini(&text);
+}
+
+/* How well a node is by what it says. */
+static void
+take_node(struct look *look, struct status_program *p, json_t *health)
+{
+	assert(p->node && p->answers);
+	p->voting = (uint32_t)number_of(health, "voting");
+	p->partitions = (uint32_t)json_array_size(
+	    json_object_get(health, "partitions"));
+	p->repairs = number_of(health, "repairs");
+	p->behind = records_behind(look, health);
+	p->free_bytes = number_of(health, "free");
+	p->total_bytes = number_of(health, "total");
+	p->reserve_bytes = number_of(health, "reserve");
+	if (p->voting < p->partitions || p->partitions == 0)
+		p->level = STATUS_UP;
+	else
+		p->level = p->behind == 0 && p->repairs == 0 ? STATUS_FULL :
+							       STATUS_READY;
 }
 
 /*
@@ -230,135 +353,97 @@ gateway_level(json_t *health)
 	return STATUS_FULL;
 }
 
-static enum status_level
-look_at_gateway(const struct line *l, struct buf *out)
+/* Why what does not run does not: the last that its log says. */
+static void
+take_last_word(const struct look *look, struct status_program *p)
 {
-	if (l->health == NULL) {
-		buf_addstr(out, "  does not answer\n");
-		return STATUS_BROKEN;
+	char path[2 * LAYOUT_DIR_BYTES], line[LASTWORD_BYTES];
+
+	if (look->where.dir == NULL || strcmp(p->state, "stopped") == 0)
+		return;
+	snprintf(path, sizeof(path), "%s/log/%s.log", look->where.dir, p->name);
+	if (lastword_of_log(path, line))
+		snprintf(p->reason, sizeof(p->reason), "its log ends: %s",
+		    line);
+}
+
+static void
+take_answer(struct look *look, struct status_program *p, json_t *health)
+{
+	const char *word = json_string_value(json_object_get(health, "status"));
+	bool supervised = p->state[0] != '\0';
+
+	if (!supervised)
+		snprintf(p->state, sizeof(p->state), "%s",
+		    health != NULL ? "running" : "silent");
+	if (health == NULL) {
+		if (strcmp(p->state, "running") == 0 || !supervised)
+			snprintf(p->reason, sizeof(p->reason),
+			    "does not answer");
+		else
+			take_last_word(look, p);
+		p->level = strcmp(p->state, "stopped") == 0 ? STATUS_UP :
+							      STATUS_BROKEN;
+		return;
 	}
-	assert(!is_node(l) && is_running(l));
-	add_word(l, out);
-	buf_addch(out, '\n');
-	return gateway_level(l->health);
+	p->answers = true;
+	snprintf(p->word, sizeof(p->word), "%s", word != NULL ? word : "");
+	if (p->node)
+		take_node(look, p, health);
+	else
+		p->level = gateway_level(health);
+	take_reasons(p, health);
+	if (p->reason[0] == '\0' && word != NULL && strcmp(word, "ok") != 0)
+		snprintf(p->reason, sizeof(p->reason), "says: %.20s", word);
 }
 
-static enum status_level
-look_at_line(const struct line *l, struct buf *out)
+int
+status_look(struct look *look, struct status_view *out, struct error *err)
 {
-	buf_printf(out, "%-10s %-21s %-9s", l->name, l->address, l->state);
-	if (l->pid != 0)
-		buf_printf(out, " pid %-7d restarts %u", l->pid, l->restarts);
-	if (is_running(l))
-		return is_node(l) ? look_at_node(l, out) :
-				    look_at_gateway(l, out);
-	buf_addch(out, '\n');
-	return strcmp(l->state, "stopped") == 0 ? STATUS_UP : STATUS_BROKEN;
-}
+	struct line *lines;
+	int rc;
 
-/* The supervisor's answer, a line a program. */
-static int
-parse_lines(char *answer, struct line **out, size_t *count, struct error *err)
-{
-	char *save = NULL;
-	size_t room = 1;
-
-	for (const char *c = answer; *c != '\0'; c++)
-		room += *c == '\n';
-	*out = calloc(room, sizeof(**out));
-	if (*out == NULL)
+	*out = (struct status_view){ 0 };
+	look->count = 0;
+	rc = look->where.dir != NULL ? list_supervised(look, err) :
+				       list_named(look, err);
+	if (rc < 0)
+		return rc;
+	lines = calloc(look->count + 1, sizeof(*lines));
+	if (lines == NULL)
 		return error_set(err, ERRC_NOMEM, "status: out of memory");
-	for (char *text = strtok_r(answer, "\n", &save); text != NULL;
-	     text = strtok_r(NULL, "\n", &save)) {
-		struct line *l;
-
-		assert(*count < room);
-		l = &(*out)[(*count)++];
-		if (sscanf(text, "%31s %63s %15s %d %u", l->name, l->address,
-			l->state, &l->pid, &l->restarts) != 5)
-			return error_set(err, ERRC_PROTOCOL,
-			    "the supervisor's answer is no status");
+	ask_all(look, lines);
+	for (size_t i = 0; i < look->count; i++) {
+		take_answer(look, &look->program[i], lines[i].health);
+		json_decref(lines[i].health);
 	}
+	free(lines);
+	*out = (struct status_view){ look->program, look->count };
 	return 0;
 }
 
-static int
-look_once(const struct look *look, struct buf *out, enum status_level *level,
-    struct error *err)
-{
-	struct buf answer = buf_make(CONTROL_ANSWER_MAX);
-	enum status_level least = STATUS_FULL;
-	struct line *lines = NULL;
-	size_t count = 0;
-	int rc;
-
-	rc = control_ask(look->dir, "status", &answer, 5000, err);
-	if (rc == 0 && answer.n > 0)
-		rc = parse_lines(answer.p, &lines, &count, err);
-	if (rc < 0)
-		goto out;
-	ask_all(look, lines, count);
-	for (size_t i = 0; i < count; i++) {
-		enum status_level at = look_at_line(&lines[i], out);
-
-		least = KOOP_MIN(least, at);
-		json_decref(lines[i].health);
-	}
-	assert(least <= STATUS_FULL);
-	*level = least;
-	if (buf_failed(out))
-		rc = error_set(err, ERRC_NOMEM, "status");
-out:
-	free(lines);
-	buf_fini(&answer);
-	return rc;
-}
-
 int
-status_look(const char *dir, struct buf *out, enum status_level *level,
-    struct error *err)
-{
-	struct look look;
-	int rc;
-
-	rc = look_open(&look, dir, err);
-	if (rc < 0)
-		return rc;
-	rc = look_once(&look, out, level, err);
-	look_close(&look);
-	return rc;
-}
-
-int
-status_wait(const char *dir, enum status_level wanted, uint64_t timeout_ms,
-    struct buf *out, struct error *err)
+status_wait(struct look *look, enum status_level wanted, uint64_t timeout_ms,
+    struct status_view *out, struct error *err)
 {
 	const struct timespec pause = { .tv_nsec = LOOK_EVERY_MS * 1000 *
 		    1000 };
 	uint64_t deadline = clock_mono_ms(&clock_system) + timeout_ms;
-	struct look look;
-	int rc;
 
 	assert(wanted > STATUS_BROKEN && wanted <= STATUS_FULL);
-	rc = look_open(&look, dir, err);
-	if (rc < 0)
-		return rc;
 	for (;;) {
-		enum status_level level = STATUS_BROKEN;
+		int rc = status_look(look, out, err);
 
-		buf_clear(out);
-		rc = look_once(&look, out, &level, err);
-		if (rc < 0 || level >= wanted)
-			break;
-		if (clock_left_ms(&clock_system, deadline) == 0) {
-			rc = error_set(err, ERRC_RETRY,
-			    "the cluster is not there yet; look at the lines "
-			    "above and at %s/log",
-			    dir);
-			break;
-		}
+		if (rc < 0 || status_view_level(out) >= wanted)
+			return rc;
+		if (clock_left_ms(&clock_system, deadline) == 0)
+			return error_set(err, ERRC_RETRY,
+			    "the cluster is not %s yet; look at the lines "
+			    "above and at the programs' logs%s%s%s",
+			    status_level_name(wanted),
+			    look->where.dir != NULL ? " in " : "",
+			    look->where.dir != NULL ? look->where.dir : "",
+			    look->where.dir != NULL ? "/log" : "");
 		nanosleep(&pause, NULL);
 	}
-	look_close(&look);
-	return rc;
 }
