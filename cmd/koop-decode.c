@@ -15,21 +15,30 @@
 #include "base/io.h"
 #include "base/progress.h"
 #include "shard/decode.h"
+#include "shard/decode_check.h"
 #include "shard/headertext.h"
 #include "shard/outfile.h"
 
 static const char *headers_file;
 static const char *output;
+static bool check;
+static bool list;
 static bool show_progress;
 static bool quiet;
 static bool force;
 
 static const struct cli_option options[] = {
+	{ 0, "check", CLI_SWITCH, &check, NULL,
+	    "verify all shards, write nothing, tell each one's state", 0, 0,
+	    CLI_FLAG_ONLY, NULL },
 	{ 'f', "force", CLI_SWITCH, &force, NULL, "read even from a terminal",
 	    0, 0, CLI_FLAG_ONLY, NULL },
 	{ 0, "headers", CLI_FILE, &headers_file, "FILE",
 	    "write what the stream says of the object: NAME: VALUE", 0, 0,
 	    CLI_FLAG_ONLY, NULL },
+	{ 0, "list", CLI_SWITCH, &list, NULL,
+	    "tell which shards of which object these are", 0, 0, CLI_FLAG_ONLY,
+	    NULL },
 	{ 'o', "output", CLI_FILE, &output, "FILE",
 	    "write FILE, once all of it is right", 0, 0, CLI_FLAG_ONLY, NULL },
 	{ 0, "progress", CLI_SWITCH, &show_progress, NULL,
@@ -64,10 +73,17 @@ decode(char *const path[], size_t count, int out, struct buf *headers,
 	struct decode_options opt = { .progress = &progress,
 		.headers = headers,
 		.warn = warn };
+	bool stream = count == 0 || (count == 1 && strcmp(path[0], "-") == 0);
 	int rc;
 
-	progress_start(&progress, "decode", show_progress, 0);
-	if (count == 0 || (count == 1 && strcmp(path[0], "-") == 0))
+	progress_start(&progress, check ? "check" : "decode", show_progress, 0);
+	if (check)
+		rc = decode_check(path, stream ? 0 : count, STDIN_FILENO, out,
+		    &opt, err);
+	else if (list)
+		rc = decode_list(path, stream ? 0 : count, STDIN_FILENO, out,
+		    &opt, err);
+	else if (stream)
 		rc = decode_stream(STDIN_FILENO, out, &opt, err);
 	else
 		rc = decode_files(path, count, out, &opt, err);
@@ -114,6 +130,10 @@ main(int argc, char *argv[])
 	struct error err;
 
 	fault_setup();
+	if (check + list + (output != NULL) > 1 ||
+	    ((check || list) && headers_file != NULL))
+		return cli_usage(&cli,
+		    "--check, --list and --output: want one of them");
 	if (count == 0 && !force)
 		cli_refuse_tty(&cli, STDIN_FILENO, "standard input");
 	if (decode_into(argv + first, count, &err) < 0)

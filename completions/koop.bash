@@ -34,7 +34,7 @@ _koop_table()
 		follows=()
 		other='none' ;;
 	koop-decode)
-		options="--force -f --headers --output -o --progress --quiet -q --config --print-config --help -h --version"
+		options="--check --force -f --headers --list --output -o --progress --quiet -q --config --print-config --help -h --version"
 		takes=([--headers]='@file' [--output]='@file' [-o]='@file' [--config]='@file')
 		words=""
 		follows=()

@@ -119,8 +119,10 @@ complete -c koop -n '__koop_is commit' -l print-config -d 'print each setting an
 complete -c koop -n '__koop_is commit' -s h -l help -d 'print this and exit'
 complete -c koop -n '__koop_is commit' -l version -d 'print the version and exit'
 complete -c koop -n '__koop_is commit' -f
+complete -c koop-decode -l check -d 'verify all shards, write nothing, tell each one\'s state'
 complete -c koop-decode -s f -l force -d 'read even from a terminal'
 complete -c koop-decode -l headers -r -F -d 'write what the stream says of the object: NAME: VALUE'
+complete -c koop-decode -l list -d 'tell which shards of which object these are'
 complete -c koop-decode -s o -l output -r -F -d 'write FILE, once all of it is right'
 complete -c koop-decode -l progress -d 'show progress on standard error'
 complete -c koop-decode -s q -l quiet -d 'do not tell of shards that were rebuilt'
@@ -129,8 +131,10 @@ complete -c koop-decode -l print-config -d 'print each setting and where it came
 complete -c koop-decode -s h -l help -d 'print this and exit'
 complete -c koop-decode -l version -d 'print the version and exit'
 complete -c koop-decode -F
+complete -c koop -n '__koop_is decode' -l check -d 'verify all shards, write nothing, tell each one\'s state'
 complete -c koop -n '__koop_is decode' -s f -l force -d 'read even from a terminal'
 complete -c koop -n '__koop_is decode' -l headers -r -F -d 'write what the stream says of the object: NAME: VALUE'
+complete -c koop -n '__koop_is decode' -l list -d 'tell which shards of which object these are'
 complete -c koop -n '__koop_is decode' -s o -l output -r -F -d 'write FILE, once all of it is right'
 complete -c koop -n '__koop_is decode' -l progress -d 'show progress on standard error'
 complete -c koop -n '__koop_is decode' -s q -l quiet -d 'do not tell of shards that were rebuilt'

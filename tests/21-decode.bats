@@ -49,6 +49,91 @@ prefix() { cmp -s -n "$(stat -c %s "$1")" "$1" "$2"; }
 		"koop-decode: stripe 3: 5 of 9 cells are good, 6 are needed" ]
 }
 
+@test "decode: what is gone is told, and how much more may go" {
+	object 900000 in
+	koop-encode --split '%d' <in
+	run -0 --separate-stderr koop-decode -o out [0-8]
+	[ "$stderr" = "" ]
+	run -0 --separate-stderr koop-decode -o out [0-7]
+	[ "$stderr" = "koop-decode: 1 of 9 shards is gone: 2 more may go" ]
+	run -0 --separate-stderr koop-decode -o out [1-7]
+	[ "$stderr" = "koop-decode: 2 of 9 shards are gone: 1 more may go" ]
+	run -0 --separate-stderr koop-decode -o out [1-6]
+	[ "$stderr" = "koop-decode: 3 of 9 shards are gone: no more may go" ]
+	cmp in out
+	run -0 --separate-stderr koop-decode -q -o out [1-6]
+	[ "$stderr" = "" ]
+	flip 2 5000
+	run -0 --separate-stderr koop-decode -o out [1-8]
+	[ "$stderr" = "koop-decode: 2: stripe 0: bad cell
+koop-decode: 2: 1 bad cell
+koop-decode: 1 of 9 shards is gone and 1 is damaged: 1 more may go" ]
+	run -65 --separate-stderr koop-decode -q -o out [1-6]
+	[ "$stderr" = "koop-decode: stripe 0: 5 of 9 cells are good, 6 are needed" ]
+}
+
+@test "decode: --check reads all shards and writes nothing" {
+	object 900000 in
+	koop-encode --split '%d' <in
+	run -0 --separate-stderr koop-decode --check [0-8]
+	[ "$stderr" = "" ]
+	[ "$(grep -c '^shard v=1 index=[0-8] state=whole bad=0 ' <<<"$output")" -eq 9 ]
+	# Parity, which koop-decode does not read.
+	flip 8 5000
+	rm 3
+	head -c 100000 2 >short
+	mv short 2
+	run -1 --separate-stderr koop-decode --check [0-8]
+	[ "$stderr" = "koop-decode: 1 of 9 shards is gone and 2 are damaged: 1 more may go" ]
+	grep -q '^shard v=1 index=8 state=damaged bad=1 ' <<<"$output"
+	grep -q '^shard v=1 index=2 state=cut ' <<<"$output"
+	grep -q '^shard v=1 index=3 state=gone$' <<<"$output"
+	koop-decode -q [0-8] | cmp - in
+	rm 0
+	run -1 koop-decode -q --check [1-8]
+	rm 1
+	run -65 --separate-stderr koop-decode --check [2-8]
+	[ "$stderr" = "koop-decode: stripe 0: 5 of 9 cells are good, 6 are needed" ]
+	run -64 --separate-stderr koop-decode --check -o out [0-8]
+	run -64 --separate-stderr koop-decode --check --list [0-8]
+	[ ! -e out ]
+}
+
+@test "decode: --check of a stream counts each shard's bad cells" {
+	object 900000 in
+	koop-encode <in >shards
+	koop-decode --check <shards >lines
+	[ "$(grep -c '^shard v=1 index=[0-8] state=whole bad=0$' lines)" -eq 9 ]
+	flip shards 600
+	flip shards 70000
+	run -1 --separate-stderr koop-decode --check shards
+	[ "$stderr" = "koop-decode: 2 of 9 shards are damaged: 1 more may go" ]
+	grep -q '^shard v=1 index=1 state=damaged bad=1$' <<<"$output"
+	head -c 300000 shards >short
+	run -65 --separate-stderr koop-decode --check <short
+	[ "$stderr" = "koop-decode: stream: ends without END" ]
+}
+
+@test "decode: --list tells what files hold" {
+	object 900000 in
+	koop-encode --request-id $ID --split '%d' <in
+	koop-encode --split 'other %d' </dev/null
+	flip 1 100
+	head -c 5000 2 >cut
+	koop-decode -q --list 0 1 cut 3 4 'other 0' nowhere >lines
+	grep -q "^shard v=1 index=0 state=whole object=$ID .* size=900000 bytes=.* file=0$" lines
+	grep -q '^shard v=1 index=1 state=damaged .*file=1$' lines
+	grep -q '^shard v=1 index=2 state=cut .*file=cut$' lines
+	grep -q '^shard v=1 index=0 state=foreign .*file=other%200$' lines
+	grep -q '^shard v=1 state=unreadable bytes=0 file=nowhere$' lines
+	[ "$(wc -l <lines)" -eq 7 ]
+	koop-encode --request-id $ID --header expires:never <in |
+		koop-decode --list >lines
+	[ "$(cat lines)" = "stream v=1 object=$ID data_shards=6 parity_shards=3 cell_size=65536 size=900000 stripes=3
+header v=1 name=Expires value=never" ]
+	run -66 koop-decode --list nowhere
+}
+
 @test "decode: every damaged header byte of a file is an erasure" {
 	object 100000 in
 	koop-encode -k 2 -m 1 --split '%d' <in

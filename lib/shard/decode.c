@@ -182,8 +182,9 @@ decode_stream(int in, int out, const struct decode_options *options,
 	while (rc == 0 && part < parts)
 		rc = decode_part(reader, out, &part, &parts, options, err);
 	if (rc == 0 && stream_reader_damage(reader) > 0)
-		decode_warn(options, "stream: %llu damaged places, all rebuilt",
-		    (unsigned long long)stream_reader_damage(reader));
+		decode_warn(options, "stream: %llu damaged place%s rebuilt",
+		    (unsigned long long)stream_reader_damage(reader),
+		    stream_reader_damage(reader) == 1 ? "," : "s, all");
 	stream_reader_free(reader);
 	return rc;
 }
