@@ -209,6 +209,7 @@ bucketusage_round(struct bucketusage *usage, bool rests, uint64_t *busy_us,
 	struct tally t = { .core = core, .room = 16 };
 	int rc = 0;
 
+	*busy_us = 0;
 	usage->records = atomic_load(&core->counters.records);
 	t.row = calloc(t.room, sizeof(*t.row));
 	if (t.row == NULL)
