@@ -496,6 +496,7 @@ shards_and_their_bytes_are_counted_as_they_come_and_go(void)
 	CHECK(counts().file_bytes == before.file_bytes + b.n + c.n);
 	/* What was here is not here twice, and a scan finds the same. */
 	CHECK(put(id, 0, &b, 32768, &existed) == 0 && existed);
+	CHECK(counts().files == before.files + 2);
 	scan_all();
 	CHECK(counts().files == before.files + 2);
 	CHECK(counts().file_bytes == before.file_bytes + b.n + c.n);
