@@ -62,7 +62,7 @@ static const struct cli_option options[] = {
 	    CLI_ENV_CONF, NULL },
 	DAEMON_OPTION_DURABILITY(common),
 	CLIENTOPTIONS_TCP_CONGESTION(cluster),
-	{ 0, "access-log", CLI_STRING, &access_log, "PATH",
+	{ 0, "access-log", CLI_FILE, &access_log, "PATH",
 	    "a line for each request, -: standard output (default off)", 0, 0,
 	    CLI_ENV_CONF, NULL },
 	DAEMON_OPTION_READY_FD(common),
@@ -85,13 +85,14 @@ parse_listen(struct httpd_options *out, char ip[static ADDRESS_IP_BYTES],
     struct error *err)
 {
 	if (address_parse(ip, &out->port, bytes_str(listen_address), err) < 0)
-		return error_wrap(err, "--listen %s", listen_address);
+		return error_wrap(err, "%s %s",
+		    cli_origin(&listen_address, "--listen"), listen_address);
 	if (!address_is_loopback(ip))
 		return error_set(err, ERRC_CONFIG,
-		    "--listen %s: not a loopback address: this version has no "
+		    "%s %s: not a loopback address: this version has no "
 		    "credentials, so it serves this machine only; use "
 		    "127.0.0.1:PORT behind a proxy that checks its clients",
-		    listen_address);
+		    cli_origin(&listen_address, "--listen"), listen_address);
 	out->ip = ip;
 	return 0;
 }
@@ -112,8 +113,8 @@ check_options(struct error *err)
 	if (n == 0 || n > REGION_MAX ||
 	    strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") < n)
 		return error_set(err, ERRC_CONFIG,
-		    "--region %s: only a-z, 0-9 and -, at most %d", region,
-		    REGION_MAX);
+		    "%s %s: only a-z, 0-9 and -, at most %d",
+		    cli_origin(&region, "--region"), region, REGION_MAX);
 	daemon_setup(&common);
 	return 0;
 }
@@ -128,6 +129,8 @@ reload(void *ctx, struct error *err)
 {
 	struct serving *serving = ctx;
 
+	httpd_set_limits(serving->httpd, (unsigned)max_per_client,
+	    (unsigned)idle_timeout_ms);
 	return gateway_reload(serving->gw, err);
 }
 
@@ -150,10 +153,14 @@ tick(void *ctx)
 static void
 serve(struct serving *serving)
 {
+	static const char *const live[] = { "idle-timeout",
+		"max-connections-per-client", NULL };
+
 	daemon_serve(&(struct daemon_service){
 	    .layer = "s3",
 	    .cli = &cli,
 	    .options = &common,
+	    .live = live,
 	    .ctx = serving,
 	    .reload = reload,
 	    .log_status = log_status,

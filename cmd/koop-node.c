@@ -96,7 +96,8 @@ parse_listen(struct machine *out, struct error *err)
 {
 	if (address_parse(out->ip, &out->port, bytes_str(listen_address), err) <
 	    0)
-		return error_wrap(err, "--listen %s", listen_address);
+		return error_wrap(err, "%s %s",
+		    cli_origin(&listen_address, "--listen"), listen_address);
 	return 0;
 }
 
@@ -111,7 +112,8 @@ parse_place(struct node_options *out, struct error *err)
 	    !number_parse(&index, place + slash + 1, strlen(place + slash + 1),
 		0, TOPOLOGY_MACHINES_MAX - 1))
 		return error_set(err, ERRC_CONFIG,
-		    "--node %s: not of the form SET/INDEX", place);
+		    "%s %s: not of the form SET/INDEX",
+		    cli_origin(&place, "--node"), place);
 	out->has_place = true;
 	out->set_number = (uint32_t)set;
 	out->index = (uint32_t)index;

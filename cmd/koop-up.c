@@ -39,8 +39,8 @@ static struct clusterup_options opt = {
 		.node_port = LAYOUT_UNSET,
 	},
 	.durability = "full",
-	.cell_bytes = 64 * 1024,
-	.inline_bytes = 8 * 1024,
+	.cell_bytes = LAYOUT_UNSET,
+	.inline_bytes = LAYOUT_UNSET,
 	.replace_node = LAYOUT_UNSET,
 	.timeout_ms = 60 * 1000,
 };

@@ -47,7 +47,7 @@ _koop_table()
 		other='none' ;;
 	koop-gw)
 		options="--listen -a --topology -t --commit-log -l --session-cache -s --region --inline-limit --cell-size -c --max-connections --max-connections-per-client --idle-timeout --durability --tcp-congestion --access-log --ready-fd --log-level --log-format --check -n --config --print-config --help -h --version"
-		takes=([--listen]='@none' [-a]='@none' [--topology]='@file' [-t]='@file' [--commit-log]='@file' [-l]='@file' [--session-cache]='@file' [-s]='@file' [--region]='@none' [--inline-limit]='@none' [--cell-size]='@none' [-c]='@none' [--max-connections]='@none' [--max-connections-per-client]='@none' [--idle-timeout]='@none' [--durability]='full os' [--tcp-congestion]='@none' [--access-log]='@none' [--ready-fd]='@none' [--log-level]='error warn info debug' [--log-format]='text json' [--config]='@file')
+		takes=([--listen]='@none' [-a]='@none' [--topology]='@file' [-t]='@file' [--commit-log]='@file' [-l]='@file' [--session-cache]='@file' [-s]='@file' [--region]='@none' [--inline-limit]='@none' [--cell-size]='@none' [-c]='@none' [--max-connections]='@none' [--max-connections-per-client]='@none' [--idle-timeout]='@none' [--durability]='full os' [--tcp-congestion]='@none' [--access-log]='@file' [--ready-fd]='@none' [--log-level]='error warn info debug' [--log-format]='text json' [--config]='@file')
 		words=""
 		follows=()
 		other='none' ;;

@@ -45,7 +45,7 @@ load helpers
 	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
 	koop down --data "$DATA"
 	run -64 --separate-stderr koop up --data "$DATA" --nodes 9 3>&-
-	[[ "$stderr" == "koop-up: the cluster in $DATA has --nodes 3, fixed"* ]]
+	[[ "$stderr" == "koop-up: --nodes 9: the cluster in $DATA has 3, fixed when it was made; "* ]]
 	run -64 --separate-stderr koop up --data new --nodes 8 3>&-
 	[[ "$stderr" == "koop-up: "* ]]
 }

@@ -141,10 +141,10 @@ free_ports() {
 	koop down
 	# A flag goes before it; a shape cannot change any more.
 	run -64 --separate-stderr koop up --detach --data-shards 3
-	[[ "$stderr" == *"the cluster in $DATA has --data-shards 4, fixed when"* ]]
+	[[ "$stderr" == "koop-up: --data-shards 3: the cluster in $DATA has 4, fixed when"* ]]
 	sed -i 's/data-shards = 4/data-shards = 5/' koop.conf
-	run -64 --separate-stderr koop up --detach
-	[[ "$stderr" == *"has --data-shards 4, fixed when"* ]]
+	run -78 --separate-stderr koop up --detach
+	[[ "$stderr" == "koop-up: $PWD/koop.conf:6: data-shards 5: the cluster in $DATA has 4, fixed when"* ]]
 }
 
 @test "conf: koop up does not take the shape of a cluster that the shell is set to" {
@@ -179,12 +179,67 @@ free_ports() {
 	pid=$(pgrep -f "koop-node --listen=.*$DATA/node-1.0 ")
 	printf 'log-level = debug\n[koop-node]\ngc-grace = 2h\n' >koop.conf
 	kill -HUP "$pid"
-	until_true grep -q "node: reloaded: $PWD/koop.conf, topology$" "$DATA/log/node-1.0.log"
-	grep -q 'node: reload: log-level = debug$' "$DATA/log/node-1.0.log"
-	grep -q 'node: reload: gc-grace = 2h: takes effect at the next start$' \
+	until_true grep -q "node: reloaded the topology and $PWD/koop.conf: log-level debug (was info); needs a restart: gc-grace$" \
 		"$DATA/log/node-1.0.log"
+	# It is one line, and says so until it is true no more.
+	kill -HUP "$pid"
+	until_true grep -q "koop.conf: no change; needs a restart: gc-grace$" \
+		"$DATA/log/node-1.0.log"
+	printf 'log-level = debug\n[koop-node]\ngc-grace = 1h\n' >koop.conf
+	kill -HUP "$pid"
+	until_true grep -q "koop.conf: no change$" "$DATA/log/node-1.0.log"
 	printf 'log-level = loud\n' >koop.conf
 	kill -HUP "$pid"
 	until_true grep -q 'koop.conf:1: log-level: "loud": want error, warn, info or debug; nothing of it is used$' \
 		"$DATA/log/node-1.0.log"
+}
+
+@test "conf: what is refused later than it is read names the line, too" {
+	printf 'topology = file:t\ncommit-log = sqlite:c\n[koop-gw]\nlisten = nowhere\n' >a.conf
+	run -78 --separate-stderr koop-gw --config a.conf
+	[[ "$stderr" == "koop-gw: $PWD/a.conf:4: listen nowhere: "* ]]
+	sed -i 's/listen = nowhere/region = Here/' a.conf
+	run -78 --separate-stderr koop-gw --config a.conf
+	[[ "$stderr" == "koop-gw: $PWD/a.conf:4: region Here: only a-z"* ]]
+	run -78 --separate-stderr env KOOP_REGION=There koop-gw --config a.conf
+	[[ "$stderr" == "koop-gw: KOOP_REGION There: only a-z"* ]]
+	printf 'topology = file:t\ncommit-log = sqlite:c\n[koop-node]\ndata-dir = d\nnode = 7\n' >b.conf
+	run -78 --separate-stderr koop-node --config b.conf
+	[ "$stderr" = "koop-node: $PWD/b.conf:5: node 7: not of the form SET/INDEX" ]
+}
+
+@test "conf: a gateway takes another idle timeout while it runs" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	cp "$DATA/koop.conf" gw.conf
+	sed -i "s,:\([a-z]*\.\(json\|db\)\),:$DATA/\1," gw.conf
+	printf '[koop-gw]\nlisten = 127.0.0.1:0\nidle-timeout = 1h\naccess-log = seen.log\n' >>gw.conf
+	begin gw koop-gw
+	[ -e seen.log ] # beside its file, as all paths in it
+	pid=$!
+	exec 7<>"/dev/tcp/${ADDRESS%:*}/${ADDRESS#*:}"
+	printf 'GET /health HTTP/1.1\r\nHost: x\r\n\r\n' >&7
+	read -r -t 10 -u 7 line
+	[[ "$line" == "HTTP/1.1 200"* ]]
+	sed -i 's/1h/1s/' gw.conf
+	kill -HUP "$pid"
+	until_true grep -q "gw.conf: idle-timeout 1s (was 3600s)$" gw.log
+	timeout 20 cat <&7 >/dev/null # its end: the gateway has closed it
+	exec 7>&-
+}
+
+@test "conf: [koop-gw] counts for the gateways of koop up, and the shape for koop-encode" {
+	printf '[koop-up]\ndata-shards = 2\nparity-shards = 1\nport = 0\nnode-port = 0\n[koop-gw]\ninline-limit = 0\ncell-size = 4K\n' >koop.conf
+	DATA=$PWD/koop-data
+	koop up --detach --durability os 3>&- 4>&- >up.log
+	rm koop.conf
+	GW=$(sed -n 's/^gateway = //p' koop-data/koop.conf)
+	curl -fsS -X PUT "$GW/films"
+	seq 1000 | curl -fsS -T - "$GW/films/small"
+	run -0 koop-stat films/small
+	[[ "$output" == *'"geometry":"2+1/4096"'* ]]
+	seq 50000 >film
+	koop-encode <film | koop-shard-put films/film | koop-commit
+	koop-shard-get films/film | koop-decode | cmp - film
+	run -0 koop-gw --print-config
+	[[ "$output" == *"session-cache = sqlite:$DATA/session.db  # "* ]]
 }

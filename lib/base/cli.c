@@ -14,24 +14,12 @@
 #include "base/cli_parts.h"
 #include "base/error.h"
 
-/* Longer paths in messages are cut. */
-#define WHERE_BYTES 600
-
-/* One run of cli_parse(): where each value came from. */
-static struct parse {
+/* One run of cli_parse(). */
+struct parse {
 	const struct cli *cli;
-	struct cli_origin origin[CLI_OPTIONS_MAX];
-	const char *config; /* --config or KOOP_CONFIG */
-	unsigned operands;
+	const char *config; /* --config */
 	bool print_config;
-} parsed;
-
-const struct cli_origin *
-cli_origins(void)
-{
-	assert(parsed.cli != NULL);
-	return parsed.origin;
-}
+};
 
 size_t
 cli_option_count(const struct cli *cli)
@@ -148,6 +136,7 @@ make_tables(const struct cli *cli, struct option longs[], char shorts[])
 
 		/* Nothing in the environment may switch something on. */
 		assert(has_arg || o->source != CLI_ENV_CONF);
+		assert(o->env_alias == NULL || o->source == CLI_ENV_CONF);
 		assert(has_arg == (o->argument != NULL));
 		assert(o->letter != 'h' && o->min <= o->max);
 		longs[i] = (struct option){ o->name,
@@ -209,7 +198,7 @@ take_option(struct parse *p, int id)
 	snprintf(what, sizeof(what), "--%s", o->name);
 	if (cli_value_set(o, what, optarg, &err) < 0)
 		exit(cli_usage(p->cli, "%s", err.text));
-	p->origin[o - p->cli->options].from = CLI_FROM_FLAG;
+	cli_source_flag((size_t)(o - p->cli->options));
 }
 
 static void
@@ -252,182 +241,28 @@ take_flags(struct parse *p, int argc, char *argv[])
 	}
 }
 
-/* An empty variable is one that is not set. */
-static const char *
-get_env(const char *name)
-{
-	const char *text = name != NULL ? getenv(name) : NULL;
-
-	return text != NULL && text[0] != '\0' ? text : NULL;
-}
-
-KOOP_NORETURN static void
-fail_config(const struct cli *cli, struct error *err)
-{
-	assert(err->code != ERRC_OK);
-	err->code = ERRC_CONFIG;
-	exit(cli_fail(cli, err));
-}
-
-/* The words of a list in one variable. */
-static int
-set_words(const struct cli_option *o, const char *name, const char *text,
-    struct error *err)
-{
-	char *words = strdup(text);
-	char *rest = words;
-	char *word;
-	bool kept = false;
-	int rc = 0;
-
-	assert(o->type == CLI_LIST);
-	if (words == NULL)
-		return error_set(err, ERRC_NOMEM, "%s: out of memory", name);
-	while (rc == 0 && (word = strsep(&rest, " ")) != NULL) {
-		if (word[0] == '\0')
-			continue;
-		rc = cli_value_set(o, name, word, err);
-		kept = true;
-	}
-	if (!kept)
-		free(words);
-	/* Otherwise the list points into it. */
-	return rc; /* NOLINT(clang-analyzer-unix.Malloc) */
-}
-
-/* What a variable says, where nothing that goes before it has. */
-static void
-take_variable(struct parse *p, size_t i, const char *name, enum cli_from from)
-{
-	const struct cli_option *o = &p->cli->options[i];
-	const char *text = get_env(name);
-	struct error err;
-	int rc;
-
-	assert(o->source == CLI_ENV_CONF);
-	if (text == NULL || p->origin[i].from != CLI_FROM_DEFAULT)
-		return;
-	if (o->type == CLI_LIST)
-		rc = set_words(o, name, text, &err);
-	else
-		rc = cli_value_set(o, name, text, &err);
-	if (rc < 0)
-		fail_config(p->cli, &err);
-	p->origin[i].from = from;
-}
-
-static void
-take_environment(struct parse *p)
-{
-	size_t n = cli_option_count(p->cli);
-
-	for (size_t i = 0; i < n; i++) {
-		const struct cli_option *o = &p->cli->options[i];
-		char name[CLI_ENV_NAME_BYTES];
-
-		cli_env_name(name, o->name);
-		if (o->source == CLI_ENV_CONF)
-			take_variable(p, i, name, CLI_FROM_ENV);
-	}
-}
-
-/* Variables that are set for other software on the machine: a hint, where
- * nobody has told us anything. */
-static void
-take_aliases(struct parse *p)
-{
-	size_t n = cli_option_count(p->cli);
-
-	for (size_t i = 0; i < n; i++) {
-		const struct cli_option *o = &p->cli->options[i];
-
-		if (o->source == CLI_ENV_CONF)
-			take_variable(p, i, o->env_alias, CLI_FROM_ALIAS);
-	}
-}
-
-/* Every entry of koop.conf for one option, of the program's section or of what
- * is shared; several only for a list. */
-static void
-take_entries(struct parse *p, size_t index, bool own)
-{
-	const struct cli_option *o = &p->cli->options[index];
-	char what[WHERE_BYTES];
-	struct error err;
-	size_t n = 0;
-	const struct cli_entry *entries = cli_config_entries(&n);
-
-	/* The last to be asked: a flag and the environment come first. */
-	assert(p->origin[index].from == CLI_FROM_DEFAULT);
-	for (size_t i = 0; i < n; i++) {
-		const char *text;
-
-		if (entries[i].own != own ||
-		    strcmp(entries[i].key, o->name) != 0)
-			continue;
-		snprintf(what, sizeof(what), "%.500s:%u: %s", cli_config_file(),
-		    entries[i].line, o->name);
-		text = cli_config_resolve(o->type, entries[i].value);
-		if (text == NULL) {
-			(void)error_set(&err, ERRC_NOMEM, "out of memory");
-			exit(cli_fail(p->cli, &err));
-		}
-		if (cli_value_set(o, what, text, &err) < 0)
-			fail_config(p->cli, &err);
-		assert(entries[i].line >= 1);
-		if (p->origin[index].from == CLI_FROM_DEFAULT)
-			p->origin[index] = (struct cli_origin){ CLI_FROM_CONF,
-				entries[i].line };
-	}
-}
-
-static void
-take_config(struct parse *p)
-{
-	size_t n = cli_option_count(p->cli);
-	bool wanted = p->config != NULL;
-	struct error err;
-
-	for (size_t i = 0; i < n; i++)
-		wanted = wanted || p->cli->options[i].source != CLI_FLAG_ONLY;
-	if (!wanted)
-		return;
-	if (p->config == NULL && !(p->cli->makes_clusters && p->operands == 0))
-		p->config = get_env("KOOP_CONFIG");
-	if (cli_config_read(p->cli, p->config, &err) < 0)
-		fail_config(p->cli, &err);
-	for (size_t i = 0; i < n; i++) {
-		if (p->cli->options[i].source == CLI_FLAG_ONLY)
-			continue;
-		if (p->origin[i].from == CLI_FROM_DEFAULT)
-			take_entries(p, i, true);
-		if (p->origin[i].from == CLI_FROM_DEFAULT)
-			take_entries(p, i, false);
-	}
-}
-
 int
 cli_parse(const struct cli *cli, int argc, char *argv[])
 {
+	struct parse p = { .cli = cli };
+	struct error err;
 	unsigned operands;
 
 	assert(cli->operands_min <= cli->operands_max);
 	hold_descriptors();
-	parsed = (struct parse){ .cli = cli };
-	take_flags(&parsed, argc, argv);
+	cli_source_begin(cli);
+	take_flags(&p, argc, argv);
 	assert(optind <= argc);
 	operands = (unsigned)(argc - optind);
-	parsed.operands = operands;
 	if (operands > cli->operands_max)
 		exit(cli_usage(cli, "%s: unexpected operand",
 		    argv[(unsigned)optind + cli->operands_max]));
-	if (operands < cli->operands_min && !parsed.print_config)
+	if (operands < cli->operands_min && !p.print_config)
 		exit(cli_usage(cli, "missing operand: %s", cli->operands));
-	take_environment(&parsed);
-	take_config(&parsed);
-	take_aliases(&parsed);
-	if (parsed.print_config) {
-		cli_print_config(cli, parsed.origin);
+	if (cli_source_take(cli, p.config, operands, &err) < 0)
+		exit(cli_fail(cli, &err));
+	if (p.print_config) {
+		cli_print_config(cli, cli_source_origins());
 		exit(cli_finish(cli));
 	}
 	return optind;

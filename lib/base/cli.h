@@ -42,7 +42,7 @@ enum cli_type {
 	CLI_STRING,   /* const char * */
 	CLI_WORD,     /* const char *, one of those in argument: "a|b" */
 	CLI_LIST,     /* struct cli_list; given again, or words in KOOP_... */
-	CLI_FILE,     /* const char *, completes file names */
+	CLI_FILE,     /* const char *, completes file names; - and off, too */
 	CLI_DIR,      /* const char *, completes directories */
 	CLI_URL,      /* const char *, as one of "scheme:PATH|..." if argument
 	               * has a colon */
@@ -101,17 +101,30 @@ int cli_parse(const struct cli *cli, int argc, char *argv[]);
 /* Which of the words "a|b|c" text is, from 0; -1 for none. */
 int cli_word_index(const char *words, const char *text);
 
-typedef void cli_note(void *ctx, const char *text);
+/*
+ * For messages about a value that cli_parse() could not judge: the name by
+ * which it was given, "KOOP_LISTEN" or "/etc/koop.conf:7: listen"; when a flag
+ * or nothing gave it, flag ("--listen").  value is that of the option table.
+ */
+const char *cli_origin(const void *value, const char *flag);
+
+/* What cli_reload() found, in words for one line of a log. */
+struct cli_reload {
+	const char *file;  /* that was read, or NULL */
+	char changed[512]; /* "log-level debug (was info), ...", or empty */
+	char pending[512]; /* "listen, region": need a restart; or empty */
+};
 
 /*
  * Read koop.conf once more (SIGHUP), by the thread that called cli_parse().
  * Settings whose names are in live (ended by NULL) take the value that it gives
- * now; note is told of each that has changed, and of those that wait for the
- * next start.  A mistake in it is ERRC_CONFIG, and what was read before stands.
- * What flags and environment say stays.  Without a koop.conf nothing happens.
+ * now, or without one their default; those that are in force and differ from
+ * what it says are pending.  A mistake in it is ERRC_CONFIG, and what was read
+ * before stands.  What flags and environment say stays.  Without a koop.conf
+ * nothing happens.  No other thread may look at values of live settings.
  */
 KOOP_MUST int cli_reload(const struct cli *cli, const char *const live[],
-    cli_note *note, void *ctx, struct error *err);
+    struct cli_reload *out, struct error *err);
 
 /* Exit 64 when fd is a terminal; the message says how to go on. */
 void cli_refuse_tty(const struct cli *cli, int fd, const char *what);

@@ -51,12 +51,13 @@ struct parser {
 	enum section section;
 };
 
-/* Written once by main(), before there are threads. */
+/* Written by main(), before there are threads or for cli_reload(). */
 static struct {
 	char path[PATH_MAX];
 	char folder[PATH_MAX];
-	struct cli_config now;
+	struct cli_config now, before;
 	bool read;
+	bool found; /* it lies here, and nobody has named it */
 } config;
 
 static bool
@@ -319,7 +320,8 @@ cli_config_read(const struct cli *cli, const char *named, struct error *err)
 			continue;
 		if (access(usual[i], F_OK) == -1)
 			continue;
-		rc = usual[i][0] == '/' ? 0 : check_owner(usual[i], err);
+		config.found = usual[i][0] != '/';
+		rc = config.found ? check_owner(usual[i], err) : 0;
 		return rc < 0 ? rc : read_config(cli, usual[i], err);
 	}
 	return 0;
@@ -334,43 +336,45 @@ cli_config_entries(size_t *n)
 }
 
 int
-cli_config_again(const struct cli *cli, struct cli_config *old,
-    struct error *err)
+cli_config_again(const struct cli *cli, struct error *err)
 {
-	char *text = NULL;
 	size_t len = 0;
 	int rc;
 
-	assert(config.read);
-	*old = config.now;
-	rc = io_read_file(&text, &len, config.path, CONFIG_BYTES_MAX, err);
+	assert(config.read); /* there is a file to read again */
+	rc = config.found ? check_owner(config.path, err) : 0;
 	if (rc < 0)
 		return rc;
-	rc = cli_config_parse(cli, config.path, text, len, err);
-	config.now.text = text;
+	config.before = config.now;
+	config.now = (struct cli_config){ .again = true };
+	rc = io_read_file(&config.now.text, &len, config.path, CONFIG_BYTES_MAX,
+	    err);
+	if (rc == 0)
+		rc = cli_config_parse(cli, config.path, config.now.text, len,
+		    err);
 	if (rc < 0)
-		cli_config_restore(old);
+		cli_config_settle(false);
 	return rc;
 }
 
-void
-cli_config_restore(const struct cli_config *old)
+static void
+drop(struct cli_config *c)
 {
-	assert(config.now.text != old->text);
-	free(config.now.text);
-	config.now = *old;
+	for (size_t i = 0; i < c->resolved_n; i++)
+		free(c->resolved[i]);
+	free(c->text);
 }
 
-const struct cli_entry *
-cli_config_find(const struct cli_config *in, const char *key)
+void
+cli_config_settle(bool keep)
 {
-	const struct cli_entry *own;
-
-	if (in == NULL)
-		in = &config.now;
-	assert(in->n <= CLI_CONFIG_ENTRIES_MAX);
-	own = find_entry(in, key, true);
-	return own != NULL ? own : find_entry(in, key, false);
+	assert(config.now.again);
+	if (!keep) {
+		drop(&config.now);
+		config.now = config.before;
+	} else if (config.before.again) {
+		drop(&config.before);
+	}
 }
 
 const char *
@@ -402,11 +406,16 @@ cli_config_resolve(enum cli_type type, const char *text)
 		path = path_of_url(text);
 	else if (type != CLI_FILE && type != CLI_DIR)
 		return text;
+	if (type == CLI_FILE &&
+	    (strcmp(text, "-") == 0 || strcmp(text, "off") == 0))
+		return text;
 	if (path == NULL || path[0] == '/' || path[0] == '\0' || !config.read)
 		return text;
 	assert(config.folder[0] == '/'); /* or it would not be absolute */
 	if (asprintf(&out, "%.*s%s/%s", (int)(path - text), text, config.folder,
 		path) < 0)
 		return NULL;
+	assert(config.now.resolved_n < CLI_CONFIG_ENTRIES_MAX);
+	config.now.resolved[config.now.resolved_n++] = out;
 	return out;
 }

@@ -4,9 +4,10 @@
 
 /*
  * What the files of base/cli share: cli.c (the command line), cli_value.c
- * (text to value and back), cli_config.c (koop.conf), cli_reload.c (the same
- * once more), cli_help.c (everything that is printed).  Only they and their
- * test include this.
+ * (text to value and back), cli_config.c (koop.conf), cli_source.c (which of
+ * flag, variables, file and default gives a value, at first and once more),
+ * cli_help.c (everything that is printed).  Only they and their test include
+ * this.
  */
 
 #include "base/cli.h"
@@ -46,8 +47,26 @@ struct cli_origin {
 /* "KOOP_" and the longest option name there may be. */
 #define CLI_ENV_NAME_BYTES 64
 
-/* cli.c: of the last cli_parse(). */
-const struct cli_origin *cli_origins(void);
+/* The value of an option of any type. */
+union cli_any {
+	bool on;
+	uint64_t number;
+	const char *text;
+	struct cli_list list;
+};
+
+/* cli_source.c */
+
+/* Before the flags are taken: remember what the values are by default. */
+void cli_source_begin(const struct cli *cli);
+/* A flag gave the value of that option. */
+void cli_source_flag(size_t index);
+/* Variables and file for what no flag gave; named is --config, and operands is
+ * how many there are.  Every failure is ERRC_CONFIG. */
+KOOP_MUST int cli_source_take(const struct cli *cli, const char *named,
+    unsigned operands, struct error *err);
+/* Where the values came from; [i] is that of option i. */
+const struct cli_origin *cli_source_origins(void);
 
 /* cli_value.c */
 
@@ -56,7 +75,9 @@ const struct cli_origin *cli_origins(void);
  * switch it is yes or no, or NULL where the flag is enough. */
 KOOP_MUST int cli_value_set(const struct cli_option *option, const char *what,
     const char *text, struct error *err);
-/* The present value as --print-config shows it; false when there is none. */
+size_t cli_value_size(enum cli_type type);
+/* The present value as --print-config shows it; false when there is none, or
+ * one that could not be given. */
 bool cli_value_print(const struct cli_option *option, char *out, size_t room);
 const char *cli_type_name(enum cli_type type);
 /* "cell-size" to "KOOP_CELL_SIZE". */
@@ -76,6 +97,9 @@ struct cli_config {
 	char *text; /* the entries point into it */
 	struct cli_entry entry[CLI_CONFIG_ENTRIES_MAX];
 	size_t n;
+	char *resolved[CLI_CONFIG_ENTRIES_MAX]; /* paths made absolute */
+	size_t resolved_n;
+	bool again; /* not the first that was read */
 };
 
 /* Read koop.conf: the named one, or the first of the usual ones, or none.
@@ -87,21 +111,15 @@ KOOP_MUST int cli_config_parse(const struct cli *cli, const char *path,
     char *text, size_t len, struct error *err);
 /* What is shared and what is this program's, in their order. */
 const struct cli_entry *cli_config_entries(size_t *n);
+/* Read the file that was found once more.  After a failure the entries are
+ * those of before. */
+KOOP_MUST int cli_config_again(const struct cli *cli, struct error *err);
+/* After a success of that: go by what was read, and free what was before, but
+ * for the first text, which values point into for good; or go back to it. */
+void cli_config_settle(bool keep);
 /*
- * Read the file that was found once more; old is what it said before, and what
- * it says still if that fails.  Its text stays: values point into it.
- */
-KOOP_MUST int cli_config_again(const struct cli *cli, struct cli_config *old,
-    struct error *err);
-/* Forget what was read since, of which nobody has a value. */
-void cli_config_restore(const struct cli_config *old);
-/* What a setting that is no list has to go by: the program's own entry, else
- * the shared one, else NULL.  config NULL: the one that was read last. */
-const struct cli_entry *cli_config_find(const struct cli_config *config,
-    const char *key);
-/*
- * The text for an option of this type: paths are made absolute.  Fresh memory
- * when it differs; NULL when there is none left.
+ * The text for an option of this type: paths are made absolute.  It lives as
+ * long as the entries; NULL when there is no memory left.  Once an entry.
  */
 KOOP_MUST const char *cli_config_resolve(enum cli_type type, const char *text);
 

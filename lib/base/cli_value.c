@@ -226,11 +226,34 @@ print_list(const struct cli_list *list, char *out, size_t room)
 	return list->n > 0;
 }
 
+size_t
+cli_value_size(enum cli_type type)
+{
+	switch (type) {
+	case CLI_SWITCH:
+		return sizeof(bool);
+	case CLI_NUMBER:
+	case CLI_SIZE:
+	case CLI_DURATION:
+		return sizeof(uint64_t);
+	case CLI_LIST:
+		return sizeof(struct cli_list);
+	case CLI_STRING:
+	case CLI_WORD:
+	case CLI_FILE:
+	case CLI_DIR:
+	case CLI_URL:
+		break;
+	}
+	return sizeof(const char *);
+}
+
 bool
 cli_value_print(const struct cli_option *option, char *out, size_t room)
 {
 	char number[NUMBER_TEXT];
 	const char *text;
+	uint64_t v;
 
 	assert(room > NUMBER_TEXT);
 	switch (option->type) {
@@ -241,9 +264,11 @@ cli_value_print(const struct cli_option *option, char *out, size_t room)
 	case CLI_NUMBER:
 	case CLI_SIZE:
 	case CLI_DURATION:
-		print_number(number, option->type, *(uint64_t *)option->value);
+		v = *(uint64_t *)option->value;
+		print_number(number, option->type, v);
 		snprintf(out, room, "%s", number);
-		return true;
+		/* What could not be given stands for nothing given. */
+		return v >= option->min && v <= option->max;
 	case CLI_LIST:
 		return print_list(option->value, out, room);
 	case CLI_STRING:

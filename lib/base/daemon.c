@@ -12,6 +12,8 @@
 #include "base/ready.h"
 #include "base/signals.h"
 
+#define LIVE_MAX 16
+
 void
 daemon_setup(struct daemon_options *options)
 {
@@ -43,33 +45,53 @@ daemon_ready(const struct daemon_options *options, const char *layer,
 	return ready_tell(fd, address, err);
 }
 
+/* The settings that may change in a daemon that runs. */
 static void
-note(void *ctx, const char *text)
+list_live(const char *out[static LIVE_MAX],
+    const struct daemon_service *service)
 {
-	const struct daemon_service *service = ctx;
+	size_t n = 0;
 
-	log_info(service->layer, "reload: %s", text);
+	out[n++] = "log-level";
+	out[n++] = "log-format";
+	for (size_t i = 0; service->live != NULL && service->live[i] != NULL;
+	     i++) {
+		assert(n < LIVE_MAX - 1);
+		out[n++] = service->live[i];
+	}
+	out[n] = NULL;
 }
 
 static void
 reload(const struct daemon_service *service)
 {
-	static const char *const live[] = { "log-level", "log-format", NULL };
+	const char *live[LIVE_MAX];
+	struct cli_reload found;
 	struct error err;
 	int rc;
 
-	rc = cli_reload(service->cli, live, note, (void *)(uintptr_t)service,
-	    &err);
-	daemon_setup(service->options);
+	list_live(live, service);
+	rc = cli_reload(service->cli, live, &found, &err);
 	if (rc < 0)
 		log_error(service->layer, "reload: %s; nothing of it is used",
 		    err.text);
-	if (service->reload(service->ctx, &err) < 0)
+	daemon_setup(service->options);
+	if (service->reload(service->ctx, &err) < 0) {
 		log_error(service->layer, "reload: %s", err.text);
-	else if (rc == 0)
-		log_info(service->layer, "reloaded: %s, topology",
-		    cli_config_file() != NULL ? cli_config_file() :
-						"no koop.conf");
+		rc = -(int)err.code;
+	}
+	if (rc < 0)
+		return;
+	if (found.file == NULL)
+		log_info(service->layer,
+		    "reloaded the topology; there is no "
+		    "koop.conf");
+	else
+		log_info(service->layer, "reloaded the topology and %s: %s%s%s",
+		    found.file,
+		    found.changed[0] != '\0' ? found.changed : "no change",
+		    found.pending[0] != '\0' ? "; needs a restart: " : "",
+		    found.pending);
 }
 
 void

@@ -72,6 +72,7 @@ struct daemon_service {
 	const char *layer; /* of its log lines */
 	const struct cli *cli;
 	struct daemon_options *options;
+	const char *const *live; /* other settings to take; NULL: none */
 	void *ctx;
 	int (*reload)(void *ctx, struct error *err); /* SIGHUP */
 	void (*log_status)(void *ctx);               /* SIGUSR1 */
@@ -81,9 +82,9 @@ struct daemon_service {
 
 /*
  * Obey signals until SIGTERM or SIGINT.  SIGHUP reads koop.conf once more,
- * takes log-level and log-format from it, has the service reload what is its
- * own, and logs what was read, what has changed, and what waits for the next
- * start.
+ * takes log-level, log-format and the live settings from it, has the service
+ * reload what is its own, and logs one line: what was read, what has changed,
+ * and what needs a restart.
  */
 void daemon_serve(const struct daemon_service *service);
 

@@ -253,6 +253,16 @@ set_defaults(struct httpd_options *o)
 	assert(o->max_connections > 0 && o->min_rate > 0);
 }
 
+/* The watch looks at least once a second, so it sees them soon. */
+void
+httpd_set_limits(struct httpd *httpd, unsigned max_per_client,
+    unsigned idle_timeout_ms)
+{
+	assert(idle_timeout_ms > 0);
+	atomic_store(&httpd->max_per_client, max_per_client);
+	atomic_store(&httpd->idle_timeout_ms, idle_timeout_ms);
+}
+
 static int
 start_daemon(struct httpd *httpd, int listener, struct error *err)
 {
@@ -310,6 +320,8 @@ httpd_start(struct httpd **out, const struct httpd_options *options,
 	httpd->service = *service;
 	httpd->options = *options;
 	set_defaults(&httpd->options);
+	atomic_init(&httpd->idle_timeout_ms, httpd->options.idle_timeout_ms);
+	atomic_init(&httpd->max_per_client, httpd->options.max_per_client);
 	rc = init_sync(httpd, err);
 	if (rc < 0)
 		goto out;

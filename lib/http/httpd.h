@@ -78,6 +78,9 @@ struct httpd_options {
 KOOP_MUST int httpd_start(struct httpd **out,
     const struct httpd_options *options, const struct httpd_service *service,
     struct error *err);
+/* Other limits for connections from now on, those that are open too. */
+void httpd_set_limits(struct httpd *httpd, unsigned max_per_client,
+    unsigned idle_timeout_ms);
 uint16_t httpd_port(const struct httpd *httpd);
 /* Connections open now.  A handler may run before httpd_start() has returned:
  * it asks by its request. */

@@ -117,10 +117,10 @@ judge_locked(struct httpd *httpd, struct httpd_conn *conn)
 {
 	const struct httpd_options *o = &httpd->options;
 	unsigned near = o->max_connections - o->max_connections / 16;
+	unsigned max = atomic_load(&httpd->max_per_client);
 	unsigned count;
 
-	if (o->max_per_client > 0 &&
-	    of_client_locked(httpd, conn) > o->max_per_client &&
+	if (max > 0 && of_client_locked(httpd, conn) > max &&
 	    !make_room_locked(httpd, conn, true))
 		return "this client has too many connections";
 	assert(httpd->leaving_count <= httpd->conn_count);

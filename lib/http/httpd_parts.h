@@ -20,7 +20,6 @@
 #define HTTPD_REPLY_HEADERS_MAX (32 * 1024)
 #define HTTPD_DRAIN_BODY_MAX (64 * 1024) /* of a GET, HEAD, DELETE, OPTIONS */
 #define HTTPD_CHUNK_MAX (UINT64_C(1) << 40)
-#define HTTPD_LINGER_MS 2000
 #define HTTPD_LINGER_MAX 256
 enum httpd_phase {
 	HTTPD_PHASE_IDLE, /* nothing of the next request seen */
@@ -108,6 +107,7 @@ struct httpd {
 	struct MHD_Daemon *mhd;
 	struct httpd_service service;
 	struct httpd_options options; /* with the defaults filled in */
+	atomic_uint idle_timeout_ms, max_per_client; /* may change */
 	uint16_t port;
 	char *server;
 	atomic_bool draining;

@@ -29,6 +29,8 @@
 #include "base/clock.h"
 #include "http/httpd_parts.h"
 
+#define LINGER_MS 2000
+
 void
 httpd_watch_wake(struct httpd *httpd)
 {
@@ -79,7 +81,7 @@ idle_too_long(struct httpd_conn *conn, uint64_t age)
 	}
 	if (conn->woke && age - conn->mark_ms > o->header_timeout_ms)
 		return true;
-	return age > o->idle_timeout_ms;
+	return age > atomic_load(&conn->httpd->idle_timeout_ms);
 }
 
 static bool
@@ -90,7 +92,7 @@ body_too_slow(struct httpd_conn *conn, uint64_t age)
 
 	if (o->body_idle_ms > 0)
 		return age > o->body_idle_ms;
-	if (age > o->idle_timeout_ms)
+	if (age > atomic_load(&conn->httpd->idle_timeout_ms))
 		return true;
 	return waited > o->body_grace_ms &&
 	    is_slow(atomic_load(&conn->body_bytes), waited, o->min_rate);
@@ -116,7 +118,7 @@ reply_too_slow(struct httpd_conn *conn, uint64_t now)
 		conn->mark_acked = acked;
 		return false;
 	}
-	if (now - conn->mark_ms < o->idle_timeout_ms)
+	if (now - conn->mark_ms < atomic_load(&conn->httpd->idle_timeout_ms))
 		return false;
 	slow = is_slow(acked - conn->mark_acked, now - conn->mark_ms,
 	    o->min_rate);
@@ -166,7 +168,7 @@ httpd_watch_linger_locked(struct httpd *httpd, int fd)
 	(void)shutdown(copy, SHUT_WR);
 	linger = &httpd->lingers[httpd->linger_count++];
 	linger->fd = copy;
-	linger->until_ms = clock_mono_ms(&clock_system) + HTTPD_LINGER_MS;
+	linger->until_ms = clock_mono_ms(&clock_system) + LINGER_MS;
 	assert(httpd->linger_count <= HTTPD_LINGER_MAX);
 	httpd_watch_wake(httpd);
 }
@@ -206,7 +208,8 @@ static int
 tick_ms(const struct httpd *httpd)
 {
 	const struct httpd_options *o = &httpd->options;
-	unsigned ms = KOOP_MIN(o->header_timeout_ms, o->idle_timeout_ms) / 8;
+	unsigned idle_ms = atomic_load(&httpd->idle_timeout_ms);
+	unsigned ms = KOOP_MIN(o->header_timeout_ms, idle_ms) / 8;
 
 	ms = KOOP_MIN(ms, o->body_grace_ms / 8);
 	if (o->body_idle_ms > 0)

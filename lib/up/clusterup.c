@@ -134,10 +134,11 @@ add_gateway(struct clusterup *up, const char *folder, unsigned index,
 	if (rc == 0)
 		rc = program_arg(p, err, "--session-cache=sqlite:%s/session.db",
 		    up->layout.dir);
-	if (rc == 0)
+	/* What nobody has said here may stand in [koop-gw]. */
+	if (rc == 0 && up->o->cell_bytes != LAYOUT_UNSET)
 		rc = program_arg(p, err, "--cell-size=%" PRIu64,
 		    up->o->cell_bytes);
-	if (rc == 0)
+	if (rc == 0 && up->o->inline_bytes != LAYOUT_UNSET)
 		rc = program_arg(p, err, "--inline-limit=%" PRIu64,
 		    up->o->inline_bytes);
 	return rc;
@@ -188,12 +189,14 @@ static void
 ready(void *arg)
 {
 	struct clusterup *up = arg;
-	char lines[512], text[512];
+	char lines[512], text[512], cell[64] = "";
 
 	assert(up->layout.gateways >= 1); /* the address that is told */
-	snprintf(lines, sizeof(lines),
-	    "durability = %s\ncell-size = %" PRIu64 "\n", up->o->durability,
-	    up->o->cell_bytes);
+	if (up->o->cell_bytes != LAYOUT_UNSET)
+		snprintf(cell, sizeof(cell), "cell-size = %" PRIu64 "\n",
+		    up->o->cell_bytes);
+	snprintf(lines, sizeof(lines), "durability = %s\n%s", up->o->durability,
+	    cell);
 	if (layout_publish(&up->layout, lines, &up->error) < 0) {
 		up->o->say(up->error.text);
 		return;

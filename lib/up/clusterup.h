@@ -20,7 +20,7 @@ struct clusterup_options {
 	const char *durability;     /* "full" or "os" */
 	const char *tcp_congestion; /* NULL: the system's */
 	const char *config;         /* koop.conf for its programs, or NULL */
-	uint64_t cell_bytes, inline_bytes;
+	uint64_t cell_bytes, inline_bytes; /* LAYOUT_UNSET: the gateways' */
 	uint64_t reserve;      /* of each node; 0: its own default */
 	uint64_t replace_node; /* LAYOUT_UNSET: none */
 	uint64_t timeout_ms;   /* for --detach */

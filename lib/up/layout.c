@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/cli.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -80,7 +81,9 @@ layout_config(const char *dir, const char *key, char *out, size_t room)
 	snprintf(path, sizeof(path), "%s/koop.conf", dir);
 	if (io_read_file(&text, &n, path, CONFIG_MAX, NULL) < 0)
 		return false;
-	for (char *line = text; line != NULL && *line != '\0';) {
+	/* Sections come behind what is shared. */
+	for (char *line = text;
+	     line != NULL && *line != '\0' && *line != '[';) {
 		char *end = strchr(line, '\n');
 		char *value;
 
@@ -189,6 +192,20 @@ make_topology(struct layout *l, const struct layout_options *o,
 	return rc;
 }
 
+static int
+other_shape(const struct layout *l, const uint64_t *value, const char *flag,
+    uint64_t there, struct error *err)
+{
+	const char *origin = cli_origin(value, flag);
+
+	assert(*value != there);
+	return error_set(err, origin == flag ? ERRC_USAGE : ERRC_CONFIG,
+	    "%s %llu: the cluster in %s has %llu, fixed when it was made; "
+	    "leave it out, or use another --data",
+	    origin, (unsigned long long)*value, l->dir,
+	    (unsigned long long)there);
+}
+
 /* Does what is there have the shape that was asked for? */
 static int
 same_shape(const struct layout *l, const struct layout_options *o,
@@ -196,29 +213,30 @@ same_shape(const struct layout *l, const struct layout_options *o,
 {
 	const struct erasure_set *set = &l->topology->sets[0];
 	const struct {
-		const char *what;
-		uint64_t asked, there;
+		const char *flag;
+		const uint64_t *value;
+		uint64_t there;
 	} shape[] = {
-		{ "nodes", o->nodes, set->n * l->topology->set_count },
-		{ "data-shards", o->data_shards, set->data_shards },
-		{ "parity-shards", o->parity_shards,
+		{ "--nodes", &o->nodes, set->n * l->topology->set_count },
+		{ "--data-shards", &o->data_shards, set->data_shards },
+		{ "--parity-shards", &o->parity_shards,
 		    set->n - set->data_shards },
-		{ "write-quorum", o->write_quorum, set->write_quorum },
-		{ "partitions", o->partitions, l->topology->partition_count },
-		{ "node-port", o->node_port == 0 ? LAYOUT_UNSET : o->node_port,
-		    set->machine[0].port },
+		{ "--write-quorum", &o->write_quorum, set->write_quorum },
+		{ "--partitions", &o->partitions,
+		    l->topology->partition_count },
+		{ "--node-port", &o->node_port, set->machine[0].port },
 	};
 
 	assert(l->topology->set_count >= 1 && set->n > set->data_shards);
-	for (size_t i = 0; i < nitems(shape); i++)
-		if (shape[i].asked != LAYOUT_UNSET &&
-		    shape[i].asked != shape[i].there)
-			return error_set(err, ERRC_USAGE,
-			    "the cluster in %s has --%s %llu, fixed when it "
-			    "was made; leave the option out, or use another "
-			    "--data",
-			    l->dir, shape[i].what,
-			    (unsigned long long)shape[i].there);
+	for (size_t i = 0; i < nitems(shape); i++) {
+		/* Any port is the one that it has. */
+		bool any = shape[i].value == &o->node_port && o->node_port == 0;
+
+		if (*shape[i].value != LAYOUT_UNSET && !any &&
+		    *shape[i].value != shape[i].there)
+			return other_shape(l, shape[i].value, shape[i].flag,
+			    shape[i].there, err);
+	}
 	return 0;
 }
 
@@ -360,6 +378,7 @@ layout_open(struct layout *l, const struct layout_options *o, struct error *err)
 int
 layout_publish(struct layout *l, const char *lines, struct error *err)
 {
+	const struct erasure_set *set = &l->topology->sets[0];
 	struct buf text = buf_make(CONFIG_MAX);
 	int rc;
 
@@ -373,7 +392,10 @@ layout_publish(struct layout *l, const char *lines, struct error *err)
 	for (unsigned i = 0; i < l->gateways; i++)
 		buf_printf(&text, "gateway = http://127.0.0.1:%u\n",
 		    l->gateway_port[i]);
-	buf_printf(&text, "%s", lines);
+	buf_printf(&text,
+	    "%s\n[koop-gw]\nsession-cache = sqlite:session.db\n"
+	    "\n[koop-encode]\ndata-shards = %u\nparity-shards = %u\n",
+	    lines, set->data_shards, set->n - set->data_shards);
 	rc = layout_publish_files(l, "koop.conf", &text, err);
 	if (rc == 0)
 		l->complete = true;

@@ -56,11 +56,13 @@ KOOP_MUST int layout_resolve(char out[static LAYOUT_DIR_BYTES], const char *dir,
 
 /*
  * Lock the folder and make or load everything but koop.conf.  A shape that
- * differs from the one there is ERRC_USAGE; a folder in use ERRC_RETRY.
+ * differs from the one there is ERRC_USAGE, or ERRC_CONFIG when it is not from
+ * a flag; a folder in use ERRC_RETRY.  options are those of the option table:
+ * cli_origin().
  */
 KOOP_MUST int layout_open(struct layout *out,
     const struct layout_options *options, struct error *err);
-/* Write koop.conf; lines are further "key = value" lines. */
+/* Write koop.conf; lines are further "key = value" lines, shared by all. */
 KOOP_MUST int layout_publish(struct layout *layout, const char *lines,
     struct error *err);
 /* False once the folder that was opened is gone from the disk. */

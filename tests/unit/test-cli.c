@@ -499,37 +499,34 @@ print_config_says_where_each_value_is_from(void)
 	unlink("koop.conf");
 }
 
+/* A daemon: started with one koop.conf, and told to look at the next, and at
+ * one more. */
 static void
-take_note(void *ctx, const char *text)
-{
-	char *notes = ctx;
-
-	strcat(notes, text);
-	strcat(notes, "; ");
-}
-
-/* A daemon: started with one koop.conf, and told to look at the next. */
-static void
-reload_child(const char *next, int fd)
+reload_child(const char *next, const char *then, int fd)
 {
 	static const char *const live[] = { "color", "count", NULL };
 	char program[] = "koop-node", flag[] = "-c", size[] = "9";
 	char *argv[] = { program, flag, size, NULL };
-	char notes[4096] = "";
+	struct cli_reload found;
 	struct error e = { 0 };
 
 	clearenv();
+	setenv("COUNT", "8", 1);
 	cli_parse(&cli, 3, argv);
-	write_file("koop.conf", next);
-	if (cli_reload(&cli, live, take_note, notes, &e) < 0)
-		dprintf(fd, "%s | ", e.text);
-	dprintf(fd, "cell=%lu count=%lu color=%s node=%s: %s", cell, count,
-	    color, node, notes);
+	for (; next != NULL; next = then, then = NULL) {
+		write_file("koop.conf", next);
+		if (cli_reload(&cli, live, &found, &e) < 0)
+			dprintf(fd, "%s|", e.text);
+		else
+			dprintf(fd, "%s|%s|", found.changed, found.pending);
+	}
+	dprintf(fd, " cell=%lu count=%lu color=%s node=%s", cell, count, color,
+	    node);
 	_exit(0);
 }
 
-static void
-reload(const char *next)
+static const char *
+reload(const char *next, const char *then)
 {
 	int fd = open_captured("../out");
 	pid_t pid;
@@ -538,37 +535,104 @@ reload(const char *next)
 	    "cell-size = 1\n[koop-node]\ncount = 5\ncolor = red\nnode = 1\n");
 	pid = fork();
 	if (pid == 0)
-		reload_child(next, fd);
+		reload_child(next, then, fd);
 	waitpid(pid, NULL, 0);
 	slurp(fd, out);
 	unlink("koop.conf");
+	return out;
 }
 
 static void
 a_reload_takes_what_can_change_and_tells_of_the_rest(void)
 {
-	reload("cell-size = 1\n# more\n[koop-node]\ncount = 5\ncolor = red\n"
-	       "node = 1\n");
-	CHECK_STR(out, "cell=9 count=5 color=red node=1: ");
-	reload("cell-size = 2\n[koop-node]\ncount = 6\ncolor = redder\n");
-	CHECK_STR(out,
-	    "cell=9 count=6 color=redder node=1: count = 6; node is no longer "
-	    "set: takes effect at the next start; color = redder; ");
-	reload("[koop-node]\ncount = 5\ncolor = red\nnode = 2\n");
-	CHECK_STR(out,
-	    "cell=9 count=5 color=red node=1: node = 2: takes effect at the "
-	    "next start; ");
+	CHECK_STR(reload("cell-size = 1\n# more\n[koop-node]\ncount = 5\n"
+			 "color = red\nnode = 1\n",
+		      NULL),
+	    "|| cell=9 count=5 color=red node=1");
+	CHECK_STR(reload("cell-size = 2\n[koop-node]\ncount = 6\n"
+			 "color = redder\n",
+		      NULL),
+	    "count 6 (was 5), color redder (was red)|node| cell=9 count=6 "
+	    "color=redder node=1");
+	CHECK_STR(reload("[koop-node]\ncount = 5\ncolor = red\nnode = 2\n",
+		      NULL),
+	    "|node| cell=9 count=5 color=red node=1");
+	/* What is no longer in the file is what it is without it. */
+	CHECK_STR(reload("[koop-node]\nnode = 1\ncolor = red\n", NULL),
+	    "count 8 (was 5)|| cell=9 count=8 color=red node=1");
+}
+
+static void
+a_reload_compares_with_what_is_in_force(void)
+{
+	CHECK_STR(reload("[koop-node]\ncount = 6\ncolor = redder\nnode = 2\n",
+		      "[koop-node]\ncount = 6\ncolor = redder\nnode = 2\n"),
+	    "count 6 (was 5), color redder (was red)|node||node| cell=9 "
+	    "count=6 color=redder node=1");
+	CHECK_STR(reload("[koop-node]\ncount = 6\ncolor = redder\nnode = 2\n",
+		      "[koop-node]\ncount = 5\ncolor = redder\nnode = 1\n"),
+	    "count 6 (was 5), color redder (was red)|node|count 5 (was 6)|| "
+	    "cell=9 count=5 color=redder node=1");
 }
 
 static void
 a_reload_of_a_bad_file_changes_nothing(void)
 {
-	reload("[koop-node]\ncount = 6\nno-such = 1\n");
+	reload("[koop-node]\ncount = 6\nno-such = 1\n", NULL);
 	CHECK(strstr(out, "koop.conf:3: no-such: no such key of") != NULL);
-	CHECK(strstr(out, " | cell=9 count=5 color=red node=1: ") != NULL);
-	reload("[koop-node]\ncount = 7\ncolor = blue\nnode = 1\n");
+	CHECK(strstr(out, "| cell=9 count=5 color=red node=1") != NULL);
+	/* And the one after it is read as ever. */
+	reload("[koop-node]\ncount = 7\ncolor = blue\nnode = 1\n",
+	    "[koop-node]\ncount = 7\ncolor = red\nnode = 1\n");
 	CHECK(strstr(out, "koop.conf:3: color: \"blue\": want") != NULL);
-	CHECK(strstr(out, " | cell=9 count=5 color=red node=1: ") != NULL);
+	CHECK(strstr(out, "|count 7 (was 5)|| cell=9 count=7 ") != NULL);
+}
+
+/* How a message calls the count. */
+static const char *
+origin(const char *variable, const char *conf, int argc)
+{
+	int fd = open_captured("../out");
+	pid_t pid;
+
+	write_file("koop.conf", conf);
+	pid = fork();
+	if (pid == 0) {
+		char program[] = "koop-node", flag[] = "-n", n[] = "1";
+		char *argv[] = { program, flag, n, NULL };
+
+		clearenv();
+		if (variable != NULL)
+			setenv(variable, "2", 1);
+		cli_parse(&cli, argc, argv);
+		dprintf(fd, "%s", cli_origin(&count, "--count"));
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	slurp(fd, out);
+	unlink("koop.conf");
+	return out;
+}
+
+static void
+a_value_has_the_name_by_which_it_was_given(void)
+{
+	CHECK_STR(origin(NULL, "", 1), "--count");
+	CHECK_STR(origin("KOOP_COUNT", "[koop-node]\ncount = 3\n", 3),
+	    "--count");
+	CHECK_STR(origin("KOOP_COUNT", "[koop-node]\ncount = 3\n", 1),
+	    "KOOP_COUNT");
+	CHECK_STR(origin("COUNT", "", 1), "COUNT");
+	CHECK(strstr(origin("COUNT", "[koop-node]\ncount = 3\n", 1),
+		  "/koop.conf:2: count") != NULL);
+}
+
+static void
+a_default_that_could_not_be_given_is_none(void)
+{
+	CHECK(run("", "--print-config") == 0);
+	CHECK(strstr(out, "# cell-size is not set\n") != NULL);
+	CHECK(strstr(out, "count = 0  # default\n") != NULL);
 }
 
 static void
@@ -609,7 +673,10 @@ main(void)
 	RUN(options_are_dumped_for_completions);
 	RUN(print_config_says_where_each_value_is_from);
 	RUN(a_reload_takes_what_can_change_and_tells_of_the_rest);
+	RUN(a_reload_compares_with_what_is_in_force);
 	RUN(a_reload_of_a_bad_file_changes_nothing);
+	RUN(a_value_has_the_name_by_which_it_was_given);
+	RUN(a_default_that_could_not_be_given_is_none);
 	RUN(the_version_is_one_line);
 	RUN(a_message_does_not_drive_the_terminal);
 	unlink("../out");

@@ -150,7 +150,7 @@ a_quiet_time_is_a_tick(void)
 	kill(getpid(), SIGHUP);
 	serve(&service, log, sizeof(log));
 	CHECK(calls.reloads == 1 && calls.statuses == 1 && calls.ticks == 1);
-	CHECK(strstr(log, " info  test: reloaded: no koop.conf, topology\n") !=
+	CHECK(strstr(log, " test: reloaded the topology; there is no koop") !=
 	    NULL);
 }
 
