@@ -44,8 +44,8 @@ static const struct cli_option options[] = {
 	{ 0, "progress", CLI_SWITCH, &show_progress, NULL,
 	    "show progress on standard error", 0, 0, CLI_FLAG_ONLY, NULL },
 	{ 'q', "quiet", CLI_SWITCH, &quiet, NULL,
-	    "do not tell of shards that were rebuilt", 0, 0, CLI_FLAG_ONLY,
-	    NULL },
+	    "no progress, nothing about shards that were rebuilt", 0, 0,
+	    CLI_FLAG_ONLY, NULL },
 	{ 0 },
 };
 
@@ -60,9 +60,10 @@ static const struct cli cli = {
 static void
 warn(void *arg, const char *text)
 {
-	(void)arg;
-	if (!quiet)
-		fprintf(stderr, "%s: %s\n", cli.name, text);
+	if (quiet)
+		return;
+	progress_hide(arg);
+	fprintf(stderr, "%s: %s\n", cli.name, text);
 }
 
 static int
@@ -72,11 +73,16 @@ decode(char *const path[], size_t count, int out, struct buf *headers,
 	struct progress progress;
 	struct decode_options opt = { .progress = &progress,
 		.headers = headers,
-		.warn = warn };
+		.warn = warn,
+		.arg = &progress };
 	bool stream = count == 0 || (count == 1 && strcmp(path[0], "-") == 0);
 	int rc;
 
-	progress_start(&progress, check ? "check" : "decode", show_progress, 0);
+	progress_start(&progress, check ? "check" : "decode",
+	    quiet             ? PROGRESS_OFF :
+		show_progress ? PROGRESS_FORCED :
+				PROGRESS_AUTO,
+	    0);
 	if (check)
 		rc = decode_check(path, stream ? 0 : count, STDIN_FILENO, out,
 		    &opt, err);

@@ -27,6 +27,7 @@ static const char *request_id;
 static const char *split;
 static bool no_md5;
 static bool show_progress;
+static bool quiet;
 static bool force;
 
 static const struct cli_option options[] = {
@@ -49,6 +50,8 @@ static const struct cli_option options[] = {
 	    CLI_FLAG_ONLY, NULL },
 	{ 0, "progress", CLI_SWITCH, &show_progress, NULL,
 	    "show progress on standard error", 0, 0, CLI_FLAG_ONLY, NULL },
+	{ 'q', "quiet", CLI_SWITCH, &quiet, NULL, "show no progress", 0, 0,
+	    CLI_FLAG_ONLY, NULL },
 	{ 0, "request-id", CLI_STRING, &request_id, "ID",
 	    "the object's id, 32 hex digits (default a new one)", 0, 0,
 	    CLI_FLAG_ONLY, NULL },
@@ -95,7 +98,11 @@ main(int argc, char *argv[])
 	if (split == NULL && !force)
 		cli_refuse_tty(&cli, STDOUT_FILENO, "standard output");
 
-	progress_start(&progress, "encode", show_progress, 0);
+	progress_start(&progress, "encode",
+	    quiet             ? PROGRESS_OFF :
+		show_progress ? PROGRESS_FORCED :
+				PROGRESS_AUTO,
+	    0);
 	if (split != NULL)
 		rc = encode_split(STDIN_FILENO, split, &opt, &err);
 	else

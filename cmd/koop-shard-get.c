@@ -20,6 +20,7 @@ static struct clientoptions cluster;
 static const char *range;
 static const char *version_text;
 static bool show_progress;
+static bool quiet;
 static bool force;
 
 static const struct cli_option options[] = {
@@ -28,6 +29,8 @@ static const struct cli_option options[] = {
 	CLIENTOPTIONS_COMMIT_LOG(cluster),
 	{ 0, "progress", CLI_SWITCH, &show_progress, NULL,
 	    "show progress on standard error", 0, 0, CLI_FLAG_ONLY, NULL },
+	{ 'q', "quiet", CLI_SWITCH, &quiet, NULL, "show no progress", 0, 0,
+	    CLI_FLAG_ONLY, NULL },
 	{ 0, "range", CLI_STRING, &range, "FIRST-LAST",
 	    "only these bytes; FIRST- to the end, -N the last N", 0, 0,
 	    CLI_FLAG_ONLY, NULL },
@@ -61,7 +64,11 @@ get(const char *operand, const struct versionid *version, struct error *err)
 		rc = clientoptions_open(&nc, &cluster, err);
 	if (rc < 0)
 		return rc;
-	progress_start(&progress, "get", show_progress, 0);
+	progress_start(&progress, "get",
+	    quiet             ? PROGRESS_OFF :
+		show_progress ? PROGRESS_FORCED :
+				PROGRESS_AUTO,
+	    0);
 	rc = pipeget_run(nc, STDOUT_FILENO, bucket, key, version, range,
 	    &progress, err);
 	progress_end(&progress);

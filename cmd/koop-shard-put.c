@@ -18,6 +18,7 @@
 static struct clientoptions cluster;
 static bool new_id;
 static bool show_progress;
+static bool quiet;
 static bool force;
 
 static const struct cli_option options[] = {
@@ -29,6 +30,8 @@ static const struct cli_option options[] = {
 	    CLI_FLAG_ONLY, NULL },
 	{ 0, "progress", CLI_SWITCH, &show_progress, NULL,
 	    "show progress on standard error", 0, 0, CLI_FLAG_ONLY, NULL },
+	{ 'q', "quiet", CLI_SWITCH, &quiet, NULL, "show no progress", 0, 0,
+	    CLI_FLAG_ONLY, NULL },
 	CLIENTOPTIONS_TCP_CONGESTION(cluster),
 	CLIENTOPTIONS_TOPOLOGY(cluster),
 	{ 0 },
@@ -59,7 +62,11 @@ put(const char *operand, struct error *err)
 		rc = clientoptions_open(&nc, &cluster, err);
 	if (rc < 0)
 		return rc;
-	progress_start(&progress, "put", show_progress, 0);
+	progress_start(&progress, "put",
+	    quiet             ? PROGRESS_OFF :
+		show_progress ? PROGRESS_FORCED :
+				PROGRESS_AUTO,
+	    0);
 	rc = pipeput_run(nc, STDIN_FILENO, STDOUT_FILENO, &opt, err);
 	progress_end(&progress);
 	nodeclient_close(nc);

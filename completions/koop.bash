@@ -40,7 +40,7 @@ _koop_table()
 		follows=()
 		other='file*' ;;
 	koop-encode)
-		options="--cell-size -c --force -f --header --data-shards -k --parity-shards -m --no-md5 --progress --request-id --split --config --print-config --help -h --version"
+		options="--cell-size -c --force -f --header --data-shards -k --parity-shards -m --no-md5 --progress --quiet -q --request-id --split --config --print-config --help -h --version"
 		takes=([--cell-size]='@none' [-c]='@none' [--header]='@none' [--data-shards]='@none' [-k]='@none' [--parity-shards]='@none' [-m]='@none' [--request-id]='@none' [--split]='@none' [--config]='@file')
 		words=""
 		follows=()
@@ -82,13 +82,13 @@ _koop_table()
 		follows=()
 		other='object*' ;;
 	koop-shard-get)
-		options="--force -f --commit-log -l --progress --range --tcp-congestion --topology -t --version-id --config --print-config --help -h --version"
+		options="--force -f --commit-log -l --progress --quiet -q --range --tcp-congestion --topology -t --version-id --config --print-config --help -h --version"
 		takes=([--commit-log]='@file' [-l]='@file' [--range]='@none' [--tcp-congestion]='@none' [--topology]='@file' [-t]='@file' [--version-id]='@none' [--config]='@file')
 		words=""
 		follows=()
 		other='object' ;;
 	koop-shard-put)
-		options="--force -f --commit-log -l --new-id --progress --tcp-congestion --topology -t --config --print-config --help -h --version"
+		options="--force -f --commit-log -l --new-id --progress --quiet -q --tcp-congestion --topology -t --config --print-config --help -h --version"
 		takes=([--commit-log]='@file' [-l]='@file' [--tcp-congestion]='@none' [--topology]='@file' [-t]='@file' [--config]='@file')
 		words=""
 		follows=()

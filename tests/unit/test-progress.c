@@ -41,7 +41,7 @@ without_a_terminal_nothing_is_shown(void)
 	struct progress p;
 
 	capture();
-	progress_start(&p, "encode", false, 100);
+	progress_start(&p, "encode", PROGRESS_AUTO, 100);
 	progress_add(&p, 50);
 	progress_end(&p);
 	captured();
@@ -56,7 +56,7 @@ when_forced_it_is_drawn_and_erased(void)
 	struct progress p;
 
 	capture();
-	progress_start(&p, "encode", true, 4096);
+	progress_start(&p, "encode", PROGRESS_FORCED, 4096);
 	progress_add(&p, 1024);
 	progress_add(&p, 1024); /* too soon for another */
 	progress_end(&p);
@@ -75,7 +75,7 @@ a_signal_asks_for_one_line(void)
 	struct progress p;
 
 	capture();
-	progress_start(&p, "decode", false, 2048);
+	progress_start(&p, "decode", PROGRESS_AUTO, 2048);
 	raise(SIGUSR1);
 	progress_add(&p, 1024);
 	progress_add(&p, 1024);
@@ -91,7 +91,7 @@ more_than_the_total_has_no_percentage(void)
 	struct progress p;
 
 	capture();
-	progress_start(&p, "x", true, 10);
+	progress_start(&p, "x", PROGRESS_FORCED, 10);
 	progress_add(&p, 2048);
 	progress_end(&p);
 	captured();
@@ -113,7 +113,7 @@ the_total_is_the_rest_of_a_file_on_standard_input(void)
 	REQUIRE(fd != -1 && ftruncate(fd, 1000) == 0);
 	lseek(fd, 300, SEEK_SET);
 	dup2(fd, STDIN_FILENO);
-	progress_start(&p, "x", false, 0);
+	progress_start(&p, "x", PROGRESS_AUTO, 0);
 	CHECK(p.total == 700);
 	dup2(in, STDIN_FILENO);
 	close(in);
