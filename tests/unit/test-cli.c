@@ -588,6 +588,36 @@ a_reload_of_a_bad_file_changes_nothing(void)
 	CHECK(strstr(out, "|count 7 (was 5)|| cell=9 count=7 ") != NULL);
 }
 
+static void
+a_reload_looks_again_at_who_may_write_the_file(void)
+{
+	int fd = open_captured("../out");
+	pid_t pid;
+
+	write_file("koop.conf", "[koop-node]\ncount = 5\n");
+	pid = fork();
+	if (pid == 0) {
+		static const char *const live[] = { "count", NULL };
+		char program[] = "koop-node";
+		char *argv[] = { program, NULL };
+		struct cli_reload found;
+		struct error e = { 0 };
+
+		clearenv();
+		cli_parse(&cli, 1, argv);
+		write_file("koop.conf", "[koop-node]\ncount = 6\n");
+		chmod("koop.conf", 0666);
+		if (cli_reload(&cli, live, &found, &e) < 0)
+			dprintf(fd, "%lu %s", count, e.text);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	slurp(fd, out);
+	CHECK(strncmp(out, "5 ", 2) == 0);
+	CHECK(strstr(out, "others may write to it") != NULL);
+	unlink("koop.conf");
+}
+
 /* How a message calls the count. */
 static const char *
 origin(const char *variable, const char *conf, int argc)
@@ -675,6 +705,7 @@ main(void)
 	RUN(a_reload_takes_what_can_change_and_tells_of_the_rest);
 	RUN(a_reload_compares_with_what_is_in_force);
 	RUN(a_reload_of_a_bad_file_changes_nothing);
+	RUN(a_reload_looks_again_at_who_may_write_the_file);
 	RUN(a_value_has_the_name_by_which_it_was_given);
 	RUN(a_default_that_could_not_be_given_is_none);
 	RUN(the_version_is_one_line);
