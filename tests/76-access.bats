@@ -97,6 +97,59 @@ times() {
 	! command -v promtool >/dev/null || promtool check metrics <page
 }
 
+@test "metrics: commits, caches, connections and positions are told" {
+	cluster_up
+	object 300000 film
+	s3 PUT /told
+	s3 PUT /told/a --data-binary @film
+	is 200
+	series=(koop_gw_commit_append_duration_seconds_count
+		koop_gw_commit_apply_duration_seconds_count
+		'koop_gw_cache_hits_total{cache="bucket"}'
+		'koop_gw_cache_misses_total{cache="bucket"}'
+		koop_gw_missed_shards_total koop_gw_degraded_reads_total
+		koop_gw_bad_cells_total)
+	mapfile -t before < <(metrics "${series[@]}")
+	# The same name: its partition is known to hold the bucket by now.
+	s3 PUT /told/a --data-binary @film
+	is 200
+	mapfile -t after < <(metrics "${series[@]}")
+	[ $((after[0] - before[0])) -eq 1 ]
+	[ $((after[1] - before[1])) -eq 1 ]
+	[ $((after[2] - before[2])) -ge 1 ]
+	[ $((after[3] - before[3])) -eq 0 ]
+	[ "${after[4]}" -eq 0 ]
+	[ "${after[5]} ${after[6]}" = "0 0" ]
+	[ "$(metrics 'koop_gw_connections{kind="nodes"}')" -ge 9 ]
+	[ "$(metrics koop_gw_ack_streams)" = 9 ]
+	[ "$(grep -c '^koop_gw_node_records_behind{node="1/[0-8]"} ' page)" -eq 9 ]
+	metric 'koop_gw_node_records_behind{node="1/0"}' 0
+}
+
+@test "metrics: a node that is gone makes reads degraded, writes short, and falls behind" {
+	cluster_up
+	object 3000000 film
+	s3 PUT /short
+	for i in 1 2 3 4; do
+		s3 PUT "/short/$i" --data-binary @film
+		is 200
+	done
+	[ "$(metrics koop_gw_degraded_reads_total)" = 0 ]
+	node --stop-node 3
+	# Its shard is data of some of them and parity of others.
+	for i in 1 2 3 4; do
+		s3 GET "/short/$i"
+		is 200
+		cmp film body
+		s3 PUT "/short/new$i" --data-binary @film
+		is 200
+	done
+	[ "$(metrics koop_gw_degraded_reads_total)" -ge 1 ]
+	[ "$(metrics koop_gw_missed_shards_total)" -ge 4 ]
+	[ "$(metrics 'koop_gw_node_records_behind{node="1/3"}')" -ge 4 ]
+	metric 'koop_gw_node_records_behind{node="1/0"}' 0
+}
+
 @test "metrics: a viewer who leaves in the middle is cut, and no fault" {
 	watched_up
 	object 30000000 film

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "client/clientstats.h"
 #include "client/nodeclient.h"
 #include "client/nodenotice.h"
 #include "shard/decoder.h"
@@ -48,6 +49,7 @@ struct window {
 	uint64_t began_ms;
 	uint64_t half_ms; /* half of the fetches were done: took so long */
 	unsigned opened, ended;
+	bool degraded; /* a cell was rebuilt */
 };
 
 static uint32_t
@@ -265,6 +267,7 @@ check_cells(struct window *w, struct fetch *f)
 			continue;
 		}
 		blobplan_bad(w->plan, f->want.shard, i);
+		clientstats_add(&nodeclient_stats(source->nc)->bad_cells, 1);
 		/* protocol.md 7.3: an erasure here, and its node repairs it:
 		 * unsaid, the blob would be short of it until the scrub. */
 		nodenotice_repair(source->nc, &source->place, source->id,
@@ -345,6 +348,10 @@ blobfetch_mark_late(struct window *w, uint64_t deadline)
 				f->call.opened_ms + 3 * w->half_ms));
 		/* The caller starts another one before it waits. */
 		f->call.late = now >= due;
+		if (f->call.late)
+			clientstats_add(&nodeclient_stats(w->source->nc)
+					     ->hedged_cells,
+			    1);
 		next = KOOP_MIN(next, due);
 	}
 	return next;
@@ -447,6 +454,7 @@ rebuild(struct window *w, uint32_t i, uint32_t want, struct error *err)
 
 	if ((want & ~good) == 0)
 		return 0;
+	w->degraded = true;
 	/* The plan said that the stripe is complete. */
 	assert(blobplan_stripe_complete(w->plan, i));
 	for (uint32_t j = 0; j < w->n; j++) {
@@ -528,6 +536,9 @@ blobfetch_window(const struct blobsource *source, uint64_t offset,
 	rc = fetch_all(w, client_fd, deadline, err);
 	for (uint32_t i = 0; rc == 0 && i < window.plan.stripes; i++)
 		rc = rebuild(w, i, window.plan.want[i], err);
+	if (w->degraded)
+		clientstats_add(&nodeclient_stats(source->nc)->degraded_reads,
+		    1);
 out:
 	free_window(w);
 	if (rc < 0) {

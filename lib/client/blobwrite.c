@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "client/committer.h"
 #include "client/finisher.h"
+#include "client/clientstats.h"
 #include "client/nodeclient.h"
 #include "client/shardsend.h"
 #include "cluster/placement.h"
@@ -397,6 +398,9 @@ blobwrite_finish(struct blobwrite *w, struct blobwrite_result *out,
 		/* protocol.md 6.2: no record before w shards are durable. */
 		assert((uint32_t)__builtin_popcount(result.durable) >=
 		    w->place.set->write_quorum);
+		clientstats_add(&nodeclient_stats(w->nc)->missed_shards,
+		    geometry_shards(&w->geometry) -
+			(uint32_t)__builtin_popcount(result.durable));
 		/* MD5 has read all of it: totals waited for that. */
 		shardsend_leave(w->sends);
 		w->sends = NULL;

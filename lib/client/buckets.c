@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "client/bucketcache.h"
+#include "client/clientstats.h"
 #include "client/committer.h"
 #include "client/metaread.h"
 #include "client/nodeclient.h"
@@ -491,6 +492,7 @@ bucket_see(struct nodeclient *nc, const struct placement *place,
     uint64_t deadline, struct error *err)
 {
 	struct bucketcache *cache = nodeclient_buckets(nc);
+	struct clientstats *stats = nodeclient_stats(nc);
 	uint64_t at = 0;
 	int rc = 0;
 
@@ -502,8 +504,11 @@ bucket_see(struct nodeclient *nc, const struct placement *place,
 		return rc;
 	if (bucketcache_get(cache, place->partition, bucket, nodeclient_now(nc),
 		out) &&
-	    out->revision >= revision)
+	    out->revision >= revision) {
+		clientstats_add(&stats->bucket_hits, 1);
 		return 0;
+	}
+	clientstats_add(&stats->bucket_misses, 1);
 	rc = ensure(nc, place, bucket, revision, out, &at, deadline, err);
 	assert(rc < 0 || out->revision >= revision);
 	if (rc == 0)

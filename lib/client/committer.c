@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "client/acks.h"
+#include "client/clientstats.h"
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "commit/commitlog.h"
@@ -161,9 +162,14 @@ append_lines(struct nodeclient *nc, struct committer_item *items, size_t n,
 		appended[m].request_id = items[i].record->request_id;
 		appended[m++].line = buf_bytes(&lines[i]);
 	}
-	if (m > 0)
+	if (m > 0) {
+		uint64_t began_us = clock_mono_us(nodeclient_clock(nc));
+
 		rc = commitlog_append(nodeclient_log(nc), appended, m, deadline,
 		    &why);
+		metric_observe(&nodeclient_stats(nc)->append,
+		    clock_mono_us(nodeclient_clock(nc)) - began_us);
+	}
 	for (size_t i = 0; i < n; i++) {
 		struct error one = { 0 };
 
@@ -426,6 +432,8 @@ static void
 wait_all(struct nodeclient *nc, struct committer_item *items, size_t n,
     struct ackwait *const *waits, uint64_t deadline, struct failure *f)
 {
+	uint64_t began_us = clock_mono_us(nodeclient_clock(nc));
+
 	for (size_t i = 0; i < n; i++) {
 		struct error why = { 0 };
 		int rc;
@@ -433,6 +441,8 @@ wait_all(struct nodeclient *nc, struct committer_item *items, size_t n,
 		if (items[i].code != ERRC_OK)
 			continue;
 		rc = wait_outcome(nc, &items[i], waits[i], deadline, &why);
+		metric_observe(&nodeclient_stats(nc)->apply,
+		    clock_mono_us(nodeclient_clock(nc)) - began_us);
 		if (rc < 0)
 			fail_item(f, &items[i], rc, &why);
 	}

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "client/metaask_positions.h"
+#include "client/clientstats.h"
 #include "client/nodeclient.h"
 #include "cluster/placement.h"
 #include "cluster/quorum.h"
@@ -120,6 +121,10 @@ mark_late(struct asking *a, uint64_t deadline)
 		due = nodecall_due(call, call->opened_ms);
 		/* The caller opens another one before it waits. */
 		call->late = now >= due;
+		if (call->late)
+			clientstats_add(&nodeclient_stats(a->ask->nc)
+					     ->hedged_rows,
+			    1);
 		next = KOOP_MIN(next, due);
 	}
 	return next;
@@ -487,6 +492,8 @@ metaask_one(const struct metaone *one, uint64_t deadline, struct error *err)
 	bool shared = positions_shared(positions) &&
 	    commitlog_ends(nodeclient_log(one->nc), &end, 1, deadline, NULL) ==
 		0;
+	struct clientstats *stats = nodeclient_stats(one->nc);
+	bool alone;
 	uint64_t half;
 
 	half = nodeclient_now(one->nc);
@@ -498,8 +505,13 @@ metaask_one(const struct metaone *one, uint64_t deadline, struct error *err)
 
 		if (shared)
 			rc = read_single(&r, end.seq, half, err);
+		alone = rc > 0;
 		if (rc <= 0)
 			rc = read_quorum(&r, deadline, err);
+		if (rc > 0)
+			clientstats_add(alone ? &stats->reads_of_one :
+						&stats->reads_of_quorum,
+			    1);
 		if (rc > 0) {
 			rc = check_epoch(&r, deadline, err);
 			if (rc < 0)

@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "client/acks.h"
 #include "client/bucketcache.h"
+#include "client/clientstats.h"
 #include "client/finisher.h"
 #include "cluster/placement.h"
 #include "cluster/topology_source.h"
@@ -57,6 +58,7 @@ struct nodeclient {
 	struct acks *acks;
 	struct finisher *finisher;
 	struct bucketcache *buckets;
+	struct clientstats stats;
 	atomic_uint fast_readers;
 	sem_t fetches;
 
@@ -341,6 +343,18 @@ struct bucketcache *
 nodeclient_buckets(struct nodeclient *nc)
 {
 	return nc->buckets;
+}
+
+struct clientstats *
+nodeclient_stats(struct nodeclient *nc)
+{
+	return &nc->stats;
+}
+
+unsigned
+nodeclient_connections(struct nodeclient *nc)
+{
+	return httpc_pool_connections(nc->pool);
 }
 
 uint64_t

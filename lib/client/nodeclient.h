@@ -31,6 +31,7 @@
 
 struct acks;
 struct bucketcache;
+struct clientstats;
 struct clock;
 struct commitlog;
 struct error;
@@ -81,6 +82,9 @@ const char *nodeclient_sender(const struct nodeclient *nc);
 struct acks *nodeclient_acks(struct nodeclient *nc); /* NULL: no streams */
 struct finisher *nodeclient_finisher(struct nodeclient *nc);
 struct bucketcache *nodeclient_buckets(struct nodeclient *nc);
+struct clientstats *nodeclient_stats(struct nodeclient *nc);
+/* Connections to nodes that are open, idle ones included. */
+unsigned nodeclient_connections(struct nodeclient *nc);
 uint64_t nodeclient_now(const struct nodeclient *nc); /* monotonic, ms */
 
 /* Machine `index` of the placement's set, to be called (wire/nodecall.h). */

@@ -57,12 +57,12 @@ struct httpc_options {
 
 KOOP_MUST int httpc_pool_new(struct httpc_pool **out,
     const struct httpc_options *options, struct error *err);
-/* Every call must be closed before.  NULL is fine. */
-void httpc_pool_free(struct httpc_pool *pool);
+void httpc_pool_free(struct httpc_pool *pool); /* no call may be left */
 /* Forget the addresses for which keep() says no: idle connections are closed
  * at once, those in use when their call is over. */
 typedef bool httpc_keep_fn(void *arg, const struct httpc_addr *addr);
 void httpc_pool_keep(struct httpc_pool *pool, httpc_keep_fn *keep, void *arg);
+unsigned httpc_pool_connections(struct httpc_pool *pool); /* open ones */
 /* Wait until an address has room for one more connection; ERRC_UNAVAILABLE
  * at the deadline. */
 KOOP_MUST int httpc_pool_wait(struct httpc_pool *pool,

@@ -82,6 +82,21 @@ httpc_pool_free(struct httpc_pool *pool)
 	free(pool);
 }
 
+unsigned
+httpc_pool_connections(struct httpc_pool *pool)
+{
+	unsigned open = 0;
+
+	pthread_mutex_lock(&pool->lock);
+	for (const struct httpc_node *node = pool->nodes; node != NULL;
+	     node = node->next) {
+		assert(node->idle_count <= node->open);
+		open += node->open;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return open;
+}
+
 static int
 find_node_locked(struct httpc_pool *pool, const struct httpc_addr *addr,
     struct httpc_node **out, struct error *err)

@@ -33,6 +33,7 @@ struct s3metric {
 	struct metric_histogram times[S3OP_MAX * S3METRIC_PHASES];
 	_Atomic uint64_t received_bytes; /* of bodies */
 	_Atomic uint64_t sent_bytes;
+	_Atomic uint64_t session_hits, session_misses;
 };
 
 void s3metric_count(struct s3metric *m, enum s3op op, int status);

@@ -9,6 +9,7 @@
 #include "s3/s3put.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -223,15 +224,20 @@ s3put_session_value(const struct s3req *r)
 static bool
 session_knows(struct s3req *r, struct reqid upload)
 {
-	struct buf wanted = s3put_session_value(r);
 	struct buf value = buf_make(SESSION_VALUE_MAX);
+	struct buf wanted;
 	char id[REQID_HEX + 1];
 	bool known;
 
+	if (!r->gw->session)
+		return false;
+	wanted = s3put_session_value(r);
 	reqid_format(id, upload);
-	known = r->gw->session &&
-	    session_get(r->gw->session, id, &value, NULL) == 0 &&
+	known = session_get(r->gw->session, id, &value, NULL) == 0 &&
 	    bytes_equal(buf_bytes(&value), buf_bytes(&wanted));
+	atomic_fetch_add_explicit(known ? &r->gw->metric.session_hits :
+					  &r->gw->metric.session_misses,
+	    1, memory_order_relaxed);
 	buf_fini(&value);
 	buf_fini(&wanted);
 	return known;

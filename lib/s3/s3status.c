@@ -3,14 +3,19 @@
 /* /health and /metrics of the gateway. */
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/logfile.h"
+#include "client/acks.h"
+#include "client/clientstats.h"
 #include "client/nodeclient.h"
 #include "client/nodewatch.h"
+#include "cluster/placement.h"
 #include "cluster/topology.h"
+#include "commit/positions.h"
 #include "http/httpd.h"
 #include "s3/s3shared.h"
 #include "s3/s3ops.h"
@@ -139,25 +144,172 @@ print_nodes_metrics(struct gateway *gw, struct metric_page *page)
 	    "Storage nodes that take shards.", roomy);
 }
 
+/* A sample of the family that was begun, with one label. */
+static void
+labelled(struct metric_page *page, const char *name, const char *label,
+    double value)
+{
+	const struct metric_label labels[] = { { name, label } };
+
+	metric_value(page, labels, nitems(labels), value);
+}
+
 static void
 print_connections(struct s3req *r, struct metric_page *page)
 {
-	const struct metric_label clients = { "kind", "clients" };
+	struct nodeclient *nc = r->gw->nc;
 
 	metric_begin(page, METRIC_GAUGE, "koop_gw_connections",
 	    "Open connections, by whom they are with.");
-	metric_value(page, &clients, 1, httpd_request_connections(r->http));
+	labelled(page, "kind", "clients", httpd_request_connections(r->http));
+	labelled(page, "kind", "nodes", nodeclient_connections(nc));
+	metric_gauge(page, "koop_gw_ack_streams",
+	    "Nodes whose stream of applied records is up.",
+	    acks_streams(nodeclient_acks(nc)));
+	metric_gauge(page, "koop_gw_writes",
+	    "Writes under way that hold connections to nodes.",
+	    atomic_load(&r->gw->writes));
+}
+
+static void
+print_reads(const struct clientstats *stats, struct metric_page *page)
+{
+	metric_counter(page, "koop_gw_degraded_reads_total",
+	    "Windows of objects that were rebuilt from parity.",
+	    atomic_load(&stats->degraded_reads));
+	metric_counter(page, "koop_gw_bad_cells_total",
+	    "Damaged cells that were met; their nodes were told.",
+	    atomic_load(&stats->bad_cells));
+	metric_begin(page, METRIC_COUNTER, "koop_gw_hedges_total",
+	    "Answers that were late, so that another node was asked, too.");
+	labelled(page, "kind", "cells",
+	    (double)atomic_load(&stats->hedged_cells));
+	labelled(page, "kind", "rows",
+	    (double)atomic_load(&stats->hedged_rows));
+	metric_begin(page, METRIC_COUNTER, "koop_gw_metadata_reads_total",
+	    "Reads of rows, by whether one node was enough.");
+	labelled(page, "from", "one",
+	    (double)atomic_load(&stats->reads_of_one));
+	labelled(page, "from", "quorum",
+	    (double)atomic_load(&stats->reads_of_quorum));
+}
+
+static void
+print_caches(const struct gateway *gw, const struct clientstats *stats,
+    struct metric_page *page)
+{
+	const struct s3metric *m = &gw->metric;
+
+	metric_begin(page, METRIC_COUNTER, "koop_gw_cache_hits_total",
+	    "Questions that a cache answered.");
+	labelled(page, "cache", "bucket",
+	    (double)atomic_load(&stats->bucket_hits));
+	if (gw->session != NULL)
+		labelled(page, "cache", "session",
+		    (double)atomic_load(&m->session_hits));
+	metric_begin(page, METRIC_COUNTER, "koop_gw_cache_misses_total",
+	    "Questions that nodes had to answer.");
+	labelled(page, "cache", "bucket",
+	    (double)atomic_load(&stats->bucket_misses));
+	if (gw->session != NULL)
+		labelled(page, "cache", "session",
+		    (double)atomic_load(&m->session_misses));
+}
+
+static void
+print_commits(const struct clientstats *stats, struct metric_page *page)
+{
+	metric_counter(page, "koop_gw_missed_shards_total",
+	    "Shards without which a write went on; repair makes them.",
+	    atomic_load(&stats->missed_shards));
+	metric_begin(page, METRIC_HISTOGRAM,
+	    "koop_gw_commit_append_duration_seconds",
+	    "How long appends to the commit log took.");
+	metric_times(page, NULL, 0, &stats->append);
+	metric_begin(page, METRIC_HISTOGRAM,
+	    "koop_gw_commit_apply_duration_seconds",
+	    "From an append until a write quorum had applied the record.");
+	metric_times(page, NULL, 0, &stats->apply);
+}
+
+/*
+ * How many records each member is behind the one of its set that has applied
+ * the most, over all partitions: from what this gateway knows anyway, so that
+ * nobody is asked.  Of whom it knows nothing nothing is said.
+ */
+static void
+count_behind(struct nodeclient *nc, const struct placement *place,
+    uint64_t behind[static TOPOLOGY_MACHINES_MAX], uint32_t *known)
+{
+	uint64_t applied[TOPOLOGY_MACHINES_MAX];
+	uint64_t most = 0;
+
+	for (uint32_t i = 0; i < place->set->n; i++) {
+		struct positions_member member = { place->set->number, i };
+
+		applied[i] = positions_applied(nodeclient_positions(nc), member,
+		    place->partition);
+		most = KOOP_MAX(most, applied[i]);
+	}
+	for (uint32_t i = 0; i < place->set->n; i++) {
+		if (applied[i] == 0)
+			continue;
+		assert(applied[i] <= most);
+		*known |= 1u << i;
+		behind[i] += most - applied[i];
+	}
+}
+
+static void
+print_behind_of_set(struct nodeclient *nc, const struct erasure_set *set,
+    struct metric_page *page)
+{
+	const struct topology *t = nodeclient_topology(nc);
+	uint64_t behind[TOPOLOGY_MACHINES_MAX] = { 0 };
+	uint32_t known = 0;
+	char name[32];
+
+	for (size_t p = 0; p < t->partition_count; p++) {
+		struct placement place;
+
+		if (placement_partition(t, t->partitions[p], &place, NULL) ==
+			0 &&
+		    place.set == set)
+			count_behind(nc, &place, behind, &known);
+	}
+	for (uint32_t i = 0; i < set->n; i++) {
+		if ((known >> i & 1) == 0)
+			continue;
+		snprintf(name, sizeof(name), "%u/%u", set->number, i);
+		labelled(page, "node", name, (double)behind[i]);
+	}
+}
+
+static void
+print_behind(struct nodeclient *nc, struct metric_page *page)
+{
+	const struct topology *t = nodeclient_topology(nc);
+
+	metric_begin(page, METRIC_GAUGE, "koop_gw_node_records_behind",
+	    "Records that a node has yet to apply, of those that others have.");
+	for (size_t i = 0; i < t->set_count; i++)
+		print_behind_of_set(nc, &t->sets[i], page);
 }
 
 static void
 print_metrics(struct s3req *r, struct buf *out)
 {
+	const struct clientstats *stats = nodeclient_stats(r->gw->nc);
 	struct metric_page page = metric_page(out);
 
 	metric_process(&page);
 	print_nodes_metrics(r->gw, &page);
 	print_connections(r, &page);
 	s3metric_print(&page, &r->gw->metric);
+	print_reads(stats, &page);
+	print_caches(r->gw, stats, &page);
+	print_commits(stats, &page);
+	print_behind(r->gw->nc, &page);
 	if (r->gw->access != NULL)
 		metric_counter(&page, "koop_gw_access_log_dropped_total",
 		    "Lines of the access log that were dropped.",
