@@ -135,6 +135,32 @@ say(const char *line)
 	fflush(stdout);
 }
 
+static void
+warn(const char *line)
+{
+	fprintf(stderr, "koop-up: %s\n", line);
+}
+
+/* For who sits at a terminal and has it for the first time: nothing that reads
+ * our output needs it. */
+static void
+hints(const char *dir)
+{
+	if (isatty(STDOUT_FILENO) != 1)
+		return;
+	printf(
+	    "\nNext, in %s:\n"
+	    "  eval \"$(koop env --data '%s')\"\n"
+	    "                           the other programs find the cluster\n"
+	    "  koop status              how it is\n"
+	    "  koop bucket make films   a place for objects\n"
+	    "  koop help tutorial       from here to a stored film\n"
+	    "%s stops all of it.\n",
+	    opt.detach ? "this terminal" : "another terminal", dir,
+	    opt.detach ? "koop down" : "Ctrl-C");
+	fflush(stdout);
+}
+
 /* Of the terminal; what is no terminal does not end at a column. */
 static unsigned
 columns(void)
@@ -318,27 +344,80 @@ operate(const char *word)
 	return cli_usage(&cli, "%s: neither status nor down nor env", word);
 }
 
+/* Neither the file nor the environment can ask for what is done but once. */
+static bool
+is_flag(const char *value, int argc, char *argv[])
+{
+	for (int i = 1; value != NULL && i < argc; i++)
+		if (value >= argv[i] && value <= argv[i] + strlen(argv[i]))
+			return true;
+	return false;
+}
+
+/* With --replace-node a cluster that runs is told, another is started so.
+ * True: it was told, and *status is the exit status. */
+static bool
+replace_running(int *status)
+{
+	char dir[LAYOUT_DIR_BYTES];
+	struct buf answer = buf_make(CONTROL_ANSWER_MAX);
+	struct error err;
+	bool runs = layout_resolve(dir, opt.layout.dir, false, &err) == 0 &&
+	    control_ask(dir, "status", &answer, 5000, &err) == 0;
+
+	buf_fini(&answer);
+	if (!runs)
+		return false;
+	*status = tell(dir, "replace", opt.replace_node);
+	if (*status == 0 && !opt.quiet)
+		printf("koop-up: node %" PRIu64 " has a new folder and "
+		       "rebuilds its shards; koop status tells how far it is\n",
+		    opt.replace_node);
+	return true;
+}
+
+static int
+start(int argc, char *argv[])
+{
+	char dir[LAYOUT_DIR_BYTES];
+	struct error err;
+	int status;
+
+	if (watch || json || wait_for != NULL ||
+	    is_flag(topology, argc, argv) || is_flag(commit_log, argc, argv))
+		return cli_usage(&cli,
+		    "--wait, --watch, --json, --topology "
+		    "and --commit-log are for: koop status");
+	if (opt.replace_node != LAYOUT_UNSET && replace_running(&status))
+		return status != 0 ? status : cli_finish(&cli);
+	opt.say = say;
+	opt.warn = warn;
+	opt.hints = hints;
+	opt.config = cli_config_file();
+	if (clusterup_run(&opt, &err) < 0)
+		return cli_fail(&cli, &err);
+	if (opt.detach && !opt.quiet &&
+	    layout_resolve(dir, opt.layout.dir, false, &err) == 0) {
+		print_status(&(struct status_where){ .dir = dir });
+		hints(dir);
+	}
+	return cli_finish(&cli);
+}
+
 int
 main(int argc, char *argv[])
 {
-	struct error err;
 	int first = cli_parse(&cli, argc, argv);
 
 	if (stop_node != LAYOUT_UNSET)
 		return operate("stop");
 	if (start_node != LAYOUT_UNSET)
 		return operate("start");
-	if (first < argc)
-		return strcmp(argv[first], "stop") == 0 ||
-			strcmp(argv[first], "start") == 0 ?
-		    cli_usage(&cli, "%s: use --%s-node N", argv[first],
-			argv[first]) :
-		    operate(argv[first]);
-	opt.say = say;
-	opt.config = cli_config_file();
-	if (clusterup_run(&opt, &err) < 0)
-		return cli_fail(&cli, &err);
-	if (opt.detach && !opt.quiet)
-		print_status(&(struct status_where){ .dir = opt.layout.dir });
-	return cli_finish(&cli);
+	if (first == argc)
+		return start(argc, argv);
+	if (strcmp(argv[first], "stop") == 0 ||
+	    strcmp(argv[first], "start") == 0)
+		return cli_usage(&cli, "%s: use --%s-node N", argv[first],
+		    argv[first]);
+	return operate(argv[first]);
 }

@@ -36,7 +36,7 @@ load helpers
 @test "up: a second one in the same folder is refused, and harms nothing" {
 	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
 	run -75 --separate-stderr koop up --data "$DATA" 3>&-
-	[ "$stderr" = "koop-up: a cluster runs in $DATA already; stop it with: koop down --data $DATA" ]
+	[ "$stderr" = "koop-up: a cluster runs in $DATA already; stop it with: koop down --data $DATA, or run another in its own folder with --data" ]
 	run -75 --separate-stderr koop up --detach --data "$DATA" 3>&-
 	run -0 koop status --data "$DATA" --wait ready
 }
@@ -145,7 +145,15 @@ gateway_says() {
 	rm "$DATA/node-1.1/superblock"
 	run koop up --data "$DATA" --start-node 1 --timeout 2s
 	run -1 koop status --data "$DATA"
-	grep -A 3 '^node-1.1 .* down ' <<<"$output" | grep -q '^  its log ends: .*superblock'
+	grep -A 3 '^node-1.1 ' <<<"$output" |
+		grep -q -- "^  its folder has lost its superblock; .* --replace-node 1\$"
+	# What its log says is said where that knows more.
+	run -0 koop up --data "$DATA" --stop-node 2
+	printf garbage >"$DATA/node-1.2/meta.db"
+	run koop up --data "$DATA" --start-node 2 --timeout 2s
+	run -1 koop status --data "$DATA"
+	grep -A 3 '^node-1.2 ' <<<"$output" |
+		grep -q '^  exited with status [0-9]*; its log ends: .*koop-node'
 }
 
 @test "up: env survives any folder name" {
@@ -166,17 +174,146 @@ gateway_says() {
 	koop-shard-get videos/film | koop-decode | cmp - film
 }
 
-@test "up: a lost node folder is not filled without being told" {
+# up_again [OPTION...]: the same cluster, in the background; says so in out, err.
+up_again() {
+	koop up --detach --data "$DATA" --durability os "$@" 3>&- >out 2>err
+}
+
+@test "up: a lost node folder is said at once, and not filled without being told" {
 	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
 	koop down --data "$DATA"
 	rm -rf "$DATA/node-1.2"
-	koop up --detach --data "$DATA" --durability os 3>&- >up.log
+	run -1 up_again
+	grep -qx "koop-up: node-1.2: its folder is lost; mount its disk, or make a new one with: koop up --data $DATA --replace-node 2" err
+	grep -q '^koop-up: not all of the cluster runs' err
+	grep -qx "koop-up: serves S3 on $GW, data in $DATA, without node-1.2" out
 	[ ! -e "$DATA/node-1.2/superblock" ]
 	run -1 koop status --data "$DATA"
-	grep -q 'replace' "$DATA/log/node-1.2.log"
+	grep -A2 '^node-1.2 ' <<<"$output" |
+		grep -q -- "^  its folder is lost; .* koop up --data $DATA --replace-node 2\$"
+	# The node's own words are no advice for another program.
+	grep -q 'By hand, pass .*; under koop up, koop status tells the way' "$DATA/log/node-1.2.log"
 	koop down --data "$DATA"
-	koop up --detach --data "$DATA" --durability os --replace-node 2 3>&- >up.log
+	run -0 up_again --replace-node 2
+	[ ! -s err ]
 	koop status --data "$DATA" --wait full
+}
+
+@test "up: a lost folder is made anew while the cluster runs, and only then" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	curl -sS -f -X PUT "$GW/kept"
+	object 300000 film 1
+	curl -sS -f -T film "$GW/kept/film"
+	node --stop-node 1
+	run -64 --separate-stderr koop up --data "$DATA" --replace-node 1
+	[ "$stderr" = "koop-up: --replace-node 1: the folder of node-1.1 is not lost" ]
+	[ "$output" = "" ]
+	rm -rf "$DATA/node-1.1"
+	run -64 koop up --data "$DATA" --replace-node 3
+	run -0 --separate-stderr koop up --data "$DATA" --replace-node 1
+	[[ "$output" == "koop-up: node 1 has a new folder and rebuilds its shards"* ]]
+	koop status --data "$DATA" --wait full
+	# Only once: what is lost from now on is lost.
+	node --stop-node 1
+	rm -rf "$DATA/node-1.1"
+	koop up --data "$DATA" --start-node 1 --timeout 1s && false
+	[ ! -e "$DATA/node-1.1/superblock" ]
+}
+
+@test "up: a folder that is made by the first start is not made again after it" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	node --stop-node 0
+	rm -rf "$DATA/node-1.0"
+	koop up --data "$DATA" --start-node 0 --timeout 1s && false
+	[ ! -e "$DATA/node-1.0/superblock" ]
+}
+
+@test "up: --replace-node of what is not lost, or not there, does nothing" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	koop down --data "$DATA"
+	run -64 --separate-stderr koop up --data "$DATA" --replace-node 2
+	[ "$stderr" = "koop-up: --replace-node 2: the folder of node-1.2 is not lost; leave the option out" ]
+	run -64 --separate-stderr koop up --data "$DATA" --replace-node 3
+	[ "$stderr" = "koop-up: --replace-node 3: there is no such node; they are numbered from 0 to 2" ]
+	rm "$DATA/node-1.2/superblock"
+	run -64 --separate-stderr koop up --data "$DATA" --replace-node 2
+	[ "$stderr" = "koop-up: --replace-node 2: $DATA/node-1.2 is not empty; move it away first" ]
+	run -64 --separate-stderr koop up --data new --nodes 3 --data-shards 2 \
+		--parity-shards 1 --port 0 --node-port 0 --replace-node 0
+	[[ "$stderr" == "koop-up: --replace-node 0: the cluster in "*"/new is only being made; leave the option out" ]]
+}
+
+@test "up: each kind of wrong node folder is named, with the way out" {
+	cluster_up --nodes 6 --data-shards 4 --parity-shards 2
+	koop down --data "$DATA"
+	rm "$DATA/node-1.0/superblock"
+	sed -i 's/"set":1/"set":2/' "$DATA/node-1.1/superblock"
+	mv "$DATA/node-1.2" away
+	: >"$DATA/node-1.2"
+	mv "$DATA/node-1.3" swap
+	mv "$DATA/node-1.4" "$DATA/node-1.3"
+	mv swap "$DATA/node-1.4"
+	koop up --data other --nodes 3 --data-shards 2 --parity-shards 1 --port 0 \
+		--node-port 0 --durability os --detach 3>&- >/dev/null
+	koop down --data other
+	# The same place of another cluster.
+	mv "$DATA/node-1.1" damaged
+	mv other/node-1.1 "$DATA/node-1.1"
+	# Too few nodes are left for gateways to begin.
+	run ! up_again --timeout 5s
+	cat err
+	grep -q "^koop-up: node-1.0: its folder has lost its superblock; bring it back .* --replace-node 0\$" err
+	grep -q "^koop-up: node-1.1: its folder belongs to another cluster ([0-9a-f]*); .* --replace-node 1\$" err
+	grep -q "^koop-up: node-1.2: its folder cannot be read (.*Not a directory); .* --replace-node 2\$" err
+	grep -q "^koop-up: node-1.3: its folder is that of node-1.4; move each to its own name in $DATA\$" err
+	grep -q "^koop-up: node-1.4: its folder is that of node-1.3; " err
+	koop down --data "$DATA"
+	rm -rf "$DATA/node-1.1"
+	mv damaged "$DATA/node-1.1"
+	run ! up_again --timeout 5s
+	grep -q "^koop-up: node-1.1: its folder has a damaged superblock; " err
+}
+
+@test "up: a lost commit log or topology is named, and nothing is made anew" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	koop down --data "$DATA"
+	mv "$DATA/topology.json" kept.json
+	run -66 --separate-stderr koop up --data "$DATA"
+	[ "$stderr" = "koop-up: topology.json of the cluster in $DATA is lost: it says where everything lies; bring it back from a copy, or begin anew in another folder with --data" ]
+	[ ! -e "$DATA/topology.json" ]
+	mv kept.json "$DATA/topology.json"
+	rm "$DATA"/commit.db*
+	run -66 --separate-stderr koop up --detach --data "$DATA" 3>&-
+	[[ "$stderr" == "koop-up: commit.db of the cluster in $DATA is lost: "* ]]
+	[ ! -e "$DATA/commit.db" ]
+}
+
+@test "up: taken ports are named, with what can be done" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	port=${GW##*:}
+	node=$(jq -r '.programs[0].address' <<<"$(koop status --data "$DATA" --json)")
+	run -69 --separate-stderr koop up --data new --nodes 3 --data-shards 2 \
+		--parity-shards 1 --port "$port" --node-port 0
+	[ "$stderr" = "koop-up: port $port is taken, perhaps by another cluster; stop that, or take free ports with --port 0 --node-port 0" ]
+	# Two folders of one cluster's ports, as a copy is.
+	cp -r "$DATA" copy
+	run -69 --separate-stderr koop up --data copy
+	[ "$stderr" = "koop-up: port ${node##*:} is taken, which this cluster had for a node; stop what listens there (ss -ltnp 'sport = :${node##*:}' shows it)" ]
+}
+
+@test "up: the folder of another user is left alone" {
+	cluster_up --nodes 3 --data-shards 2 --parity-shards 1
+	koop down --data "$DATA"
+	if [ "$(id -u)" -eq 0 ]; then
+		chown 65534 "$DATA/up.lock"
+		DIR=$DATA
+	else
+		DIR=/usr
+	fi
+	for flag in --quiet --detach; do
+		run -77 --separate-stderr koop up "$flag" --data "$DIR"
+		[[ "$stderr" == "koop-up: $DIR belongs to user "[0-9]*"; run koop up as that user, or choose another folder with --data" ]]
+	done
 }
 
 @test "up: Ctrl-C in the foreground stops all of it" {
@@ -213,7 +350,7 @@ more_starts() {
 	koop down --data "$DATA"
 	# A lost folder is not filled by itself: who starts its node waits.
 	mv "$DATA/node-1.1" away
-	koop up --detach --data "$DATA" --durability os 3>&- >up.log
+	run -1 up_again
 	koop up --data "$DATA" --start-node 1 3>&- >out 2>&1 &
 	pid=$!
 	again=$(grep -c '^node-1.1 .* is started again' "$DATA/koop-up.log")

@@ -253,6 +253,9 @@ make(struct superblock *out, int dirfd, const struct superblock_want *want,
 	return rc;
 }
 
+/* Whoever started us: the options of a node are no use to who runs koop up. */
+#define UNDER_KOOP_UP "; under koop up, koop status tells the way"
+
 static int
 check(const struct superblock *s, const struct superblock_want *want,
     const char *dir, struct error *err)
@@ -261,13 +264,14 @@ check(const struct superblock *s, const struct superblock_want *want,
 	if (want->cluster != NULL && strcmp(s->cluster, want->cluster) != 0)
 		return error_set(err, ERRC_CONFIG,
 		    "data directory \"%s\" belongs to cluster %s, not %s; "
-		    "pass another --data-dir",
+		    "by hand, pass another --data-dir" UNDER_KOOP_UP,
 		    dir, s->cluster, want->cluster);
 	if (!want->any_index &&
 	    (s->set != want->set || s->index != want->index))
 		return error_set(err, ERRC_CONFIG,
 		    "data directory \"%s\" belongs to node %u/%u, not %u/%u; "
-		    "pass --node %u/%u or another --data-dir",
+		    "by hand, pass --node %u/%u or another "
+		    "--data-dir" UNDER_KOOP_UP,
 		    dir, s->set, s->index, want->set, want->index, s->set,
 		    s->index);
 	return 0;
@@ -315,8 +319,9 @@ open_dir(const char *dir, const struct superblock_want *want, int *dirfd,
 	*dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*dirfd == -1)
 		return error_errno(err, ERRC_CONFIG,
-		    "data directory \"%s\": is its disk mounted? pass --init "
-		    "for a new node, --replace for a new disk of an old one",
+		    "data directory \"%s\": is its disk mounted? By hand, pass "
+		    "--init for a new node, --replace for a new disk of an old "
+		    "one" UNDER_KOOP_UP,
 		    dir);
 	return 0;
 }
@@ -391,8 +396,8 @@ superblock_open(struct superblock *out, int *dirfd, int *lockfd,
 	    faccessat(dfd, "superblock", F_OK, 0) == -1 && errno == ENOENT)
 		rc = error_set(err, ERRC_CONFIG,
 		    "data directory \"%s\" has no superblock: is its disk "
-		    "mounted? Pass --init for a new node, --replace for a "
-		    "new disk of an old one",
+		    "mounted? By hand, pass --init for a new node, --replace "
+		    "for a new disk of an old one" UNDER_KOOP_UP,
 		    dir);
 	if (rc == 0)
 		rc = take_lock(dfd, dir, &lfd, err);
@@ -409,6 +414,23 @@ superblock_open(struct superblock *out, int *dirfd, int *lockfd,
 	*dirfd = dfd;
 	*lockfd = lfd;
 	return 0;
+}
+
+int
+superblock_read(struct superblock *out, const char *dir, struct error *err)
+{
+	int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc;
+
+	if (dirfd == -1)
+		return error_errno(err,
+		    errno == ENOENT ? ERRC_NOTFOUND : ERRC_IO, "%s", dir);
+	rc = read_block(out, dirfd, dir, err);
+	if (rc == -ERRC_NOTFOUND)
+		rc = error_set(err, ERRC_NOTFOUND, "%s: no superblock", dir);
+	assert(rc <= 0);
+	close(dirfd);
+	return rc;
 }
 
 void

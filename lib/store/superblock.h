@@ -59,6 +59,10 @@ struct superblock_want {
 KOOP_MUST int superblock_open(struct superblock *out, int *dirfd, int *lockfd,
     const char *dir, const struct superblock_want *want,
     const struct file_ops *ops, struct error *err);
+/* What it says, without the lock: for who only looks.  ERRC_NOTFOUND: there is
+ * none; ERRC_CORRUPT, ERRC_CONFIG (a later format), ERRC_IO. */
+KOOP_MUST int superblock_read(struct superblock *out, const char *dir,
+    struct error *err);
 void superblock_fini(struct superblock *superblock);
 
 /* Is seq of a partition above where this disk began?  True without initSeq. */

@@ -25,10 +25,15 @@ struct clusterup_options {
 	uint64_t replace_node; /* LAYOUT_UNSET: none */
 	uint64_t timeout_ms;   /* for --detach */
 	bool quiet, detach;
+	/* What is wrong with the cluster, a line each, on standard error. */
+	void (*warn)(const char *line);
+	/* What may be done next, after the address was told. */
+	void (*hints)(const char *dir);
 	/* Lines for people, on standard output or none at all. */
 	void (*say)(const char *line);
 };
 
+/* ERRC_NOTFOUND, with detach: it serves, but not all of it runs. */
 KOOP_MUST int clusterup_run(const struct clusterup_options *options,
     struct error *err);
 

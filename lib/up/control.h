@@ -8,11 +8,14 @@
  * How koop status, koop down and koop up --stop-node speak to the running
  * supervisor: a unix socket in the data folder.  One line is the request,
  *
- *      status | stop N | start N | down
+ *      status | stop N | start N | replace N | down
  *
- * and the answer is lines, the last of them "ok", "error TEXT", or "gone":
- * the cluster has ended.  The answer to stop, start and down comes when it has
- * happened.  No last word at all: the supervisor was ended, see lastword.h.
+ * and the answer is lines, the last of them "ok", "error TEXT", or "gone": the
+ * cluster has ended.  Those of status are NAME ADDRESS STATE PID RESTARTS SINCE
+ * HOW: since when it is in that state, in milliseconds of the wall clock (0:
+ * not known), and how its process ended last, or "-".  The answer to stop,
+ * start, replace and down comes when it has happened.  No last word at all: the
+ * supervisor was ended, see lastword.h.
  */
 
 struct buf;

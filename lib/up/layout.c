@@ -29,6 +29,28 @@
 /* Programs of a supervisor that was killed die with it, but not at once. */
 #define PORT_WAIT_MS 5000
 
+/* What one user has made the next must not write into: neither of them could
+ * run it afterwards. */
+static int
+check_owner(const char *dir, struct error *err)
+{
+	char path[2 * LAYOUT_DIR_BYTES];
+	struct stat st;
+	bool made;
+
+	assert(dir[0] == '/');
+	snprintf(path, sizeof(path), "%s/" LAYOUT_LOCK, dir);
+	made = stat(path, &st) == 0;
+	if (made ? st.st_uid == geteuid() : access(dir, W_OK | X_OK) == 0)
+		return 0;
+	if (!made && stat(dir, &st) == -1)
+		return error_errno(err, ERRC_DENIED, "%s", dir);
+	return error_set(err, ERRC_DENIED,
+	    "%s belongs to user %u; run koop up as that user, or choose "
+	    "another folder with --data",
+	    dir, (unsigned)st.st_uid);
+}
+
 int
 layout_resolve(char out[static LAYOUT_DIR_BYTES], const char *dir, bool create,
     struct error *err)
@@ -45,7 +67,7 @@ layout_resolve(char out[static LAYOUT_DIR_BYTES], const char *dir, bool create,
 		return error_set(err, ERRC_USAGE, "%s: path too long", path);
 	assert(path[0] == '/'); /* programs run elsewhere */
 	memcpy(out, path, n + 1);
-	return 0;
+	return create ? check_owner(out, err) : 0;
 }
 
 static int
@@ -62,7 +84,8 @@ lock_folder(struct layout *l, struct error *err)
 	if (fcntl(l->lock_fd, F_OFD_SETLK, &lock) == -1)
 		return error_set(err, ERRC_RETRY,
 		    "a cluster runs in %s already; stop it with: "
-		    "koop down --data %s",
+		    "koop down --data %s, or run another in its own folder "
+		    "with --data",
 		    l->dir, l->dir);
 	return 0;
 }
@@ -119,6 +142,34 @@ hold_port(struct layout *l, uint16_t port, struct error *err)
 	return rc;
 }
 
+/* A port that can still be chosen is taken: what else can be done. */
+static int
+wanted_port(int rc, unsigned port, struct error *err)
+{
+	if (rc != -ERRC_UNAVAILABLE)
+		return rc;
+	return error_set(err, ERRC_UNAVAILABLE,
+	    "port %u is taken, perhaps by another cluster; stop that, or take "
+	    "free ports with --port 0 --node-port 0",
+	    port);
+}
+
+/* One that was fixed when the cluster was made. */
+static int
+fixed_port(int rc, unsigned port, const char *whose, struct error *err)
+{
+	assert(port != 0);
+	if (rc != -ERRC_UNAVAILABLE)
+		return rc;
+	return error_set(err, ERRC_UNAVAILABLE,
+	    "port %u is taken, which this cluster had %s; stop what listens "
+	    "there (ss -ltnp 'sport = :%u' shows it)%s",
+	    port, whose, port,
+	    strcmp(whose, "for a gateway") == 0 ?
+		", or choose another with --port" :
+		"");
+}
+
 static int
 choose_port(struct layout *l, uint64_t wanted, unsigned i, uint16_t *out,
     struct error *err)
@@ -130,7 +181,7 @@ choose_port(struct layout *l, uint64_t wanted, unsigned i, uint16_t *out,
 		    (unsigned long long)(wanted + i));
 	assert(wanted + i > 0); /* 0 is any port, which is not held */
 	*out = (uint16_t)(wanted + i);
-	return hold_port(l, *out, err);
+	return wanted_port(hold_port(l, *out, err), *out, err);
 }
 
 static uint64_t
@@ -240,6 +291,18 @@ same_shape(const struct layout *l, const struct layout_options *o,
 	return 0;
 }
 
+/* Without it there is no cluster, and a new one would not be the same. */
+static int
+lost_file(const struct layout *l, const char *name, const char *why,
+    struct error *err)
+{
+	assert(l->complete);
+	return error_set(err, ERRC_NOINPUT,
+	    "%s of the cluster in %s is lost: %s; bring it back from a copy, "
+	    "or begin anew in another folder with --data",
+	    name, l->dir, why);
+}
+
 static int
 load_topology(struct layout *l, const struct layout_options *o,
     struct error *err)
@@ -252,6 +315,9 @@ load_topology(struct layout *l, const struct layout_options *o,
 	snprintf(path, sizeof(path), "%s/topology.json", l->dir);
 	if (access(path, F_OK) == -1 && errno == ENOENT && !l->complete)
 		return make_topology(l, o, err);
+	if (access(path, F_OK) == -1 && errno == ENOENT)
+		return lost_file(l, "topology.json",
+		    "it says where everything lies", err);
 	rc = io_read_file(&text, &n, path, TOPOLOGY_MAX, err);
 	if (rc < 0)
 		return rc;
@@ -263,7 +329,8 @@ load_topology(struct layout *l, const struct layout_options *o,
 	for (size_t s = 0; rc == 0 && s < l->topology->set_count; s++) {
 		const struct erasure_set *set = &l->topology->sets[s];
 		for (uint32_t i = 0; rc == 0 && i < set->n; i++)
-			rc = hold_port(l, set->machine[i].port, err);
+			rc = fixed_port(hold_port(l, set->machine[i].port, err),
+			    set->machine[i].port, "for a node", err);
 	}
 	return rc;
 }
@@ -294,7 +361,8 @@ load_gateways(struct layout *l, const struct layout_options *o,
 	assert(count >= 1 && count <= LAYOUT_GATEWAYS_MAX);
 	l->gateways = (unsigned)KOOP_MIN(l->gateways, count);
 	for (unsigned i = 0; rc == 0 && i < l->gateways; i++)
-		rc = hold_port(l, l->gateway_port[i], err);
+		rc = fixed_port(hold_port(l, l->gateway_port[i], err),
+		    l->gateway_port[i], "for a gateway", err);
 	if (wanted == LAYOUT_UNSET)
 		wanted = l->gateways == 0 ? 9001 : l->gateway_port[0];
 	while (rc == 0 && l->gateways < count) {
@@ -328,6 +396,9 @@ load_commit_log(struct layout *l, struct error *err)
 	int rc;
 
 	snprintf(url, sizeof(url), "sqlite:%s/commit.db", l->dir);
+	if (l->complete && access(url + strlen("sqlite:"), F_OK) == -1)
+		return lost_file(l, "commit.db", "what exists is written there",
+		    err);
 	if (!l->complete) {
 		struct commitlog_genesis genesis = {
 			.partitions = l->topology->partitions,

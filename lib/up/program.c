@@ -119,6 +119,7 @@ program_start(struct program *p, const struct clock *clock, struct error *err)
 	pipe_fd[0] = -1;
 	p->state = PROGRAM_STARTING;
 	p->started_ms = clock_mono_ms(clock);
+	p->since_ms = clock_real_ms(clock);
 out:
 	for (int i = 0; i < 2; i++)
 		if (pipe_fd[i] != -1)
@@ -144,6 +145,12 @@ program_check_ready(struct program *p)
 		return false;
 	if (p->state == PROGRAM_STARTING)
 		p->state = PROGRAM_READY;
+	if (p->once) {
+		/* A folder that is lost from now on is not made anew. */
+		assert(p->args > 0);
+		p->args--;
+		p->once = false;
+	}
 	return true;
 }
 
@@ -155,6 +162,7 @@ program_ended(struct program *p, int status, const struct clock *clock)
 	assert(p->state != PROGRAM_DOWN && p->state != PROGRAM_STOPPED);
 	assert(now >= p->started_ms);
 	p->pid = 0;
+	p->since_ms = clock_real_ms(clock);
 	p->last_status = status;
 	if (p->ready_fd != -1)
 		close(p->ready_fd);

@@ -42,12 +42,14 @@ struct program {
 	char arg[PROGRAM_ARGS_MAX][PROGRAM_ARG_BYTES];
 	unsigned args;
 	bool gateway;
+	bool once;  /* its last argument is for the first good start only */
 	bool again; /* while it stops: it shall be started then */
 
 	enum program_state state;
 	pid_t pid;    /* 0 when not running */
 	int ready_fd; /* read end; -1 when closed */
 	uint64_t started_ms, restart_at_ms, backoff_ms;
+	uint64_t since_ms; /* of the state, wall clock; 0: never started */
 	unsigned restarts;
 	int last_status; /* of waitpid(2) */
 };

@@ -22,6 +22,7 @@
 #include "up/control.h"
 #include "up/lastword.h"
 #include "up/layout.h"
+#include "up/nodefolder.h"
 #include "wire/nodehealth.h"
 
 #define HEALTH_MAX (1024 * 1024)
@@ -169,6 +170,7 @@ static int
 parse_answer(struct look *look, char *answer, struct error *err)
 {
 	char *save = NULL;
+	unsigned nodes = 0;
 
 	for (char *text = strtok_r(answer, "\n", &save); text != NULL;
 	     text = strtok_r(NULL, "\n", &save)) {
@@ -177,12 +179,17 @@ parse_answer(struct look *look, char *answer, struct error *err)
 
 		if (p == NULL)
 			return -ERRC_NOMEM;
-		if (sscanf(text, "%31s %63s %15s %d %u", p->name, p->address,
-			p->state, &pid, &p->restarts) != 5)
+		if (sscanf(text, "%31s %63s %15s %d %u %" SCNu64 " %63[^\n]",
+			p->name, p->address, p->state, &pid, &p->restarts,
+			&p->since_ms, p->how) != 7)
 			return error_set(err, ERRC_PROTOCOL,
 			    "the supervisor's answer is no status");
 		p->pid = pid;
 		p->node = strncmp(p->name, "node-", 5) == 0;
+		if (p->node)
+			p->number = nodes++;
+		if (strcmp(p->how, "-") == 0)
+			p->how[0] = '\0';
 	}
 	return 0;
 }
@@ -353,18 +360,32 @@ gateway_level(json_t *health)
 	return STATUS_FULL;
 }
 
-/* Why what does not run does not: the last that its log says. */
+/* Why what does not run does not, and what to do about it: its folder, or the
+ * last that its log says. */
 static void
 take_last_word(const struct look *look, struct status_program *p)
 {
+	struct nodefolder folder = { .data = look->where.dir,
+		.number = p->number };
 	char path[2 * LAYOUT_DIR_BYTES], line[LASTWORD_BYTES];
+	char why[NODEFOLDER_WHY_BYTES];
 
 	if (look->where.dir == NULL || strcmp(p->state, "stopped") == 0)
 		return;
+	folder.cluster = commitlog_cluster(look->log);
+	/* One that begins may be making it. */
+	if (p->node && (strcmp(p->state, "down") == 0 || p->restarts > 0) &&
+	    sscanf(p->name, "node-%" SCNu32 ".%" SCNu32, &folder.set,
+		&folder.index) == 2 &&
+	    nodefolder_look(&folder, why) != NODEFOLDER_GOOD) {
+		snprintf(p->reason, sizeof(p->reason), "%.*s",
+		    (int)sizeof(p->reason) - 1, why);
+		return;
+	}
 	snprintf(path, sizeof(path), "%s/log/%s.log", look->where.dir, p->name);
 	if (lastword_of_log(path, line))
-		snprintf(p->reason, sizeof(p->reason), "its log ends: %s",
-		    line);
+		snprintf(p->reason, sizeof(p->reason), "%s%sits log ends: %s",
+		    p->how, p->how[0] != '\0' ? "; " : "", line);
 }
 
 static void

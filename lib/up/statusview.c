@@ -193,14 +193,14 @@ status_view_print(const struct status_view *view, unsigned columns,
 }
 
 static void
-add_text(struct buf *out, const char *name, const char *text)
+statusview_add_text(struct buf *out, const char *name, const char *text)
 {
 	buf_printf(out, ",\"%s\":", name);
 	jsontext_quote(out, bytes_str(text));
 }
 
 static void
-add_number(struct buf *out, const char *name, uint64_t n)
+statusview_add_number(struct buf *out, const char *name, uint64_t n)
 {
 	buf_printf(out, ",\"%s\":%" PRIu64, name, n);
 }
@@ -209,28 +209,30 @@ static void
 print_json_program(struct buf *out, const struct status_program *p)
 {
 	buf_printf(out, "{\"kind\":\"%s\"", p->node ? "node" : "gateway");
-	add_text(out, "name", p->name);
-	add_text(out, "address", p->address);
-	add_text(out, "state", p->state);
-	add_text(out, "level", status_level_name(p->level));
+	statusview_add_text(out, "name", p->name);
+	statusview_add_text(out, "address", p->address);
+	statusview_add_text(out, "state", p->state);
+	statusview_add_text(out, "level", status_level_name(p->level));
 	if (p->pid != 0) {
-		add_number(out, "pid", (uint64_t)p->pid);
-		add_number(out, "restarts", p->restarts);
+		statusview_add_number(out, "pid", (uint64_t)p->pid);
+		statusview_add_number(out, "restarts", p->restarts);
 	}
+	if (p->since_ms != 0)
+		statusview_add_number(out, "since", p->since_ms / 1000);
 	if (p->answers)
-		add_text(out, "status", p->word);
+		statusview_add_text(out, "status", p->word);
 	if (p->answers && p->node) {
-		add_number(out, "voting", p->voting);
-		add_number(out, "partitions", p->partitions);
-		add_number(out, "behind", p->behind);
-		add_number(out, "repairs", p->repairs);
-		add_number(out, "freeBytes", p->free_bytes);
-		add_number(out, "totalBytes", p->total_bytes);
-		add_number(out, "reserveBytes", p->reserve_bytes);
+		statusview_add_number(out, "voting", p->voting);
+		statusview_add_number(out, "partitions", p->partitions);
+		statusview_add_number(out, "behind", p->behind);
+		statusview_add_number(out, "repairs", p->repairs);
+		statusview_add_number(out, "freeBytes", p->free_bytes);
+		statusview_add_number(out, "totalBytes", p->total_bytes);
+		statusview_add_number(out, "reserveBytes", p->reserve_bytes);
 		buf_printf(out, ",\"full\":%s", p->full ? "true" : "false");
 	}
 	if (p->reason[0] != '\0')
-		add_text(out, "reason", p->reason);
+		statusview_add_text(out, "reason", p->reason);
 	buf_addch(out, '}');
 }
 

@@ -35,11 +35,14 @@ struct status_program {
 	/* Of who is supervised; 0 otherwise. */
 	pid_t pid;
 	unsigned restarts;
+	unsigned number;   /* of a node, from 0, as koop up counts them */
+	uint64_t since_ms; /* of this state, wall clock; 0: not known */
+	char how[64];      /* "exited with status 1": its last end, or "" */
 
 	/* What it says of itself, if it answers. */
 	bool answers;
-	char word[16];    /* ok, degraded, readonly, down */
-	char reason[512]; /* in words, why it is not well; "" if it is */
+	char word[16];     /* ok, degraded, readonly, down */
+	char reason[1024]; /* in words, why it is not well; "" if it is */
 
 	/* Of a node that answers. */
 	uint32_t voting, partitions;

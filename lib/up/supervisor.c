@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -220,59 +221,93 @@ reap(struct supervisor *s)
 	}
 }
 
-/* The words of a client: true and wish set, or the answer is given. */
 static void
-obey(struct supervisor *s, struct client *c)
+answer_status(const struct supervisor *s, struct client *c)
 {
+	struct buf b = buf_make(CONTROL_ANSWER_MAX);
+	char how[64];
+
+	for (unsigned i = 0; i < s->o->count; i++) {
+		const struct program *p = &s->o->program[i];
+
+		snprintf(how, sizeof(how), "-");
+		if (p->state == PROGRAM_DOWN && p->restarts > 0)
+			program_describe_end(how, p->last_status);
+		buf_printf(&b, "%s %s %s %d %u %" PRIu64 " %s\n", p->name,
+		    p->address, program_state_name(p->state), (int)p->pid,
+		    p->restarts, p->since_ms, how);
+	}
+	buf_addstr(&b, "ok\n");
+	assert(!buf_failed(&b)); /* a line has less than 256 bytes */
+	client_answer(c, buf_cstr(&b));
+	buf_fini(&b);
+}
+
+static void
+wish_running(struct client *c, struct program *p)
+{
+	c->wish = WISH_RUNNING;
+	if (p->state == PROGRAM_STOPPING) {
+		p->again = true;
+	} else if (p->state == PROGRAM_STOPPED || p->state == PROGRAM_DOWN) {
+		p->state = PROGRAM_DOWN;
+		p->restart_at_ms = 0;
+		p->backoff_ms = 0;
+	}
+}
+
+/* stop N, start N, replace N: false when it is none of these. */
+static bool
+obey_node(struct supervisor *s, struct client *c)
+{
+	static const char *const verbs[] = { "stop ", "start ", "replace " };
+	char text[CONTROL_LINE_MAX * 3];
+	struct error err;
 	struct program *p;
 	uint64_t number;
-	bool stop;
+	size_t verb = 0, n;
 
-	assert(c->wish == WISH_READING);
-	if (strcmp(c->line, "down") == 0) {
-		c->wish = WISH_DOWN;
-		go_down(s);
-		return;
-	}
-	if (strcmp(c->line, "status") == 0) {
-		struct buf b = buf_make(CONTROL_ANSWER_MAX);
-		for (unsigned i = 0; i < s->o->count; i++) {
-			p = &s->o->program[i];
-			buf_printf(&b, "%s %s %s %d %u\n", p->name, p->address,
-			    program_state_name(p->state), (int)p->pid,
-			    p->restarts);
-		}
-		buf_addstr(&b, "ok\n");
-		client_answer(c, buf_cstr(&b));
-		buf_fini(&b);
-		return;
-	}
-	stop = strncmp(c->line, "stop ", 5) == 0;
-	if (!stop && strncmp(c->line, "start ", 6) != 0) {
-		client_answer(c, "error unknown request\n");
-		return;
-	}
-	const char *digits = c->line + (stop ? 5 : 6);
-	if (!number_parse(&number, digits, strlen(digits), 0,
+	while (verb < nitems(verbs) &&
+	    strncmp(c->line, verbs[verb], strlen(verbs[verb])) != 0)
+		verb++;
+	if (verb == nitems(verbs))
+		return false;
+	n = strlen(verbs[verb]);
+	if (!number_parse(&number, c->line + n, strlen(c->line + n), 0,
 		s->o->count - 1) ||
 	    s->o->program[number].gateway) {
 		client_answer(c,
 		    "error there is no such node; koop status "
 		    "lists them, numbered from 0\n");
-		return;
+		return true;
 	}
 	assert(number < s->o->count);
 	c->node = (unsigned)number;
 	p = &s->o->program[number];
-	c->wish = stop ? WISH_STOPPED : WISH_RUNNING;
-	if (stop)
+	if (verb == 2 && s->o->replace(s->o->arg, c->node, &err) < 0) {
+		snprintf(text, sizeof(text), "error %.360s\n", err.text);
+		client_answer(c, text);
+	} else if (verb == 0) {
+		c->wish = WISH_STOPPED;
 		program_stop(p);
-	else if (p->state == PROGRAM_STOPPING)
-		p->again = true;
-	else if (p->state == PROGRAM_STOPPED || p->state == PROGRAM_DOWN) {
-		p->state = PROGRAM_DOWN;
-		p->restart_at_ms = 0;
-		p->backoff_ms = 0;
+	} else {
+		wish_running(c, p);
+	}
+	return true;
+}
+
+/* The words of a client: its wish is set, or the answer given. */
+static void
+obey(struct supervisor *s, struct client *c)
+{
+	assert(c->wish == WISH_READING);
+	if (strcmp(c->line, "down") == 0) {
+		c->wish = WISH_DOWN;
+		go_down(s);
+	} else if (strcmp(c->line, "status") == 0) {
+		answer_status(s, c);
+	} else if (!obey_node(s, c)) {
+		client_answer(c, "error unknown request\n");
 	}
 }
 

@@ -26,6 +26,9 @@ struct supervisor_options {
 	void (*say)(void *arg, const char *line);
 	/* Asked once a second: false when the data folder is no more. */
 	bool (*there)(void *arg);
+	/* Before a node that does not run is started with "replace": makes its
+	 * program ready for that, or says why not. */
+	int (*replace)(void *arg, unsigned node, struct error *err);
 	/* Once, when every program is ready. */
 	void (*ready)(void *arg);
 	void *arg;

@@ -176,8 +176,9 @@ what_is_missing_or_foreign_is_refused_with_the_way_out(void)
 	w.index = 4;
 	CHECK(open_as(w, &block, fds) == -ERRC_CONFIG);
 	(void)snprintf(text, sizeof(text),
-	    "data directory \"%s\" belongs to node 1/3, not 1/4; pass "
-	    "--node 1/3 or another --data-dir",
+	    "data directory \"%s\" belongs to node 1/3, not 1/4; by "
+	    "hand, pass --node 1/3 or another --data-dir; under koop up, "
+	    "koop status tells the way",
 	    dir);
 	CHECK_STR(err.text, text);
 	w = want;
