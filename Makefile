@@ -308,9 +308,14 @@ deps:			## install the Debian packages that are missing
 clean:			## remove build/
 	rm -rf build compile_commands.json
 
+# What one does first comes first.
+HELP = help up demo all check test install uninstall format lint completions units \
+	faults asan sanitize mutants fuzz-smoke bench tidy compile_commands.json \
+	deps clean
 help:			## print this
-	@sed -n 's/^\([a-z][a-z_. -]*\):[^#]*## /\1	/p' Makefile | \
-	    expand -t 24
+	@for t in $(HELP); do \
+	    sed -n "s/^\($$t[a-z ]*\):[^#]*## /\1	/p" Makefile; \
+	done | expand -t 24
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .PHONY: all units fuzzers faults up demo test check asan ubsan tsan sanitize mutants fuzz-smoke
