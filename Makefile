@@ -34,6 +34,7 @@ PKG_koop-list      = libisal libcrypto jansson sqlite3
 PKG_koop-rm        = libisal libcrypto jansson sqlite3
 PKG_koop-stat      = libisal libcrypto jansson sqlite3
 PKG_koop-locate    = libisal libcrypto jansson sqlite3
+PKG_koop-verify    = libisal libcrypto jansson sqlite3
 PKG_koop-topology  = libisal libcrypto jansson
 PKG_koop-node      = libisal libcrypto libmicrohttpd jansson sqlite3
 PKG_koop-gw        = libisal libcrypto libmicrohttpd jansson sqlite3 expat

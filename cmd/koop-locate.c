@@ -115,7 +115,7 @@ locate_verdict(const struct locate *l, struct error *err)
 	if (l->tally.lacking > 0)
 		return error_set(err, ERRC_NOTFOUND,
 		    "absent or damaged: %llu; nodes repair what they are told "
-		    "of",
+		    "of, and koop verify reads every byte",
 		    (unsigned long long)l->tally.lacking);
 	if (l->tally.down > 0)
 		return error_set(err, ERRC_UNAVAILABLE,

@@ -39,6 +39,7 @@ static const struct program {
 	{ "list", "list the objects of a bucket" },
 	{ "stat", "tell what there is to know of an object or a bucket" },
 	{ "rm", "delete objects" },
+	{ "verify", "read every shard and tell what is damaged" },
 	{ "log", "print and follow the commit log" },
 	{ "locate", "tell where an object's shards are" },
 	{ "topology", "check, show and make topologies" },

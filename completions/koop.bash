@@ -111,6 +111,12 @@ _koop_table()
 		words="status down env"
 		follows=([status]='none' [down]='none' [env]='none')
 		other='none' ;;
+	koop-verify)
+		options="--commit-log -l --jobs -j --json --prefix --progress --quiet -q --tcp-congestion --topology -t --version-id --versions --config --print-config --help -h --version"
+		takes=([--commit-log]='@file' [-l]='@file' [--jobs]='@none' [-j]='@none' [--tcp-congestion]='@none' [--topology]='@file' [-t]='@file' [--version-id]='@none' [--config]='@file')
+		words=""
+		follows=()
+		other='object*' ;;
 	*) return 1 ;;
 	esac
 }
@@ -238,7 +244,7 @@ _koop()
 	[[ ${typed[0]##*/} == koop ]] || { _koop_program; return; }
 	current=${typed[-1]}
 	if [[ ${#typed[@]} -eq 2 && $current != -* ]]; then
-		_koop_kind 'up status down env encode decode shard-put shard-get commit bucket list stat rm log locate topology node gw help'
+		_koop_kind 'up status down env encode decode shard-put shard-get commit bucket list stat rm verify log locate topology node gw help'
 		return
 	elif [[ ${typed[1]} == help ]]; then
 		[[ ${#typed[@]} -ne 3 ]] || _koop_offer < <("${typed[0]}" help \
@@ -252,4 +258,4 @@ _koop()
 	_koop_program
 }
 
-complete -F _koop koop koop-bucket koop-commit koop-decode koop-encode koop-gw koop-list koop-locate koop-log koop-node koop-rm koop-shard-get koop-shard-put koop-stat koop-topology koop-up
+complete -F _koop koop koop-bucket koop-commit koop-decode koop-encode koop-gw koop-list koop-locate koop-log koop-node koop-rm koop-shard-get koop-shard-put koop-stat koop-topology koop-up koop-verify

@@ -40,6 +40,7 @@
 	X("koop-shard-put") \
 	X("koop-stat")      \
 	X("koop-topology")  \
-	X("koop-up")
+	X("koop-up")        \
+	X("koop-verify")
 
 #endif

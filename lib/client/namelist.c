@@ -28,7 +28,7 @@ struct namelist {
 };
 
 static int
-bad_line(const struct namelist *l, const char *why)
+namelist_bad(const struct namelist *l, const char *why)
 {
 	return error_set(l->err, ERRC_CORRUPT,
 	    "standard input: line %" PRIu64 ": %s", l->line, why);
@@ -42,9 +42,9 @@ namelist_json(struct namelist *l, struct bytes line, json_t **json,
 	struct error why;
 
 	if (jsontext_load(json, line, LINE_BYTES, JSON_DEPTH, &why) < 0)
-		return bad_line(l, why.text);
+		return namelist_bad(l, why.text);
 	if (!jsontext_string(*json, "key", name))
-		return bad_line(l, "a line of JSON without a key");
+		return namelist_bad(l, "a line of JSON without a key");
 	if (!jsontext_string(*json, "version", version))
 		*version = BYTES_NONE;
 	return 0;
@@ -65,9 +65,9 @@ namelist_line(struct namelist *l, struct bytes line)
 	if (!l->null_ended && line.n > 0 && line.p[0] == '{')
 		rc = namelist_json(l, line, &json, &name, &version);
 	if (rc == 0 && objectname_split(name, &bucket, &key, &why) < 0)
-		rc = bad_line(l, why.text);
+		rc = namelist_bad(l, why.text);
 	if (rc == 0 && version.n > 0 && !versionid_parse(&id, version))
-		rc = bad_line(l, "a line of JSON with a bad version");
+		rc = namelist_bad(l, "a line of JSON with a bad version");
 	if (rc == 0)
 		rc = l->fn(l->arg, name, version.n > 0 ? &id : NULL);
 	json_decref(json);
@@ -115,7 +115,7 @@ namelist_read(int fd, bool null_ended, namelist_fn *fn, void *arg,
 
 		l.line += room == NULL;
 		if (room == NULL) {
-			rc = bad_line(&l, "too long for a name");
+			rc = namelist_bad(&l, "too long for a name");
 			break;
 		}
 		n = io_read_some(fd, room, READ_BYTES, err);
