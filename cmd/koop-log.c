@@ -32,7 +32,8 @@
 #define BATCH_BYTES (4u << 20)
 #define NONE UINT64_MAX
 #define LEVEL_MS 30000
-#define LOG_MS 5000 /* for one answer of the log */
+#define LOG_MS 5000   /* for one answer of the log */
+#define FIND_MS 60000 /* for a time in thousands of partitions */
 
 static const char *cluster;
 static const char *commit_log_url;
@@ -227,7 +228,8 @@ find_positions(struct commitlog *log, struct commitlog_position *positions,
 		return error_set(err, ERRC_USAGE,
 		    "partition %llu: the commit log has no such one",
 		    (unsigned long long)partition);
-	return commitlog_from_find(log, &from, positions, *count, soon(), err);
+	return commitlog_from_find(log, &from, positions, *count,
+	    clock_mono_ms(&clock_system) + FIND_MS, err);
 }
 
 static int

@@ -13,8 +13,9 @@
 #include "base/number.h"
 #include "base/progress.h"
 #include "client/blobread.h"
-#include "client/metaread_parts.h"
 #include "client/nodeclient.h"
+#include "client/objectblobs.h"
+#include "client/shardcheck.h"
 #include "cluster/placement.h"
 #include "commit/objectmeta.h"
 #include "http/range.h"
@@ -216,63 +217,41 @@ write_blob(struct stream *s, const struct blob_ref *ref, uint64_t at,
 	return rc;
 }
 
-struct parts {
-	struct part_entry *part;
-	uint32_t count, room;
-};
-
-static int
-keep_part(void *arg, const struct part_entry *part)
-{
-	struct parts *parts = arg;
-
-	if (part == NULL) {
-		parts->count = 0;
-		return 0;
-	}
-	if (parts->count == FRAME_PARTS_MAX)
-		return -ERRC_PROTOCOL;
-	if (parts->count == parts->room) {
-		uint32_t room = KOOP_MAX(parts->room * 2, 16);
-		struct part_entry *more = reallocarray(parts->part, room,
-		    sizeof(*more));
-
-		if (more == NULL)
-			return -ERRC_NOMEM;
-		parts->part = more;
-		parts->room = room;
-	}
-	parts->part[parts->count++] = *part;
-	return 0;
-}
-
-/* Told by nodes, so that it may be anything; UINT64_MAX: too much. */
+/* Of a blob, or of all parts; told by nodes, so that it may be anything.
+ * UINT64_MAX: too much. */
 static uint64_t
-parts_bytes(const struct parts *parts)
+pieces_bytes(const struct objectblobs *blobs)
 {
 	uint64_t sum = 0;
 
-	assert(parts->count <= FRAME_PARTS_MAX);
-	for (uint32_t i = 0; i < parts->count; i++)
-		if (!number_add(&sum, sum, parts->part[i].size))
+	for (uint32_t i = 0; i < objectblobs_pieces(blobs); i++) {
+		struct shardcheck_blob piece;
+
+		objectblobs_piece(blobs, i, &piece);
+		if (!number_add(&sum, sum, piece.ref.size))
 			return UINT64_MAX;
+	}
 	return sum;
 }
 
-/* The first and the last of the parts that hold bytes of the range; how many
+/* The first and the last of the pieces that hold bytes of the range; how many
  * streams that makes. */
 static uint32_t
-parts_wanted(const struct stream *s, const struct parts *parts, uint32_t *first,
-    uint32_t *last)
+pieces_wanted(const struct stream *s, const struct objectblobs *blobs,
+    uint32_t *first, uint32_t *last)
 {
+	uint32_t count = objectblobs_pieces(blobs);
 	uint64_t at = 0;
 
-	assert(parts->count > 0);
+	assert(count > 0);
 	*first = 0;
-	*last = parts->count - 1;
-	for (uint32_t i = 0; i < parts->count && !s->whole; i++) {
-		uint64_t end = at + parts->part[i].size;
+	*last = count - 1;
+	for (uint32_t i = 0; i < count && !s->whole; i++) {
+		struct shardcheck_blob piece;
+		uint64_t end;
 
+		objectblobs_piece(blobs, i, &piece);
+		end = at + piece.ref.size;
 		if (at <= s->want.first)
 			*first = i;
 		if (at <= s->want.last && end > s->want.last)
@@ -284,33 +263,27 @@ parts_wanted(const struct stream *s, const struct parts *parts, uint32_t *first,
 }
 
 static int
-write_parts(struct stream *s, const struct placement *place,
-    struct bytes bucket, struct bytes key, const struct parts *parts,
+write_pieces(struct stream *s, const struct objectblobs *blobs,
     struct error *err)
 {
 	uint64_t at = 0;
 	uint32_t first, last;
 	int rc = 0;
 
-	s->begin.parts = parts_wanted(s, parts, &first, &last);
-	for (uint32_t i = 0; i <= last && rc == 0;
-	     at += parts->part[i++].size) {
-		const struct part_entry *part = &parts->part[i];
-		struct blob_ref ref = {
-			.partition = place->partition,
-			.set = part->set,
-			.bucket = bucket,
-			.key = key,
-			.id = part->id,
-			.geometry = part->geometry,
-			.size = part->size,
-		};
+	if (pieces_bytes(blobs) != blobs->info.size)
+		return error_set(err, ERRC_PROTOCOL,
+		    "object: its parts are not as long as it is");
+	s->begin.parts = pieces_wanted(s, blobs, &first, &last);
+	for (uint32_t i = 0; i <= last && rc == 0; i++) {
+		struct shardcheck_blob piece;
 
-		if (i < first)
-			continue;
-		s->begin.part = i - first + 1;
-		s->crc64nvme = part->crc64nvme;
-		rc = write_blob(s, &ref, at, err);
+		objectblobs_piece(blobs, i, &piece);
+		if (i >= first) {
+			s->begin.part = i - first + 1;
+			s->crc64nvme = piece.crc64nvme;
+			rc = write_blob(s, &piece.ref, at, err);
+		}
+		at += piece.ref.size;
 	}
 	return rc;
 }
@@ -368,36 +341,19 @@ take_headers(struct stream *s, const struct object_info *info,
 }
 
 static int
-write_version(struct stream *s, const struct placement *place,
-    struct bytes bucket, struct bytes key, const struct object_info *info,
-    const struct buf *bytes, const struct parts *parts, struct error *err)
+write_version(struct stream *s, const struct objectblobs *blobs,
+    const struct buf *bytes, struct error *err)
 {
-	struct blob_ref ref = {
-		.partition = place->partition,
-		.set = info->set,
-		.bucket = bucket,
-		.key = key,
-		.id = info->id,
-		.geometry = info->geometry,
-		.size = info->size,
-	};
-
 	s->begin.part = 1;
 	s->begin.parts = 1;
 	s->begin.stored = true;
-	s->crc64nvme = info->crc64nvme;
-	switch (info->kind) {
-	case NODEPROTO_BLOB:
-		return write_blob(s, &ref, 0, err);
-	case NODEPROTO_INLINE:
-		return write_inline(s, place, info, bytes, err);
-	case NODEPROTO_MULTIPART:
-		if (parts_bytes(parts) != info->size)
-			return error_set(err, ERRC_PROTOCOL,
-			    "object: its parts are not as long as it is");
-		return write_parts(s, place, bucket, key, parts, err);
-	}
-	return error_set(err, ERRC_PROTOCOL, "object: of an unknown kind");
+	s->crc64nvme = blobs->info.crc64nvme;
+	if (blobs->info.kind == NODEPROTO_INLINE)
+		return write_inline(s, &blobs->place, &blobs->info, bytes, err);
+	/* A finished upload has one part at least. */
+	if (objectblobs_pieces(blobs) == 0)
+		return error_set(err, ERRC_PROTOCOL, "object: without parts");
+	return write_pieces(s, blobs, err);
 }
 
 /* "100-199", "100-" and "-100", which range_parse() wants with their unit. */
@@ -452,36 +408,21 @@ pipeget_run(struct nodeclient *nc, int out, struct bytes bucket,
 		.progress = progress,
 		.headers = buf_make(HEADERTEXT_MAX) };
 	struct buf bytes = buf_make(INLINE_MAX);
-	struct object_info info = { 0 };
-	struct parts parts = { 0 };
-	struct placement place = placement_of(nodeclient_topology(nc), bucket,
-	    key);
+	struct objectblobs blobs;
 	int rc;
 
 	assert(out >= 0 && bucket.n > 0 && key.n > 0);
-	rc = metaread_whole(nc, &place, bucket, key, version, &info, &bytes,
-	    keep_part, &parts, nodeclient_now(nc) + NODECLIENT_READ_MS, err);
-	if (rc == -ERRC_NOTFOUND)
-		rc = error_set(err, ERRC_NOTFOUND,
-		    info.bucket == NODEPROTO_NONE ?
-			"bucket \"%.*s\" does not exist" :
-			version != NULL ?
-			"no such version of \"%.*s/%.*s\" can be read" :
-			"no object \"%.*s/%.*s\"",
-		    (int)bucket.n, (const char *)bucket.p, (int)key.n,
-		    (const char *)key.p);
+	rc = objectblobs_read(&blobs, nc, bucket, key, version, &bytes, err);
 	if (rc == 0)
-		rc = choose_range(&s, range, info.size, err);
+		rc = choose_range(&s, range, blobs.info.size, err);
 	if (rc == 0)
-		rc = take_headers(&s, &info, err);
+		rc = take_headers(&s, &blobs.info, err);
 	if (rc == 0) {
 		io_pipe_size(out, PIPE_BYTES);
-		rc = write_version(&s, &place, bucket, key, &info, &bytes,
-		    &parts, err);
+		rc = write_version(&s, &blobs, &bytes, err);
 	}
-	free(parts.part);
 	buf_fini(&s.headers);
-	nodeproto_info_fini(&info);
+	objectblobs_fini(&blobs);
 	buf_fini(&bytes);
 	return rc;
 }
