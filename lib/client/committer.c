@@ -505,6 +505,22 @@ committer_commit(struct nodeclient *nc, uint32_t partition,
 }
 
 int
+committer_wait(struct nodeclient *nc, struct committer_item *item,
+    uint64_t deadline, struct error *err)
+{
+	struct ackwait *wait = NULL;
+	int rc;
+
+	assert(item->seq > 0);
+	item->code = ERRC_OK;
+	rc = expect_all(nc, item, 1, &wait, err);
+	if (rc == 0)
+		rc = wait_outcome(nc, item, wait, deadline, err);
+	acks_forget(nodeclient_acks(nc), wait);
+	return rc;
+}
+
+int
 committer_append(struct nodeclient *nc, uint32_t partition,
     struct record *record, uint64_t deadline, struct error *err)
 {

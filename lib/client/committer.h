@@ -54,6 +54,11 @@ KOOP_MUST int committer_commit_all(struct nodeclient *nc,
     struct committer_item *items, size_t n, uint64_t deadline,
     struct error *err);
 
+/* The outcome of a record that is in the log, at item->seq, whoever appended
+ * it.  ERRC_UNAVAILABLE: not known in time. */
+KOOP_MUST int committer_wait(struct nodeclient *nc, struct committer_item *item,
+    uint64_t deadline, struct error *err);
+
 /* Append only, do not wait for an outcome (an AbortMessage). */
 KOOP_MUST int committer_append(struct nodeclient *nc, uint32_t partition,
     struct record *record, uint64_t deadline, struct error *err);

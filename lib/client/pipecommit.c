@@ -12,8 +12,10 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "client/buckets.h"
+#include "client/committer.h"
 #include "client/nodeclient.h"
 #include "client/pipemeta.h"
+#include "client/recordfate.h"
 #include "cluster/placement.h"
 #include "commit/record.h"
 #include "http/httpc_request.h"
@@ -344,13 +346,12 @@ refused(const struct pipecommit *p, const struct pipecommit_options *o,
 	}
 }
 
-static int
-commit(struct pipecommit *p, int out, const struct pipecommit_options *o,
-    const struct pipemeta *meta, struct error *err)
+static struct record
+make_record(const struct pipecommit *p, const struct pipecommit_options *o,
+    const struct pipemeta *meta, const char *etag)
 {
 	const struct receipt_end *end = &p->end;
 	const struct blob_totals *t = &end->totals;
-	char etag[33];
 	struct record record = {
 		.type = RECORD_PUT,
 		.request_id = end->object,
@@ -373,24 +374,53 @@ commit(struct pipecommit *p, int out, const struct pipecommit_options *o,
 			.shard_count = geometry_shards(&end->geometry),
 		},
 	};
-	enum outcome outcome = OUTCOME_DONE;
-	uint64_t seq = 0;
-	int rc;
 
-	hex_encode(etag, t->md5, sizeof(t->md5));
+	assert(t->shards <= STRIPE_SHARDS_MAX);
 	memcpy(record.blob.shard_crc64, t->shard_crc64,
 	    sizeof(record.blob.shard_crc64));
-	rc = bucket_commit(p->nc, &p->place, &record, &outcome, &seq,
-	    nodeclient_now(p->nc) + NODECLIENT_WRITE_MS, err);
+	return record;
+}
+
+/* The outcome of the first time, or that of a record which is appended now. */
+static int
+decide(struct pipecommit *p, struct committer_item *item, struct error *err)
+{
+	uint64_t deadline = nodeclient_now(p->nc) + NODECLIENT_WRITE_MS;
+	int rc = recordfate_find(p->nc, item, deadline, err);
+
+	if (rc != 0)
+		return rc;
+	recheck(p);
+	rc = check_quorum(p, err);
+	if (rc < 0)
+		return rc;
+	item->record->blob.durable = p->shards;
+	rc = bucket_commit_all(p->nc, item, 1, deadline, err);
 	/* The same id takes effect once at most: repeating it is safe. */
 	if (rc == -ERRC_UNAVAILABLE && err != NULL)
 		err->code = ERRC_RETRY;
-	if (rc == -ERRC_UNAVAILABLE)
-		return -ERRC_RETRY;
+	return rc == -ERRC_UNAVAILABLE ? -ERRC_RETRY : rc;
+}
+
+static int
+commit(struct pipecommit *p, int out, const struct pipecommit_options *o,
+    const struct pipemeta *meta, struct error *err)
+{
+	char etag[33];
+	struct record record = make_record(p, o, meta, etag);
+	struct committer_item item = {
+		.partition = p->place.partition,
+		.record = &record,
+	};
+	int rc;
+
+	hex_encode(etag, p->end.totals.md5, sizeof(p->end.totals.md5));
+	rc = decide(p, &item, err);
 	if (rc < 0)
 		return rc;
-	rc = print_commit(p, out, seq, outcome, etag, err);
-	return rc < 0 ? rc : refused(p, o, outcome, err);
+	assert(outcome_decides(item.outcome));
+	rc = print_commit(p, out, item.seq, item.outcome, etag, err);
+	return rc < 0 ? rc : refused(p, o, item.outcome, err);
 }
 
 int
@@ -408,10 +438,6 @@ pipecommit_run(struct nodeclient *nc, int in, int out,
 	rc = read_receipts(p, in, err);
 	if (rc == 0)
 		rc = check_end(p, err);
-	if (rc == 0) {
-		recheck(p);
-		rc = check_quorum(p, err);
-	}
 	if (rc == 0)
 		rc = pipemeta_make(&meta, options->headers, options->without,
 		    buf_bytes(&p->headers), err);

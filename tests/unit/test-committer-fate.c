@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "client/nodeclient.h"
+#include "client/recordfate.h"
 #include "commit/commitlog.h"
 #include "commit/commitlog_mem.h"
 #include "commit/record.h"
@@ -126,6 +127,64 @@ a_second_append_of_unknown_fate_is_found_behind_the_first(void)
 	fakenodes_stop(&f);
 }
 
+/* The same receipts again: what is in the log is waited for, not appended. */
+static void
+a_record_that_is_in_has_the_fate_that_it_had(void)
+{
+	struct reqid id = new_id();
+	struct record record = {
+		.type = RECORD_DELETE,
+		.request_id = id,
+		.bucket = bytes_str("bucket"),
+		.key = bytes_str("key"),
+		.incarnation = 1,
+	};
+	struct committer_item item = { .partition = 0, .record = &record };
+	uint64_t soon;
+	struct error err;
+
+	start();
+	soon = nodeclient_now(f.nc) + 3000;
+	CHECK(recordfate_find(f.nc, &item, soon, &err) == 0);
+	CHECK(item.after_seq == 0 && log_end() == 0);
+	f.outcome = OUTCOME_PRECONDITION_FAILED;
+	CHECK(committer_commit_all(f.nc, &item, 1, soon, &err) == 0);
+	item = (struct committer_item){ .partition = 0, .record = &record };
+	CHECK(recordfate_find(f.nc, &item, soon, &err) == 1);
+	CHECK(item.outcome == OUTCOME_PRECONDITION_FAILED && item.seq == 1);
+	CHECK(log_end() == 1);
+	fakenodes_stop(&f);
+}
+
+static void
+what_decided_nothing_does_not_count(void)
+{
+	struct record record = {
+		.type = RECORD_DELETE,
+		.request_id = new_id(),
+		.bucket = bytes_str("bucket"),
+		.key = bytes_str("key"),
+		.incarnation = 1,
+	};
+	struct committer_item item = { .partition = 0, .record = &record };
+	uint64_t soon;
+	struct error err;
+
+	start();
+	soon = nodeclient_now(f.nc) + 3000;
+	f.outcome = OUTCOME_NOT_YET_HERE;
+	CHECK(committer_commit_all(f.nc, &item, 1, soon, &err) == 0);
+	item = (struct committer_item){ .partition = 0, .record = &record };
+	CHECK(recordfate_find(f.nc, &item, soon, &err) == 0);
+	CHECK(item.after_seq == 1);
+	/* Of another key it is a mistake, decided or not. */
+	record.key = bytes_str("other");
+	item = (struct committer_item){ .partition = 0, .record = &record };
+	CHECK(recordfate_find(f.nc, &item, soon, &err) == -ERRC_MISMATCH);
+	CHECK(strstr(err.text, "that of \"bucket/key\" already") != NULL);
+	fakenodes_stop(&f);
+}
+
 /* What is surely not in is said at once, and why. */
 static void
 a_log_out_of_reach_is_told_as_nothing_written(void)
@@ -157,6 +216,8 @@ int
 main(void)
 {
 	RUN(an_append_of_unknown_fate_is_looked_for);
+	RUN(a_record_that_is_in_has_the_fate_that_it_had);
+	RUN(what_decided_nothing_does_not_count);
 	RUN(a_second_append_of_unknown_fate_is_found_behind_the_first);
 	RUN(a_log_out_of_reach_is_told_as_nothing_written);
 	return tap_done();
