@@ -1010,7 +1010,8 @@ put() {
 	[[ "$stderr" == "koop-gw: --listen nowhere: not of the form IP:PORT"* ]]
 	run -78 --separate-stderr koop-gw --region 'us east'
 	[[ "$stderr" == "koop-gw: --region us east: only a-z"* ]]
-	run -78 --separate-stderr koop-gw --topology ftp://x
+	run -64 --separate-stderr koop-gw --topology ftp://x
+	[[ "$stderr" == 'koop-gw: --topology: "ftp://x": want file:PATH'* ]]
 	run -0 --separate-stderr koop-gw -n
 	[ "$output" = "koop-gw: the configuration is good" ]
 }
