@@ -33,6 +33,7 @@ static const struct cli cli = {
 	.options = options,
 	.operands_min = 1,
 	.operands_max = OPERANDS_MAX,
+	.wants_cluster = true,
 };
 
 static const struct verb {
@@ -74,12 +75,12 @@ run(const struct verb *verb, char *names[], int count)
 	if (rc == 0 && verb->run == NULL)
 		rc = pipebucket_list(nc, STDOUT_FILENO, &err);
 	if (rc < 0)
-		status = cli_fail(&cli, &err);
+		status = clientoptions_fail(&cli, &cluster, &err);
 	for (int i = 0; i < count && rc == 0; i++) {
 		rc = verb->run(nc, names[i], STDOUT_FILENO, &err);
 		if (rc < 0) {
 			(void)error_wrap(&err, "%s", names[i]);
-			status = cli_fail(&cli, &err);
+			status = clientoptions_fail(&cli, &cluster, &err);
 		}
 		if (is_no(rc))
 			rc = 0;
@@ -105,8 +106,8 @@ settings(bool set, char *operand[], int count)
 		    set ? operand[2] : NULL, &err);
 	if (rc < 0)
 		return cli_usage(&cli, "%s", err.text);
-	if (!clientoptions_given(&cluster))
-		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	if (clientoptions_check(&cluster, &err) < 0)
+		return cli_fail(&cli, &err);
 	rc = clientoptions_open(&nc, &cluster, &err);
 	if (rc == 0 && set)
 		rc = pipebucket_set(nc, operand[0], operand[1], operand[2],
@@ -115,7 +116,8 @@ settings(bool set, char *operand[], int count)
 		rc = pipebucket_get(nc, operand[0],
 		    count > 1 ? operand[1] : NULL, STDOUT_FILENO, &err);
 	nodeclient_close(nc);
-	return rc < 0 ? cli_fail(&cli, &err) : cli_finish(&cli);
+	return rc < 0 ? clientoptions_fail(&cli, &cluster, &err) :
+			cli_finish(&cli);
 }
 
 int
@@ -142,8 +144,8 @@ main(int argc, char *argv[])
 		if (pipebucket_check(argv[i], &err) < 0)
 			return cli_usage(&cli, "%s", err.text);
 	}
-	if (!clientoptions_given(&cluster))
-		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	if (clientoptions_check(&cluster, &err) < 0)
+		return cli_fail(&cli, &err);
 	status = run(verb, argv + at, argc - at);
 	done = cli_finish(&cli);
 	return status != 0 ? status : done;

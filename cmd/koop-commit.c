@@ -53,6 +53,7 @@ static const struct cli cli = {
 	.operands = "<receipts >commit",
 	.summary = "make an object exist, once its shards are durable",
 	.options = options,
+	.wants_cluster = true,
 };
 
 /* What --content-type, --meta and --header give, checked before anything is
@@ -163,10 +164,10 @@ main(int argc, char *argv[])
 
 	cli_parse(&cli, argc, argv);
 	fault_setup();
-	if (!clientoptions_given(&cluster))
-		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	if (clientoptions_check(&cluster, &err) < 0)
+		return cli_fail(&cli, &err);
 	cli_refuse_tty(&cli, STDIN_FILENO, "standard input");
 	if (commit(&err) < 0)
-		return cli_fail(&cli, &err);
+		return clientoptions_fail(&cli, &cluster, &err);
 	return cli_finish(&cli);
 }

@@ -61,6 +61,7 @@ static const struct cli cli = {
 	.options = options,
 	.operands_min = 1,
 	.operands_max = 1,
+	.wants_cluster = true,
 };
 
 static int
@@ -93,8 +94,8 @@ main(int argc, char *argv[])
 
 	at = cli_parse(&cli, argc, argv);
 	fault_setup();
-	if (!clientoptions_given(&cluster))
-		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	if (clientoptions_check(&cluster, &err) < 0)
+		return cli_fail(&cli, &err);
 	if (objectname_prefix(bytes_str(argv[at]), &opt.bucket, &opt.prefix,
 		&err) < 0)
 		return cli_usage(&cli, "%s", err.text);
@@ -126,6 +127,6 @@ main(int argc, char *argv[])
 	if (null_ended)
 		opt.form = PIPELIST_NUL;
 	if (list(&opt, &err) < 0)
-		return cli_fail(&cli, &err);
+		return clientoptions_fail(&cli, &cluster, &err);
 	return cli_finish(&cli);
 }

@@ -55,6 +55,7 @@ static const struct cli cli = {
 	.summary = "print where the shards of an object are",
 	.options = options,
 	.operands_max = UINT_MAX,
+	.wants_cluster = true,
 };
 
 struct locate {
@@ -152,7 +153,7 @@ locate(char *const names[], int count, const struct versionid *version)
 	if (rc == 0)
 		rc = locate_verdict(&l, &err);
 	if (rc < 0)
-		status = cli_fail(&cli, &err);
+		status = clientoptions_fail(&cli, &cluster, &err);
 	else if (l.missing)
 		status = error_exit_status(ERRC_NOTFOUND);
 	buf_fini(&l.lines);
@@ -189,6 +190,7 @@ int
 main(int argc, char *argv[])
 {
 	struct versionid version;
+	struct error err;
 	int at = cli_parse(&cli, argc, argv);
 	int status, done;
 
@@ -196,8 +198,9 @@ main(int argc, char *argv[])
 	status = check_operands(argv + at, argc - at);
 	if (status != 0)
 		return status;
-	if (!placement_only && !clientoptions_given(&cluster))
-		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	if ((placement_only ? clientoptions_check_url(cluster.topology, &err) :
+			      clientoptions_check(&cluster, &err)) < 0)
+		return cli_fail(&cli, &err);
 	if (version_text != NULL &&
 	    !versionid_parse(&version, bytes_str(version_text)))
 		return cli_usage(&cli, "--version-id: no name of a version");

@@ -75,6 +75,7 @@ static const struct cli cli = {
 	.summary = "print the commit log as lines of JSON, or create one",
 	.options = options,
 	.operands_max = 2,
+	.wants_cluster = true,
 };
 
 /* Begin there; --follow alone is about what comes. */
@@ -245,7 +246,9 @@ print_log(void)
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	rc = commitlog_open(&log, commit_log_url, NULL, &err);
+	rc = clientoptions_check_url(commit_log_url, &err);
+	if (rc == 0)
+		rc = commitlog_open(&log, commit_log_url, NULL, &err);
 	if (rc == 0)
 		rc = find_positions(log, positions, &count, &err);
 	if (rc == 0)
@@ -391,8 +394,8 @@ go_by(const char *verb, const char *text)
 	    !number_parse(&n, text, strlen(text), 1,
 		epoch ? UINT64_C(1) << 53 : 99))
 		return cli_usage(&cli, "%s %.40s: want a number", verb, text);
-	if (!clientoptions_given(&cluster_options))
-		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	if (clientoptions_check(&cluster_options, &err) < 0)
+		return cli_fail(&cli, &err);
 	rc = clientoptions_open(&nc, &cluster_options, &err);
 	if (rc == 0)
 		rc = text == NULL ? show_level(nc, &err) :
@@ -401,7 +404,7 @@ go_by(const char *verb, const char *text)
 	nodeclient_close(nc);
 	if (rc < 0) {
 		fflush(stdout);
-		return cli_fail(&cli, &err);
+		return clientoptions_fail(&cli, &cluster_options, &err);
 	}
 	return cli_finish(&cli);
 }

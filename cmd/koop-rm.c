@@ -37,6 +37,7 @@ static const struct cli cli = {
 	.summary = "delete objects",
 	.options = options,
 	.operands_max = OPERANDS_MAX,
+	.wants_cluster = true,
 };
 
 static void
@@ -78,12 +79,12 @@ main(int argc, char *argv[])
 
 	at = cli_parse(&cli, argc, argv);
 	fault_setup();
-	if (!clientoptions_given(&cluster))
-		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	if (clientoptions_check(&cluster, &err) < 0)
+		return cli_fail(&cli, &err);
 	if (at == argc && isatty(STDIN_FILENO))
 		return cli_usage(&cli,
 		    "give bucket/key, or a list on standard input");
 	if (remove_named(argv + at, (size_t)(argc - at), &err) < 0)
-		return cli_fail(&cli, &err);
+		return clientoptions_fail(&cli, &cluster, &err);
 	return cli_finish(&cli);
 }

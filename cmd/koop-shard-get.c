@@ -49,6 +49,7 @@ static const struct cli cli = {
 	.options = options,
 	.operands_min = 1,
 	.operands_max = 1,
+	.wants_cluster = true,
 };
 
 static int
@@ -85,8 +86,8 @@ main(int argc, char *argv[])
 
 	at = cli_parse(&cli, argc, argv);
 	fault_setup();
-	if (!clientoptions_given(&cluster))
-		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	if (clientoptions_check(&cluster, &err) < 0)
+		return cli_fail(&cli, &err);
 	if (version_text != NULL &&
 	    !versionid_parse(&version, bytes_str(version_text)))
 		return cli_usage(&cli, "--version-id: no name of a version");
@@ -98,6 +99,6 @@ main(int argc, char *argv[])
 	if (!force)
 		cli_refuse_tty(&cli, STDOUT_FILENO, "standard output");
 	if (get(argv[at], version_text != NULL ? &version : NULL, &err) < 0)
-		return cli_fail(&cli, &err);
+		return clientoptions_fail(&cli, &cluster, &err);
 	return cli_finish(&cli);
 }

@@ -44,6 +44,7 @@ static const struct cli cli = {
 	.options = options,
 	.operands_min = 1,
 	.operands_max = 1,
+	.wants_cluster = true,
 };
 
 static int
@@ -81,11 +82,11 @@ main(int argc, char *argv[])
 
 	at = cli_parse(&cli, argc, argv);
 	fault_setup();
-	if (!clientoptions_given(&cluster))
-		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	if (clientoptions_check(&cluster, &err) < 0)
+		return cli_fail(&cli, &err);
 	if (!force)
 		cli_refuse_tty(&cli, STDIN_FILENO, "standard input");
 	if (put(argv[at], &err) < 0)
-		return cli_fail(&cli, &err);
+		return clientoptions_fail(&cli, &cluster, &err);
 	return cli_finish(&cli);
 }

@@ -41,6 +41,7 @@ static const struct cli cli = {
 	.options = options,
 	.operands_min = 1,
 	.operands_max = OPERANDS_MAX,
+	.wants_cluster = true,
 };
 
 static int
@@ -74,11 +75,11 @@ stat_all(char *operands[], int count)
 
 	rc = clientoptions_open(&nc, &cluster, &err);
 	if (rc < 0)
-		status = cli_fail(&cli, &err);
+		status = clientoptions_fail(&cli, &cluster, &err);
 	for (int i = 0; i < count && rc == 0; i++) {
 		rc = stat_one(nc, operands[i], &line, &err);
 		if (rc < 0)
-			status = cli_fail(&cli, &err);
+			status = clientoptions_fail(&cli, &cluster, &err);
 		if (rc == -ERRC_NOTFOUND)
 			rc = 0;
 	}
@@ -96,8 +97,8 @@ main(int argc, char *argv[])
 
 	at = cli_parse(&cli, argc, argv);
 	fault_setup();
-	if (!clientoptions_given(&cluster))
-		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	if (clientoptions_check(&cluster, &err) < 0)
+		return cli_fail(&cli, &err);
 	if (version_text != NULL &&
 	    !versionid_parse(&version, bytes_str(version_text)))
 		return cli_usage(&cli, "--version-id: no name of a version");

@@ -2,6 +2,7 @@
 
 /* koop-up(1): a whole cluster on this machine, supervised. */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -126,6 +127,7 @@ static const struct cli cli = {
 	.options = options,
 	.operands_max = 1,
 	.makes_clusters = true,
+	.wants_cluster = true,
 };
 
 static void
@@ -263,6 +265,14 @@ tell(const char *dir, const char *verb, uint64_t node)
 static int
 print_env(const char *dir)
 {
+	char config[PATH_MAX + 16];
+	struct error err;
+
+	snprintf(config, sizeof(config), "%s/koop.conf", dir);
+	if (access(config, F_OK) == -1) {
+		(void)error_no_cluster(&err, "%s: %s", config, strerror(errno));
+		return cli_fail(&cli, &err);
+	}
 	/* Single quotes: all that a path can do to a shell is end them. */
 	fputs("export KOOP_CONFIG='", stdout);
 	for (const char *c = dir; *c != '\0'; c++)

@@ -55,7 +55,7 @@ print(zlib.crc32(sys.argv[1].encode()))' "$1"
 	run -64 --separate-stderr koop-locate --placement
 	run -64 --separate-stderr koop-locate --placement good/one bad
 	[ "$output" = "" ]
-	run -64 --separate-stderr koop-locate good/one
+	run -69 --separate-stderr koop-locate good/one
 	[[ "$stderr" == "koop-locate: no cluster"* ]]
 	run -64 --separate-stderr koop-locate --placement --verify good/one
 }

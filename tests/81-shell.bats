@@ -346,8 +346,8 @@ koop-rm: not deleted: 2' ]
 @test "shell: a cluster must be named" {
 	for c in 'koop-list a/b' 'koop-rm a/b' 'koop-stat a/b' \
 		'koop-bucket list'; do
-		run -64 --separate-stderr env -u KOOP_CONFIG bash -c "cd / && $c"
-		[[ "$stderr" == *'no cluster: give --topology and --commit-log'* ]]
+		run -69 --separate-stderr env -u KOOP_CONFIG bash -c "cd / && $c"
+		[[ "$stderr" == *'no cluster: none is named; '* ]]
 	done
 }
 

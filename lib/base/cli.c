@@ -59,7 +59,7 @@ cli_usage(const struct cli *cli, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(err.text, sizeof(err.text), fmt, args);
+	error_vset(&err, ERRC_USAGE, fmt, args);
 	va_end(args);
 	print_message(cli, err.text);
 	fprintf(stderr, "try %s --help\n", cli->name);

@@ -84,6 +84,9 @@ struct cli {
 	/* Without an operand the program makes a cluster: what names one that
 	 * is there (KOOP_CONFIG, koop-data/koop.conf) is not about it. */
 	bool makes_clusters;
+	/* It needs one that is there: without the koop.conf that was named it
+	 * has no cluster. */
+	bool wants_cluster;
 };
 
 /* The absolute path of the koop.conf that cli_parse() has read, or NULL. */

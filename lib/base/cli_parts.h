@@ -62,7 +62,7 @@ void cli_source_begin(const struct cli *cli);
 /* A flag gave the value of that option. */
 void cli_source_flag(size_t index);
 /* Variables and file for what no flag gave; named is --config, and operands is
- * how many there are.  Every failure is ERRC_CONFIG. */
+ * how many there are.  Every failure is ERRC_CONFIG, but for no cluster. */
 KOOP_MUST int cli_source_take(const struct cli *cli, const char *named,
     unsigned operands, struct error *err);
 /* Where the values came from; [i] is that of option i. */

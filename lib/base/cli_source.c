@@ -8,10 +8,12 @@
 #include "base/cli_parts.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
@@ -193,22 +195,35 @@ make_name(const struct cli_option *o, const struct cli_origin *origin)
 	return n >= 0 ? out : NULL;
 }
 
+static bool
+is_gone(const char *path)
+{
+	return path != NULL && access(path, F_OK) == -1 && errno == ENOENT;
+}
+
 int
 cli_source_take(const struct cli *cli, const char *named, unsigned operands,
     struct error *err)
 {
 	size_t n = cli_option_count(cli);
 	bool wanted = named != NULL;
+	bool makes = cli->makes_clusters && operands == 0;
 
 	assert(cli == source.cli);
 	for (size_t i = 0; i < n; i++)
 		wanted = wanted || cli->options[i].source != CLI_FLAG_ONLY;
 	if (!wanted)
 		return 0;
-	if (named == NULL && !(cli->makes_clusters && operands == 0))
+	if (named == NULL && !makes) {
 		named = get_env("KOOP_CONFIG");
+		/* That of a cluster that is gone keeps nobody from others. */
+		if (cli->makes_clusters && is_gone(named))
+			named = NULL;
+	}
 	if (cli_config_read(cli, named, err) < 0)
-		return -ERRC_CONFIG;
+		return cli->wants_cluster && !makes && is_gone(named) ?
+		    error_no_cluster(err, "%s: %s", named, strerror(ENOENT)) :
+		    -ERRC_CONFIG;
 	for (size_t i = 0; i < n; i++) {
 		struct cli_origin *origin = &source.origin[i];
 

@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #undef error_set
 #undef error_errno
 #undef error_wrap
+#undef error_no_cluster
 
 struct code {
 	const char *name;
@@ -53,20 +55,70 @@ cut_partial_utf8(char *text, size_t len)
 		text[i - 1] = '\0';
 }
 
-static void set_text(struct error *err, enum errc code, const char *fmt,
-    va_list args) KOOP_PRINTF(3, 0);
+/* The first bytes of a text that is too long, before its end is kept. */
+#define FRONT_BYTES 150
 
+/*
+ * The text in room bytes, its NUL among them.  What makes a message too long
+ * is a name, and the reason stands behind it: the middle is left out.
+ */
 static void
-set_text(struct error *err, enum errc code, const char *fmt, va_list args)
+shorten(char *out, size_t room, const char *text, size_t len)
 {
-	int n = vsnprintf(err->text, sizeof(err->text), fmt, args);
+	static const char gap[] = "...";
+	size_t front = KOOP_MIN((size_t)FRONT_BYTES, room / 3);
+	size_t back;
 
-	err->code = code;
+	assert(room > 2 * sizeof(gap));
+	if (len < room) {
+		memcpy(out, text, len);
+		out[len] = '\0';
+		return;
+	}
+	memcpy(out, text, front);
+	out[front] = '\0';
+	cut_partial_utf8(out, front);
+	front = strlen(out);
+	back = room - front - sizeof(gap);
+	assert(front + back < len);
+	text += len - back;
+	/* Not from the middle of a character on. */
+	for (int i = 0; i < 3 && ((unsigned char)*text >> 6) == 2; i++)
+		text++;
+	snprintf(out + front, room - front, "%s%s", gap, text);
+}
+
+void
+error_format(char *out, size_t room, const char *fmt, va_list args)
+{
+	va_list again;
+	char *all;
+	int n;
+
+	va_copy(again, args);
+	n = vsnprintf(out, room, fmt, args);
 	if (n < 0)
+		out[0] = '\0';
+	if (n >= 0 && (size_t)n >= room) {
+		cut_partial_utf8(out, room - 1);
+		all = malloc((size_t)n + 1);
+		/* Without memory the begin has to do. */
+		if (all != NULL &&
+		    vsnprintf(all, (size_t)n + 1, fmt, again) == n)
+			shorten(out, room, all, (size_t)n);
+		free(all);
+	}
+	va_end(again);
+}
+
+void
+error_vset(struct error *err, enum errc code, const char *fmt, va_list args)
+{
+	error_format(err->text, sizeof(err->text), fmt, args);
+	err->code = code;
+	if (err->text[0] == '\0')
 		snprintf(err->text, sizeof(err->text), "%s",
 		    error_code_of(code)->text);
-	else if ((size_t)n >= sizeof(err->text))
-		cut_partial_utf8(err->text, sizeof(err->text) - 1);
 }
 
 int(error_set)(struct error *err, enum errc code, const char *fmt, ...)
@@ -75,7 +127,7 @@ int(error_set)(struct error *err, enum errc code, const char *fmt, ...)
 
 	if (err != NULL) {
 		va_start(args, fmt);
-		set_text(err, code, fmt, args);
+		error_vset(err, code, fmt, args);
 		va_end(args);
 	}
 	return -(int)code;
@@ -84,18 +136,21 @@ int(error_set)(struct error *err, enum errc code, const char *fmt, ...)
 int(error_errno)(struct error *err, enum errc code, const char *fmt, ...)
 {
 	int number = errno;
-	char reason[128];
-	size_t n;
+	char buffer[128];
+	const char *reason;
 	va_list args;
+	size_t n;
 
 	if (err != NULL) {
+		reason = strerror_r(number, buffer, sizeof(buffer));
+		n = strlen(reason) + 2;
+		assert(n < sizeof(err->text) / 2);
 		va_start(args, fmt);
-		set_text(err, code, fmt, args);
+		error_format(err->text, sizeof(err->text) - n, fmt, args);
 		va_end(args);
+		err->code = code;
 		n = strlen(err->text);
-		assert(n < sizeof(err->text));
-		snprintf(err->text + n, sizeof(err->text) - n, ": %s",
-		    strerror_r(number, reason, sizeof(reason)));
+		snprintf(err->text + n, sizeof(err->text) - n, ": %s", reason);
 	}
 	errno = number;
 	return -(int)code;
@@ -103,26 +158,36 @@ int(error_errno)(struct error *err, enum errc code, const char *fmt, ...)
 
 int(error_wrap)(struct error *err, const char *fmt, ...)
 {
-	char context[sizeof(err->text)];
+	char context[sizeof(err->text) / 2];
 	char old[sizeof(err->text)];
 	va_list args;
 	size_t n;
-	int made;
 
 	if (err == NULL)
 		return -ERRC_IO;
 	va_start(args, fmt);
-	made = vsnprintf(context, sizeof(context), fmt, args);
+	error_format(context, sizeof(context), fmt, args);
 	va_end(args);
-	if (made < 0)
-		context[0] = '\0';
 	memcpy(old, err->text, sizeof(old));
-	n = strlen(context);
-	made = snprintf(err->text, sizeof(err->text), "%.*s: %s",
-	    (int)KOOP_MIN(n, sizeof(err->text) / 2), context, old);
-	if (made < 0 || (size_t)made >= sizeof(err->text))
-		cut_partial_utf8(err->text, sizeof(err->text) - 1);
+	n = (size_t)snprintf(err->text, sizeof(err->text), "%s: ", context);
+	assert(n < sizeof(err->text));
+	shorten(err->text + n, sizeof(err->text) - n, old, strlen(old));
 	return -(int)err->code;
+}
+
+int(error_no_cluster)(struct error *err, const char *fmt, ...)
+{
+	char reason[sizeof(err->text) / 2];
+	va_list args;
+
+	va_start(args, fmt);
+	error_format(reason, sizeof(reason), fmt, args);
+	va_end(args);
+	return error_failed((error_set)(err, ERRC_UNAVAILABLE,
+	    "no cluster: %s; start one with koop up, or name one: "
+	    "eval \"$(koop env)\", --config FILE, or --topology and "
+	    "--commit-log",
+	    reason));
 }
 
 int

@@ -3,6 +3,8 @@
 #define KOOP_BASE_ERROR_H
 
 #include <assert.h>
+#include <stdarg.h>
+#include <stddef.h>
 
 #include "base/compiler.h"
 
@@ -47,7 +49,11 @@ struct error {
 	char text[480];
 };
 
-/* Record code and message; return -code, so that failing is one line. */
+/*
+ * Record code and message; return -code, so that failing is one line.  Of a
+ * message that is too long the middle is left out: a name may be of any
+ * length, and the reason behind it stays.
+ */
 int error_set(struct error *err, enum errc code, const char *fmt, ...)
     KOOP_PRINTF(3, 4);
 
@@ -58,6 +64,16 @@ int error_errno(struct error *err, enum errc code, const char *fmt, ...)
 /* Put "context: " in front of the message that err already holds; returns
  * -err->code.  With err NULL returns -ERRC_IO. */
 int error_wrap(struct error *err, const char *fmt, ...) KOOP_PRINTF(2, 3);
+
+/* As vsnprintf(), for messages elsewhere, with the same middle left out. */
+void error_format(char *out, size_t room, const char *fmt, va_list args)
+    KOOP_PRINTF(3, 0);
+void error_vset(struct error *err, enum errc code, const char *fmt,
+    va_list args) KOOP_PRINTF(3, 0);
+
+/* ERRC_UNAVAILABLE and what to do, for every program that finds no cluster;
+ * the message is why: "none is named". */
+int error_no_cluster(struct error *err, const char *fmt, ...) KOOP_PRINTF(2, 3);
 
 /*
  * Failing is never 0: who passed ERRC_OK has made a mistake.  Compilers and
@@ -73,6 +89,7 @@ error_failed(int rc)
 #define error_set(...) error_failed(error_set(__VA_ARGS__))
 #define error_errno(...) error_failed(error_errno(__VA_ARGS__))
 #define error_wrap(...) error_failed(error_wrap(__VA_ARGS__))
+#define error_no_cluster(...) error_failed(error_no_cluster(__VA_ARGS__))
 
 /* Exit status and HTTP status of a code. */
 int error_exit_status(enum errc code);

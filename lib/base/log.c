@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 
 /* A line is one write(2) of at most this, so that lines of several processes
  * on one pipe do not mix. */
@@ -126,9 +127,7 @@ log_line(enum log_level level, const char *layer, const char *fmt, ...)
 	if (level > log_level)
 		return;
 	va_start(args, fmt);
-	if (vsnprintf(text, log_json ? TEXT_BYTES / 3 : TEXT_BYTES, fmt, args) <
-	    0)
-		text[0] = '\0';
+	error_format(text, log_json ? TEXT_BYTES / 3 : TEXT_BYTES, fmt, args);
 	va_end(args);
 	line_print(&line, level, layer, text);
 	assert(line.n < sizeof(line.p));

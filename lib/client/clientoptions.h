@@ -20,6 +20,7 @@ struct clientoptions {
 	const char *commit_log;
 	const char *tcp_congestion; /* NULL: the system's */
 	bool ack_streams;           /* many commits: nodeclient.h */
+	bool nobody; /* clientoptions_open(): no node took a connection */
 };
 
 /* Rows of an option table; o is the struct clientoptions. */
@@ -42,16 +43,26 @@ struct clientoptions {
 		    CLI_ENV_CONF, NULL                                        \
 	}
 
-/* What a command says when they do not name one. */
-#define CLIENTOPTIONS_MISSING                               \
-	"no cluster: give --topology and --commit-log, or " \
-	"--config FILE (koop env prints one)"
+/*
+ * "No cluster" is one text and one exit status, whatever it is that a command
+ * lacks: error_no_cluster().
+ */
 
-/* Do they name a cluster? */
-bool clientoptions_given(const struct clientoptions *options);
+/* Do they name a cluster, and are its files there?  Else no cluster. */
+KOOP_MUST int clientoptions_check(const struct clientoptions *options,
+    struct error *err);
+/* The same of a command that needs only one of the two. */
+KOOP_MUST int clientoptions_check_url(const char *url, struct error *err);
+/*
+ * cli_fail(); where too few nodes answered, and none of all the nodes takes a
+ * connection, there is no cluster.  ERRC_RETRY may hide that something was
+ * done: it is no cluster only when there was none at the begin, either.
+ */
+int clientoptions_fail(const struct cli *cli,
+    const struct clientoptions *options, const struct error *err);
 /* Open it with the system's clock and randomness, to be closed with
  * nodeclient_close(). */
 KOOP_MUST int clientoptions_open(struct nodeclient **out,
-    const struct clientoptions *options, struct error *err);
+    struct clientoptions *options, struct error *err);
 
 #endif

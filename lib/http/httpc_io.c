@@ -55,7 +55,7 @@ httpc_io_fail(struct httpc_call *call, enum errc code, const char *fmt, ...)
 
 	assert(call->state != HTTPC_DONE);
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	error_format(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	error_set(&call->error, code, "%s:%u: %s", call->node->addr.ip,
 	    (unsigned)call->node->addr.port, text);

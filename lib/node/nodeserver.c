@@ -159,7 +159,7 @@ nodeserver_refuse(struct nodeserver_call *call, int status, const char *fmt,
 	assert(!httpd_replied(call->req));
 	assert(status >= 200 && status < 600);
 	va_start(ap, fmt);
-	vsnprintf(text, REFUSAL_MAX, fmt, ap);
+	error_format(text, REFUSAL_MAX, fmt, ap);
 	va_end(ap);
 	call->status = status;
 	if (status >= 500)

@@ -160,7 +160,7 @@ decode_warn(const struct decode_options *options, const char *fmt, ...)
 	if (options->warn == NULL)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	error_format(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	options->warn(options->arg, text);
 }

@@ -32,7 +32,7 @@ socket_address(struct sockaddr_un *sun, const char *dir, int *dirfd,
 	int n;
 
 	if (fd == -1)
-		return error_errno(err, ERRC_NOTFOUND, "%s", dir);
+		return error_no_cluster(err, "%s: %s", dir, strerror(errno));
 	*sun = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	n = snprintf(sun->sun_path, sizeof(sun->sun_path),
 	    "/proc/self/fd/%d/" CONTROL_SOCKET, fd);
@@ -148,9 +148,7 @@ judge_answer(const char *dir, struct buf *answer, size_t from,
 	if (strcmp(last, "ok") == 0)
 		return 0;
 	if (strcmp(last, CONTROL_GONE) == 0)
-		return error_set(err, ERRC_NOTFOUND,
-		    "no cluster runs in %s; start it with: koop up --data %s",
-		    dir, dir);
+		return error_no_cluster(err, "none runs in %s", dir);
 	if (strncmp(last, "error ", 6) == 0)
 		return error_set(err, ERRC_USAGE, "%s", last + 6);
 	return -ERRC_RETRY;
@@ -180,10 +178,7 @@ control_connect(const char *dir, int timeout_ms, int *out, struct error *err)
 		rc = errno == EAGAIN ?
 		    error_set(err, ERRC_RETRY,
 			"the supervisor did not answer in time") :
-		    error_set(err, ERRC_NOTFOUND,
-			"no cluster runs in %s; start it with: "
-			"koop up --data %s",
-			dir, dir);
+		    error_no_cluster(err, "none runs in %s", dir);
 		close(fd);
 		goto out;
 	}

@@ -34,7 +34,7 @@ KOOP_MUST int control_listen(const char *dir, int *fd, struct error *err);
 void control_close(const char *dir, int fd);
 
 /*
- * Ask.  ERRC_NOTFOUND when no supervisor runs there, ERRC_RETRY when the
+ * Ask.  ERRC_UNAVAILABLE when no supervisor runs there, ERRC_RETRY when the
  * time is over, or it was ended before its answer, ERRC_USAGE with its text
  * when it says "error".  The lines before "ok" are added to answer.
  */

@@ -61,7 +61,9 @@ layout_resolve(char out[static LAYOUT_DIR_BYTES], const char *dir, bool create,
 	if (create && mkdir(dir, 0750) == -1 && errno != EEXIST)
 		return error_errno(err, ERRC_CANTCREATE, "%s", dir);
 	if (realpath(dir, path) == NULL)
-		return error_errno(err, ERRC_NOTFOUND, "%s", dir);
+		return errno == ENOENT ?
+		    error_no_cluster(err, "%s: %s", dir, strerror(ENOENT)) :
+		    error_errno(err, ERRC_NOTFOUND, "%s", dir);
 	n = strlen(path);
 	if (n >= LAYOUT_DIR_BYTES)
 		return error_set(err, ERRC_USAGE, "%s: path too long", path);

@@ -37,12 +37,21 @@ static void
 a_cluster_is_a_topology_and_a_log(void)
 {
 	struct clientoptions options = { 0 };
+	struct error err;
 
-	CHECK(!clientoptions_given(&options));
+	CHECK(clientoptions_check(&options, &err) == -ERRC_UNAVAILABLE);
+	CHECK(strncmp(err.text, "no cluster: none is named; ", 27) == 0);
 	options.topology = "file:t";
-	CHECK(!clientoptions_given(&options));
+	CHECK(clientoptions_check(&options, &err) == -ERRC_UNAVAILABLE);
+	CHECK(strstr(err.text, ": no commit log is named; ") != NULL);
 	options.commit_log = "sqlite:l";
-	CHECK(clientoptions_given(&options));
+	CHECK(clientoptions_check(&options, &err) == -ERRC_UNAVAILABLE);
+	CHECK(strstr(err.text, ": file:t: No such file or directory; "));
+	options.topology = "file:/dev/null";
+	CHECK(clientoptions_check(&options, &err) == -ERRC_UNAVAILABLE);
+	CHECK(strstr(err.text, ": sqlite:l: No such file or directory; "));
+	options.commit_log = "sqlite:/dev/null?shared=no";
+	CHECK(clientoptions_check(&options, &err) == 0);
 }
 
 static void

@@ -76,7 +76,7 @@ ask(const char *wanted)
 	struct error err;
 
 	CHECK(control_ask(dir, "down", &answer, 10000, &err) == -ERRC_RETRY);
-	CHECK_STR(err.text, wanted);
+	CHECK(strncmp(err.text, wanted, strlen(wanted)) == 0);
 	buf_fini(&answer);
 }
 
@@ -142,17 +142,15 @@ who_waits_in_front_of_the_door_is_told_of_the_end(void)
 		_exit(0);
 	}
 	close(fd);
-	CHECK(
-	    control_ask(dir, "status", &answer, 10000, &err) == -ERRC_NOTFOUND);
-	snprintf(wanted, sizeof(wanted),
-	    "no cluster runs in %s; start it with: koop up --data %s", dir,
-	    dir);
-	CHECK_STR(err.text, wanted);
+	CHECK(control_ask(dir, "status", &answer, 10000, &err) ==
+	    -ERRC_UNAVAILABLE);
+	snprintf(wanted, sizeof(wanted), "no cluster: none runs in %s; ", dir);
+	CHECK(strncmp(err.text, wanted, strlen(wanted)) == 0);
 	CHECK(waitpid(pid, NULL, 0) == pid);
 	/* Its socket has gone, too. */
-	CHECK(
-	    control_ask(dir, "status", &answer, 10000, &err) == -ERRC_NOTFOUND);
-	CHECK_STR(err.text, wanted);
+	CHECK(control_ask(dir, "status", &answer, 10000, &err) ==
+	    -ERRC_UNAVAILABLE);
+	CHECK(strncmp(err.text, wanted, strlen(wanted)) == 0);
 	buf_fini(&answer);
 }
 
