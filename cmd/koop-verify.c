@@ -65,6 +65,7 @@ static const struct cli cli = {
 	.options = options,
 	.operands_min = 1,
 	.operands_max = UINT_MAX,
+	.wants_cluster = true,
 };
 
 /* Nothing of a progress line is left beside it. */
@@ -205,7 +206,7 @@ verify(char *const names[], int count, const struct versionid *version)
 	pipeverify_close(v);
 	nodeclient_close(nc);
 	progress_end(&progress);
-	return rc < 0 ? cli_fail(&cli, &err) : 0;
+	return rc < 0 ? clientoptions_fail(&cli, &cluster, &err) : 0;
 }
 
 static int
@@ -230,6 +231,7 @@ int
 main(int argc, char *argv[])
 {
 	struct versionid version;
+	struct error err;
 	int at = cli_parse(&cli, argc, argv);
 	int status, done;
 
@@ -237,8 +239,8 @@ main(int argc, char *argv[])
 	status = check_operands(argv + at, argc - at);
 	if (status != 0)
 		return status;
-	if (!clientoptions_given(&cluster))
-		return cli_usage(&cli, CLIENTOPTIONS_MISSING);
+	if (clientoptions_check(&cluster, &err) < 0)
+		return cli_fail(&cli, &err);
 	if (version_text != NULL &&
 	    !versionid_parse(&version, bytes_str(version_text)))
 		return cli_usage(&cli, "--version-id: no name of a version");

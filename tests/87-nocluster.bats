@@ -25,6 +25,7 @@ koop-bucket get gone-films
 koop-bucket set gone-films versioning Enabled
 koop-locate gone-films/x
 koop-log level
+koop-verify gone-films/x
 koop-shard-get gone-films/x
 koop-shard-put gone-films/y <$BATS_FILE_TMPDIR/shards
 koop-commit <$BATS_FILE_TMPDIR/receipts'
