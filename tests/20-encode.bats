@@ -209,8 +209,8 @@ interrupted() {
 	exec 5>in
 	cat movie >&5
 	# It has read what came: it waits for more, with its files open.
-	until [ "$(ls -l "/proc/$pid/fd" 2>/dev/null |
-		grep -c -e '(deleted)' -e '\.tmp$')" -ge "$FILES" ]; do
+	until [ "$(find "/proc/$pid/fd" \( -lname '*(deleted)' -o -lname '*.tmp' \) \
+		2>/dev/null | wc -l)" -ge "$FILES" ]; do
 		kill -0 "$pid"
 	done
 	kill -s "$signal" "$pid"

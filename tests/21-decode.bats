@@ -325,8 +325,8 @@ header v=1 name=Expires value=never" ]
 			pid=$!
 			exec 5>in
 			head -c 800000 shards >&5
-			until ls -l "/proc/$pid/fd" 2>/dev/null |
-				grep -q -e '(deleted)' -e '\.tmp$'; do
+			until [ -n "$(find "/proc/$pid/fd" \
+				\( -lname '*(deleted)' -o -lname '*.tmp' \) 2>/dev/null)" ]; do
 				kill -0 "$pid"
 			done
 			kill -$number "$pid"

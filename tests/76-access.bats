@@ -5,10 +5,10 @@
 
 load helpers
 
-# watched_up [KOOP-UP-OPTION...]: a cluster whose gateway writes an access log.
+# watched_up: a cluster whose gateway writes an access log.
 watched_up() {
 	ACCESS=$BATS_TEST_TMPDIR/access.jsonl
-	KOOP_ACCESS_LOG=$ACCESS KOOP_LOG_FORMAT=json cluster_up "$@"
+	KOOP_ACCESS_LOG=$ACCESS KOOP_LOG_FORMAT=json cluster_up
 }
 
 # metrics SERIES...: their values on the gateway's page, which is well-formed.

@@ -88,6 +88,7 @@ shard() { find "$DATA" -path '*/shards/*' -name "$id.$1"; }
 }
 
 @test "locate: a node that is down is said to be, and is 69" {
+	# shellcheck disable=SC2034 # a cluster of its own: teardown ends it
 	local BATS_FILE_TMPDIR=/nonexistent
 	cluster_up
 	koop-bucket make where

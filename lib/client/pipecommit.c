@@ -407,7 +407,7 @@ commit(struct pipecommit *p, int out, const struct pipecommit_options *o,
     const struct pipemeta *meta, struct error *err)
 {
 	char etag[33];
-	struct record record = make_record(p, o, meta, etag);
+	struct record record;
 	struct committer_item item = {
 		.partition = p->place.partition,
 		.record = &record,
@@ -415,6 +415,7 @@ commit(struct pipecommit *p, int out, const struct pipecommit_options *o,
 	int rc;
 
 	hex_encode(etag, p->end.totals.md5, sizeof(p->end.totals.md5));
+	record = make_record(p, o, meta, etag);
 	rc = decide(p, &item, err);
 	if (rc < 0)
 		return rc;

@@ -123,7 +123,8 @@ look_over(struct check *c, struct look *l, enum shardcheck_state state,
 	out->count[SHARDCHECK_UNREACHED]--;
 	out->count[state]++;
 	l->out->state = state;
-	snprintf(l->out->why, sizeof(l->out->why), "%s", why);
+	snprintf(l->out->why, sizeof(l->out->why), "%.*s",
+	    (int)sizeof(l->out->why) - 1, why);
 	nodecall_close(&l->call);
 }
 

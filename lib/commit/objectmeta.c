@@ -109,24 +109,6 @@ objectmeta_take_name(struct objectmeta *m,
 						     OBJECTMETA_OK;
 }
 
-enum objectmeta_result
-objectmeta_user(struct objectmeta *m, const char *name, size_t name_n,
-    const char *value)
-{
-	char lower[OBJECTMETA_NAME_MAX + 1];
-	enum objectmeta_result result;
-
-	/* It goes out as part of a header's name: that must be one. */
-	if (!httpreq_is_token(bytes_of(name, name_n)))
-		return OBJECTMETA_BAD;
-	result = objectmeta_take_name(m, lower, name, name_n, value);
-	if (result != OBJECTMETA_OK)
-		return result;
-	if (json_object_get(m->meta, lower) != NULL)
-		return OBJECTMETA_TWICE;
-	return objectmeta_keep(m->meta, lower, value);
-}
-
 /* A name that comes twice is one with a list, as everywhere in HTTP. */
 static enum objectmeta_result
 add_user(struct objectmeta *m, const char *name, const char *value)

@@ -26,7 +26,6 @@ enum objectmeta_result {
 	OBJECTMETA_OK,
 	OBJECTMETA_BAD,   /* no name or no value of a header */
 	OBJECTMETA_LARGE, /* more than the limits above */
-	OBJECTMETA_TWICE, /* objectmeta_user(): the name was there already */
 	OBJECTMETA_NOMEM,
 };
 
@@ -45,9 +44,6 @@ void objectmeta_fini(struct objectmeta *m);
  * user's name that comes twice gets both values, as a list. */
 KOOP_MUST enum objectmeta_result objectmeta_header(struct objectmeta *m,
     const char *name, const char *value);
-/* One of the user's own, name_n bytes of name without the prefix. */
-KOOP_MUST enum objectmeta_result objectmeta_user(struct objectmeta *m,
-    const char *name, size_t name_n, const char *value);
 /* The JSON texts, on the heap; "{}" when there is none.  False: no memory. */
 KOOP_MUST bool objectmeta_print(const struct objectmeta *m, char **headers,
     char **meta);
