@@ -102,3 +102,19 @@ rows() {
 		grep -qE "(^|[a-z] )$target( |$)" help
 	done
 }
+
+@test "pages: koop(7) explains the letters that programs have, and no other" {
+	for c in "$BIN"/koop*; do
+		"$c" --dump-options | cut -f 1
+	done | grep . | grep -v h | sort -u >have
+	sed -n '/^A letter means/,/^Sizes take/s/^\.Fl \(.\)$/\1/p' \
+		"$ROOT/man/koop.7" | sort -u >told
+	diff have told
+}
+
+@test "pages: no quotation marks are empty, as of a lone full stop" {
+	for page in "$ROOT"/man/*.[1578]; do
+		mandoc -T utf8 "$page" | col -b >text
+		run ! grep '‘’' text
+	done
+}
