@@ -115,6 +115,6 @@ rows() {
 @test "pages: no quotation marks are empty, as of a lone full stop" {
 	for page in "$ROOT"/man/*.[1578]; do
 		mandoc -T utf8 "$page" | col -b >text
-		run ! grep '‘’' text
+		run ! grep $'\u2018\u2019' text
 	done
 }
