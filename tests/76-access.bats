@@ -192,6 +192,8 @@ times() {
 	kill -CONT "${pids[@]:0:4}"
 	jq -e '.status == 499 and .error == null and .sent_bytes == 0' found
 	metric "$(requests GetObject 499)" 1
+	# Others were asked in the place of those who were silent.
+	[ "$(metrics 'koop_gw_hedges_total{kind="cells"}')" -ge 1 ]
 	run ! grep -c 'GetObject: .*went away' "$DATA/log/gateway.log"
 }
 
