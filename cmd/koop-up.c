@@ -143,6 +143,17 @@ warn(const char *line)
 	fprintf(stderr, "koop-up: %s\n", line);
 }
 
+/* Between single quotes: all that a path can do to a shell is end them. */
+static void
+print_quoted(const char *path)
+{
+	for (const char *c = path; *c != '\0'; c++)
+		if (*c == '\'')
+			fputs("'\\''", stdout);
+		else
+			putchar(*c);
+}
+
 /* For who sits at a terminal and has it for the first time: nothing that reads
  * our output needs it. */
 static void
@@ -150,15 +161,16 @@ hints(const char *dir)
 {
 	if (isatty(STDOUT_FILENO) != 1)
 		return;
+	printf("\nNext, in %s:\n  eval \"$(koop env --data '",
+	    opt.detach ? "this terminal" : "another terminal");
+	print_quoted(dir);
 	printf(
-	    "\nNext, in %s:\n"
-	    "  eval \"$(koop env --data '%s')\"\n"
+	    "')\"\n"
 	    "                           the other programs find the cluster\n"
 	    "  koop status              how it is\n"
 	    "  koop bucket make films   a place for objects\n"
 	    "  koop help tutorial       from here to a stored film\n"
 	    "%s stops all of it.\n",
-	    opt.detach ? "this terminal" : "another terminal", dir,
 	    opt.detach ? "koop down" : "Ctrl-C");
 	fflush(stdout);
 }
@@ -273,13 +285,8 @@ print_env(const char *dir)
 		(void)error_no_cluster(&err, "%s: %s", config, strerror(errno));
 		return cli_fail(&cli, &err);
 	}
-	/* Single quotes: all that a path can do to a shell is end them. */
 	fputs("export KOOP_CONFIG='", stdout);
-	for (const char *c = dir; *c != '\0'; c++)
-		if (*c == '\'')
-			fputs("'\\''", stdout);
-		else
-			putchar(*c);
+	print_quoted(dir);
 	fputs("/koop.conf'\n", stdout);
 	return cli_finish(&cli);
 }

@@ -317,6 +317,52 @@ up_again() {
 	done
 }
 
+# at_terminal COMMAND...: in a terminal of 24 rows and 80 columns, what it shows.
+at_terminal() {
+	cat >terminal.py <<-'END'
+		import fcntl, os, pty, struct, sys, termios
+		pid, fd = pty.fork()
+		if pid == 0:
+		    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+		    os.execvp(sys.argv[1], sys.argv[1:])
+		seen = b""
+		while True:
+		    try:
+		        more = os.read(fd, 65536)
+		    except OSError:
+		        break
+		    if not more:
+		        break
+		    seen += more
+		os.waitpid(pid, 0)
+		sys.stdout.write(seen.decode().replace("\r\n", "\n"))
+	END
+	python3 terminal.py "$@" 3>&-
+}
+
+@test "up: who starts it at a terminal is told what comes next, on one screen" {
+	mkdir "it's"
+	DATA="$BATS_TEST_TMPDIR/it's/k"
+	at_terminal koop up --detach --data "$DATA" --port 0 --node-port 0 >seen
+	cat seen
+	[ "$(wc -l <seen)" -lt 24 ]
+	grep -q '^koop-up: serves S3 on http://127.0.0.1:[0-9]*, data in ' seen
+	grep -qx '  koop status  *how it is' seen
+	grep -q '^  koop bucket make ' seen
+	grep -q '^  koop help tutorial ' seen
+	# The line that it shows is one that a shell takes.
+	eval "$(grep '^  eval ' seen)"
+	[ "$KOOP_CONFIG" = "$DATA/koop.conf" ]
+	koop status --json | jq -e '.programs[0].since > 1000000000'
+	koop down --data "$DATA"
+	# Not for programs, and not with --quiet.
+	koop up --detach --data "$DATA" 3>&- >seen
+	run ! grep -q 'koop help' seen
+	koop down --data "$DATA"
+	at_terminal koop up --quiet --detach --data "$DATA" >seen
+	[ "$(wc -l <seen)" -eq 1 ]
+}
+
 @test "up: Ctrl-C in the foreground stops all of it" {
 	koop up --nodes 3 --data-shards 2 --parity-shards 1 --port 0 \
 		--node-port 0 --durability os 3>&- >out 2>&1 &
