@@ -252,7 +252,7 @@ cli_config_parse(const struct cli *cli, const char *path, char *text,
  * because it lies in the current folder must be the caller's or root's.
  */
 static int
-check_owner(const char *path, struct error *err)
+cli_config_check_owner(const char *path, struct error *err)
 {
 	struct stat st;
 
@@ -321,7 +321,7 @@ cli_config_read(const struct cli *cli, const char *named, struct error *err)
 		if (access(usual[i], F_OK) == -1)
 			continue;
 		config.found = usual[i][0] != '/';
-		rc = config.found ? check_owner(usual[i], err) : 0;
+		rc = config.found ? cli_config_check_owner(usual[i], err) : 0;
 		return rc < 0 ? rc : read_config(cli, usual[i], err);
 	}
 	return 0;
@@ -342,7 +342,7 @@ cli_config_again(const struct cli *cli, struct error *err)
 	int rc;
 
 	assert(config.read); /* there is a file to read again */
-	rc = config.found ? check_owner(config.path, err) : 0;
+	rc = config.found ? cli_config_check_owner(config.path, err) : 0;
 	if (rc < 0)
 		return rc;
 	config.before = config.now;

@@ -29,7 +29,7 @@ print_line(int out, struct buf *line, struct error *err)
 }
 
 static void
-add_text(struct buf *line, const char *key, struct bytes value)
+decode_add_text(struct buf *line, const char *key, struct bytes value)
 {
 	char *text = malloc(3 * value.n + 1);
 
@@ -43,7 +43,7 @@ add_text(struct buf *line, const char *key, struct bytes value)
 }
 
 static void
-add_object(struct buf *line, const struct frame_begin *begin)
+decode_add_object(struct buf *line, const struct frame_begin *begin)
 {
 	char id[REQID_HEX + 1];
 
@@ -74,11 +74,11 @@ print_source(const struct source *s, const char *state, bool checked, int out,
 	if (checked)
 		buf_printf(&line, " bad=%" PRIu64, s->bad);
 	if (s->has_begin)
-		add_object(&line, &s->begin);
+		decode_add_object(&line, &s->begin);
 	if (s->has_end)
 		buf_printf(&line, " size=%" PRIu64, s->totals.size);
 	buf_printf(&line, " bytes=%" PRIu64, s->bytes);
-	add_text(&line, "file", bytes_str(s->path));
+	decode_add_text(&line, "file", bytes_str(s->path));
 	buf_addch(&line, '\n');
 	rc = print_line(out, &line, err);
 	buf_fini(&line);
@@ -273,7 +273,7 @@ print_stream(const struct look *l, const struct blob_totals *totals,
 	int rc;
 
 	buf_printf(&line, "stream v=1");
-	add_object(&line, &l->begin);
+	decode_add_object(&line, &l->begin);
 	if (l->begin.range.size > 0)
 		buf_printf(&line, " range=%" PRIu64 "-%" PRIu64 "/%" PRIu64,
 		    l->begin.range.first, l->begin.range.last,
@@ -284,8 +284,8 @@ print_stream(const struct look *l, const struct blob_totals *totals,
 	while (rc == 0 && headertext_next(&rest, &name, &value)) {
 		buf_clear(&line);
 		buf_printf(&line, "header v=1");
-		add_text(&line, "name", name);
-		add_text(&line, "value", value);
+		decode_add_text(&line, "name", name);
+		decode_add_text(&line, "value", value);
 		buf_addch(&line, '\n');
 		rc = print_line(l->out, &line, err);
 	}
@@ -425,7 +425,7 @@ look_at_stream(int in, int out, bool check,
 }
 
 static int
-look_at(char *const path[], size_t count, int in, int out, bool check,
+decode_look_at(char *const path[], size_t count, int in, int out, bool check,
     const struct decode_options *options, struct error *err)
 {
 	struct gather g;
@@ -453,12 +453,12 @@ int
 decode_list(char *const path[], size_t count, int in, int out,
     const struct decode_options *options, struct error *err)
 {
-	return look_at(path, count, in, out, false, options, err);
+	return decode_look_at(path, count, in, out, false, options, err);
 }
 
 int
 decode_check(char *const path[], size_t count, int in, int out,
     const struct decode_options *options, struct error *err)
 {
-	return look_at(path, count, in, out, true, options, err);
+	return decode_look_at(path, count, in, out, true, options, err);
 }

@@ -22,7 +22,7 @@ static const char *const state_names[] = { "none", "open", "sealed",
 /* Print. */
 
 static void
-add_name(struct buf *out, const char *member, const char *p, size_t n)
+nodeline_add_name(struct buf *out, const char *member, const char *p, size_t n)
 {
 	char text[3 * NODEPROTO_KEY_MAX + 1];
 
@@ -54,7 +54,7 @@ add_key_end(struct buf *out, const struct nodeline_key *line)
 {
 	add_end(out, line->truncated);
 	buf_addch(out, ',');
-	add_name(out, "next", line->name, line->name_bytes);
+	nodeline_add_name(out, "next", line->name, line->name_bytes);
 	if (!reqid_is_zero(line->upload)) {
 		buf_addch(out, ',');
 		nodeline_add_id(out, "nextUploadId", line->upload);
@@ -72,7 +72,7 @@ add_common(struct buf *out, const struct nodeline_key *line)
 		add_key_end(out, line);
 	} else if (line->kind == NODELINE_PREFIX) {
 		buf_addch(out, '{');
-		add_name(out, "prefix", line->name, line->name_bytes);
+		nodeline_add_name(out, "prefix", line->name, line->name_bytes);
 		buf_addstr(out, "}\n");
 	}
 	return line->kind != NODELINE_ITEM;
@@ -84,7 +84,7 @@ nodeline_list_print(struct buf *out, const struct nodeline_key *line)
 	if (add_common(out, line))
 		return;
 	buf_addch(out, '{');
-	add_name(out, "key", line->name, line->name_bytes);
+	nodeline_add_name(out, "key", line->name, line->name_bytes);
 	buf_printf(out,
 	    ",\"size\":%" PRIu64 ",\"etag\":\"%s\",\"modified\":%" PRIu64
 	    ",\"seq\":%" PRIu64 "}\n",
@@ -101,7 +101,7 @@ nodeline_version_print(struct buf *out, const struct nodeline_key *line)
 	assert(!line->version.is_null);
 	versionid_format(name, &line->version);
 	buf_addch(out, '{');
-	add_name(out, "key", line->name, line->name_bytes);
+	nodeline_add_name(out, "key", line->name, line->name_bytes);
 	buf_printf(out,
 	    ",\"version\":\"%s\",\"null\":%s,\"marker\":%s,\"latest\":%s", name,
 	    line->is_null ? "true" : "false", line->marker ? "true" : "false",
@@ -118,7 +118,7 @@ nodeline_upload_print(struct buf *out, const struct nodeline_key *line)
 	if (add_common(out, line))
 		return;
 	buf_addch(out, '{');
-	add_name(out, "key", line->name, line->name_bytes);
+	nodeline_add_name(out, "key", line->name, line->name_bytes);
 	buf_addch(out, ',');
 	nodeline_add_id(out, "uploadId", line->upload);
 	buf_printf(out, ",\"initiated\":%" PRIu64 "}\n", line->modified_ms);
@@ -180,10 +180,10 @@ nodeline_bucket_print(struct buf *out, const struct nodeline_bucket *line)
 	}
 	assert(line->state < nitems(state_names));
 	buf_addch(out, '{');
-	add_name(out, "name", line->name, strlen(line->name));
+	nodeline_add_name(out, "name", line->name, strlen(line->name));
 	buf_printf(out, ",\"incarnation\":%" PRIu64 ",\"state\":\"%s\",",
 	    line->incarnation, state_names[line->state]);
-	add_name(out, "owner", line->owner, strlen(line->owner));
+	nodeline_add_name(out, "owner", line->owner, strlen(line->owner));
 	buf_printf(out,
 	    ",\"created\":%" PRIu64 ",\"attempt\":%" PRIu64
 	    ",\"sealedAt\":%" PRIu64 ",\"revision\":%" PRIu64
