@@ -6,8 +6,8 @@ functions -q __koop_names; and return
 set -g __koop_script 'word=$1
 shift
 case $word in
-*/*) timeout 1 koop-list -0 --limit 500 --delimiter / "$@" -- "$word" ;;
-*) timeout 1 koop-bucket "$@" list | tr "\\n" "\\0" |
+*/*) timeout "${KOOP_COMPLETION_SECONDS:-1}" koop-list -0 --limit 500 --delimiter / "$@" -- "$word" ;;
+*) timeout "${KOOP_COMPLETION_SECONDS:-1}" koop-bucket "$@" list | tr "\\n" "\\0" |
 	sed -zn "s/^{\\"bucket\\":\\"\\([a-z0-9.-]*\\)\\".*/\\1\\//p" ;;
 esac </dev/null 2>/dev/null |
 	LC_ALL=C grep -zv "[[:cntrl:]]" | tr "\\0" "\\n"

@@ -197,11 +197,11 @@ db.commit()' "$1"
 }
 
 @test "log: no log, another kind of URL, a file that is none" {
-	run -78 --separate-stderr koop-log
-	[[ "$stderr" == "koop-log: commit log c.db (make one with koop-log create): No such file or directory" ]]
+	run -69 --separate-stderr koop-log
+	[[ "$stderr" == "koop-log: no cluster: sqlite:c.db: No such file or directory; start one with koop up, or "* ]]
 	run -64 --separate-stderr koop-log -l kafka://h:9092
 	[ "${stderr_lines[0]}" = 'koop-log: --commit-log: "kafka://h:9092": want sqlite:PATH' ]
-	KOOP_COMMIT_LOG='' run -78 --separate-stderr koop-log
+	KOOP_COMMIT_LOG='' run -69 --separate-stderr koop-log
 	sqlite3_empty=$(python3 -c 'import sqlite3
 db = sqlite3.connect("other.db"); db.execute("CREATE TABLE t(x)"); db.commit()')
 	[ "$sqlite3_empty" = "" ]
