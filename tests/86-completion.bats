@@ -60,7 +60,7 @@ hasnt() {
 			'koop-up down --'; do
 			tab "$shell" "$line"
 			has --wait --nodes --data --config
-			hasnt --null --prefix
+			hasnt --delimiter --null
 		done
 		tab "$shell" 'koop list --'
 		has --null --delimiter
