@@ -62,7 +62,7 @@ _koop_table()
 		takes=([--commit-log]='@file' [-l]='@file' [--tcp-congestion]='@none' [--topology]='@file' [-t]='@file' [--version-id]='@none' [--config]='@file')
 		words=""
 		follows=()
-		other='none' ;;
+		other='object*' ;;
 	koop-log)
 		options="--cluster --commit-log -l --follow -F --from --limit --partition --partitions --topology -t --config --print-config --help -h --version"
 		takes=([--cluster]='@none' [--commit-log]='@file' [-l]='@file' [--from]='@none' [--limit]='@none' [--partition]='@none' [--partitions]='@none' [--topology]='@file' [-t]='@file' [--config]='@file')
