@@ -56,7 +56,8 @@ class Terminal:
         pid, self.fd = pty.fork()
         if pid == 0:
             os.environ.update(TERM="xterm", PS1="> ", PROMPT="> ",
-                              INPUTRC="/dev/null", fish_greeting="")
+                              INPUTRC="/dev/null", fish_greeting="",
+                              TMPDIR=os.environ["HOME"])
             os.execvp(argv[0], argv)
         self.pid = pid
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ,

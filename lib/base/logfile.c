@@ -30,7 +30,7 @@ struct logfile {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;  /* of the thread */
 	pthread_cond_t ended; /* by the thread */
-	bool stopping, over;
+	bool stopping, over, abandoned;
 	int next_fd; /* to go on with, or -1 */
 	/* Lines go into the one, while the thread writes the other. */
 	char *filling;
@@ -102,20 +102,6 @@ write_lines(struct logfile *file)
 	}
 }
 
-static void *
-logfile_main(void *arg)
-{
-	struct logfile *file = arg;
-
-	while (wait_lines(file))
-		write_lines(file);
-	pthread_mutex_lock(&file->lock);
-	file->over = true;
-	pthread_cond_signal(&file->ended);
-	pthread_mutex_unlock(&file->lock);
-	return NULL;
-}
-
 static void
 logfile_free(struct logfile *file)
 {
@@ -130,6 +116,24 @@ logfile_free(struct logfile *file)
 	free(file->writing);
 	free(file->path);
 	free(file);
+}
+
+static void *
+logfile_main(void *arg)
+{
+	struct logfile *file = arg;
+	bool abandoned;
+
+	while (wait_lines(file))
+		write_lines(file);
+	pthread_mutex_lock(&file->lock);
+	file->over = true;
+	abandoned = file->abandoned;
+	pthread_cond_signal(&file->ended);
+	pthread_mutex_unlock(&file->lock);
+	if (abandoned)
+		logfile_free(file);
+	return NULL;
 }
 
 static int
@@ -199,16 +203,18 @@ logfile_close(struct logfile *file)
 	while (!file->over && wait_mono_until(&file->ended, &file->lock, until))
 		continue;
 	over = file->over;
-	pthread_mutex_unlock(&file->lock);
 	if (!over) {
-		/* It hangs in a write, and what it uses stays. */
+		/* It hangs in a write; what it uses is its own from here on. */
 		log_warn("log",
 		    "log file %s: the last lines are lost: nobody "
 		    "takes them",
 		    file->path != NULL ? file->path : "-");
 		pthread_detach(file->thread);
-		return;
+		file->abandoned = true;
 	}
+	pthread_mutex_unlock(&file->lock);
+	if (!over)
+		return;
 	pthread_join(file->thread, NULL);
 	logfile_free(file);
 }
