@@ -96,15 +96,14 @@ locate_name(void *arg, struct bytes name, const struct versionid *version)
 static int
 locate_all(struct locate *l, char *const names[], int count)
 {
+	const struct namelist_taker taker = { .name = locate_name, .arg = l };
 	int rc = 0;
 
 	if (count == 0)
-		return namelist_read(STDIN_FILENO, null_ended, locate_name, l,
-		    l->err);
+		return namelist_read(STDIN_FILENO, null_ended, &taker, l->err);
 	for (int i = 0; i < count && rc == 0; i++)
 		rc = strcmp(names[i], "-") == 0 ?
-		    namelist_read(STDIN_FILENO, null_ended, locate_name, l,
-			l->err) :
+		    namelist_read(STDIN_FILENO, null_ended, &taker, l->err) :
 		    locate_name(l, bytes_str(names[i]), NULL);
 	return rc;
 }

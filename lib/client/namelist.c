@@ -21,15 +21,16 @@
 
 struct namelist {
 	bool null_ended;
-	namelist_fn *fn;
-	void *arg;
+	const struct namelist_taker *taker;
 	uint64_t line; /* from 1 */
+	bool bad;      /* it is the list that failed, not its taker */
 	struct error *err;
 };
 
 static int
-namelist_bad(const struct namelist *l, const char *why)
+namelist_bad(struct namelist *l, const char *why)
 {
+	l->bad = true;
 	return error_set(l->err, ERRC_CORRUPT,
 	    "standard input: line %" PRIu64 ": %s", l->line, why);
 }
@@ -69,7 +70,8 @@ namelist_line(struct namelist *l, struct bytes line)
 	if (rc == 0 && version.n > 0 && !versionid_parse(&id, version))
 		rc = namelist_bad(l, "a line of JSON with a bad version");
 	if (rc == 0)
-		rc = l->fn(l->arg, name, version.n > 0 ? &id : NULL);
+		rc = l->taker->name(l->taker->arg, name,
+		    version.n > 0 ? &id : NULL);
 	json_decref(json);
 	return rc;
 }
@@ -93,15 +95,32 @@ namelist_lines(struct namelist *l, struct buf *text)
 	return rc;
 }
 
+/* What came before a line that is no name stands on lines of its own: it counts
+ * all the same. */
+static int
+namelist_pause(struct namelist *l, int rc)
+{
+	struct error kept = { 0 };
+	int failed;
+
+	if (l->taker->pause == NULL || (rc < 0 && !l->bad))
+		return rc;
+	if (l->err != NULL)
+		kept = *l->err;
+	failed = l->taker->pause(l->taker->arg);
+	if (failed == 0 && l->err != NULL)
+		*l->err = kept;
+	return failed < 0 ? failed : rc;
+}
+
 int
-namelist_read(int fd, bool null_ended, namelist_fn *fn, void *arg,
+namelist_read(int fd, bool null_ended, const struct namelist_taker *taker,
     struct error *err)
 {
 	struct buf text = buf_make(LINE_BYTES + READ_BYTES);
 	struct namelist l = {
 		.null_ended = null_ended,
-		.fn = fn,
-		.arg = arg,
+		.taker = taker,
 		.err = err,
 	};
 	ssize_t n = 1;
@@ -124,7 +143,7 @@ namelist_read(int fd, bool null_ended, namelist_fn *fn, void *arg,
 			break;
 		}
 		text.n += (size_t)n;
-		rc = namelist_lines(&l, &text);
+		rc = namelist_pause(&l, namelist_lines(&l, &text));
 	}
 	if (rc == 0 && text.n > 0)
 		rc = error_set(err, ERRC_CORRUPT,

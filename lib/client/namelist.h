@@ -16,13 +16,19 @@
 struct error;
 struct versionid;
 
-/* version NULL: the newest.  Negative: the list ends there. */
-typedef int namelist_fn(void *arg, struct bytes name,
-    const struct versionid *version);
+struct namelist_taker {
+	/* version NULL: the newest.  Negative: the list ends there. */
+	int (*name)(void *arg, struct bytes name,
+	    const struct versionid *version);
+	/* All names that have come so far were told, and more may be long in
+	 * coming, or a bad line ends the list.  NULL: nobody cares. */
+	int (*pause)(void *arg);
+	void *arg;
+};
 
 /* ERRC_CORRUPT: a line that is no name, or a last one without its end, which
- * may be half of another.  ERRC_IO, and what fn returned. */
-KOOP_MUST int namelist_read(int fd, bool null_ended, namelist_fn *fn, void *arg,
-    struct error *err);
+ * may be half of another.  ERRC_IO, and what the taker returned. */
+KOOP_MUST int namelist_read(int fd, bool null_ended,
+    const struct namelist_taker *taker, struct error *err);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +11,8 @@
 #include "base/io.h"
 #include "client/buckets.h"
 #include "client/committer.h"
+#include "client/namelist.h"
 #include "client/nodeclient.h"
-#include "cluster/jsontext.h"
 #include "cluster/placement.h"
 #include "commit/objectname.h"
 #include "commit/record.h"
@@ -22,10 +21,6 @@
 
 #define BATCH_MAX 256
 #define NAME_BYTES (OBJECTNAME_BUCKET_MAX + 1 + OBJECTNAME_KEY_MAX)
-/* A name that is all escapes, and what else stands in koop-list's line. */
-#define LINE_BYTES (8u * NAME_BYTES)
-#define READ_BYTES (64u << 10)
-#define JSON_DEPTH 8
 
 struct target {
 	char name[NAME_BYTES];
@@ -45,7 +40,6 @@ struct piperm {
 	int out;
 	struct target *targets; /* BATCH_MAX */
 	size_t count;
-	uint64_t line; /* of the list, from 1 */
 	uint64_t absent;
 	struct error *err;
 };
@@ -270,117 +264,46 @@ piperm_names(struct nodeclient *nc, char *const names[], size_t count, int out,
 
 /* Lists. */
 
-/* The name in a line: the line itself, or the key of koop-list's JSON. */
 static int
-take_name(struct piperm *p, struct bytes line, struct error *err)
+take_name(void *arg, struct bytes name, const struct versionid *version)
 {
-	json_t *json = NULL;
-	struct bytes name = line;
-	struct bytes version = BYTES_NONE;
-	struct versionid id = { 0 };
-	int rc = 0;
+	struct piperm *p = arg;
+	int rc = add_target(p, name, p->err);
 
-	if (!p->options->null_ended && line.n > 0 && line.p[0] == '{') {
-		rc = jsontext_load(&json, line, LINE_BYTES, JSON_DEPTH, err);
-		if (rc == 0 && !jsontext_string(json, "key", &name))
-			rc = error_set(err, ERRC_CORRUPT,
-			    "a line of JSON without a key");
-		if (rc == 0 && jsontext_string(json, "version", &version) &&
-		    !versionid_parse(&id, version))
-			rc = error_set(err, ERRC_CORRUPT,
-			    "a line of JSON with a bad version");
-	}
-	if (rc == 0)
-		rc = add_target(p, name, err);
-	if (rc == 0 && version.n > 0) {
+	if (rc < 0)
+		return rc;
+	if (version != NULL) {
 		p->targets[p->count - 1].has_version = true;
-		p->targets[p->count - 1].version = id;
+		p->targets[p->count - 1].version = *version;
 	}
-	json_decref(json);
-	return rc;
+	return p->count == BATCH_MAX ? run_batch(p) : 0;
 }
 
+/* As many in one append as have come. */
 static int
-take_line(struct piperm *p, struct bytes line)
+take_pause(void *arg)
 {
-	struct error why;
+	struct piperm *p = arg;
 
-	p->line++;
-	if (take_name(p, line, &why) == 0)
-		return 0;
-	return error_set(p->err, ERRC_CORRUPT,
-	    "standard input: line %" PRIu64
-	    ": %s: nothing from here on is deleted",
-	    p->line, why.text);
-}
-
-/*
- * The whole lines of what was read.  What came before a line that is no name
- * is deleted all the same: it stands on lines of its own.
- */
-static int
-take_lines(struct piperm *p, struct buf *text)
-{
-	int end = p->options->null_ended ? '\0' : '\n';
-	const char *lf;
-	int bad = 0;
-	int rc = 0;
-
-	while (rc == 0 && bad == 0 && text->n > 0 &&
-	    (lf = memchr(text->p, end, text->n)) != NULL) {
-		size_t n = (size_t)(lf - text->p);
-
-		bad = take_line(p, bytes_of(text->p, n));
-		buf_consume(text, n + 1);
-		if (p->count == BATCH_MAX)
-			rc = run_batch(p);
-	}
-	if (rc == 0 && p->count > 0) {
-		struct error kept = { 0 };
-
-		if (bad < 0 && p->err != NULL)
-			kept = *p->err;
-		rc = run_batch(p);
-		if (rc == 0 && bad < 0 && p->err != NULL)
-			*p->err = kept;
-	}
-	return rc < 0 ? rc : bad;
+	return p->count > 0 ? run_batch(p) : 0;
 }
 
 int
 piperm_list(struct nodeclient *nc, int in, int out,
     const struct piperm_options *options, struct error *err)
 {
-	struct buf text = buf_make(LINE_BYTES + READ_BYTES);
 	struct piperm p;
-	ssize_t n = 1;
-	int rc;
+	const struct namelist_taker taker = { take_name, take_pause, &p };
+	struct error why = { 0 };
+	int rc = piperm_open(&p, nc, out, options, &why);
 
-	rc = piperm_open(&p, nc, out, options, err);
-	while (rc == 0 && n > 0) {
-		char *room = text.n <= LINE_BYTES ?
-		    buf_reserve(&text, READ_BYTES) :
-		    NULL;
-
-		if (room == NULL) {
-			rc = error_set(err, ERRC_CORRUPT,
-			    "standard input: line %" PRIu64
-			    ": too long for a name",
-			    p.line + 1);
-			break;
-		}
-		n = io_read_some(in, room, READ_BYTES, err);
-		if (n < 0) {
-			rc = error_wrap(err, "standard input");
-			break;
-		}
-		text.n += (size_t)n;
-		rc = take_lines(&p, &text);
-	}
-	if (rc == 0 && text.n > 0)
+	if (rc == 0)
+		rc = namelist_read(in, options->null_ended, &taker, &why);
+	if (rc == -ERRC_CORRUPT)
 		rc = error_set(err, ERRC_CORRUPT,
-		    "standard input: it ends in the middle of a name, which "
-		    "is not deleted");
-	buf_fini(&text);
+		    "%s: nothing from here on is deleted", why.text);
+	else if (rc < 0 && err != NULL)
+		*err = why;
+	p.err = err;
 	return piperm_close(&p, rc);
 }
