@@ -79,10 +79,7 @@ decode(char *const path[], size_t count, int out, struct buf *headers,
 	int rc;
 
 	progress_start(&progress, check ? "check" : "decode",
-	    quiet             ? PROGRESS_OFF :
-		show_progress ? PROGRESS_FORCED :
-				PROGRESS_AUTO,
-	    0);
+	    progress_choose(quiet, show_progress), 0);
 	if (check)
 		rc = decode_check(path, stream ? 0 : count, STDIN_FILENO, out,
 		    &opt, err);

@@ -99,10 +99,7 @@ main(int argc, char *argv[])
 		cli_refuse_tty(&cli, STDOUT_FILENO, "standard output");
 
 	progress_start(&progress, "encode",
-	    quiet             ? PROGRESS_OFF :
-		show_progress ? PROGRESS_FORCED :
-				PROGRESS_AUTO,
-	    0);
+	    progress_choose(quiet, show_progress), 0);
 	if (split != NULL)
 		rc = encode_split(STDIN_FILENO, split, &opt, &err);
 	else

@@ -65,10 +65,7 @@ get(const char *operand, const struct versionid *version, struct error *err)
 		rc = clientoptions_open(&nc, &cluster, err);
 	if (rc < 0)
 		return rc;
-	progress_start(&progress, "get",
-	    quiet             ? PROGRESS_OFF :
-		show_progress ? PROGRESS_FORCED :
-				PROGRESS_AUTO,
+	progress_start(&progress, "get", progress_choose(quiet, show_progress),
 	    0);
 	rc = pipeget_run(nc, STDOUT_FILENO, bucket, key, version, range,
 	    &progress, err);

@@ -63,10 +63,7 @@ put(const char *operand, struct error *err)
 		rc = clientoptions_open(&nc, &cluster, err);
 	if (rc < 0)
 		return rc;
-	progress_start(&progress, "put",
-	    quiet             ? PROGRESS_OFF :
-		show_progress ? PROGRESS_FORCED :
-				PROGRESS_AUTO,
+	progress_start(&progress, "put", progress_choose(quiet, show_progress),
 	    0);
 	rc = pipeput_run(nc, STDIN_FILENO, STDOUT_FILENO, &opt, err);
 	progress_end(&progress);

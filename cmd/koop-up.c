@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cli.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "up/clusterup.h"
 #include "up/control.h"
 #include "up/status.h"
@@ -175,19 +175,6 @@ hints(const char *dir)
 	fflush(stdout);
 }
 
-/* Of the terminal; what is no terminal does not end at a column. */
-static unsigned
-columns(void)
-{
-	struct winsize size;
-
-	if (!isatty(STDOUT_FILENO))
-		return 0;
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == -1 || size.ws_col == 0)
-		return STATUSVIEW_COLUMNS;
-	return size.ws_col;
-}
-
 static void
 show(const struct status_view *view)
 {
@@ -196,7 +183,8 @@ show(const struct status_view *view)
 	if (json)
 		status_view_json(view, &out);
 	else if (view->count > 0)
-		status_view_print(view, columns(), &out);
+		status_view_print(view, io_terminal_columns(STDOUT_FILENO),
+		    &out);
 	/* Home, and nothing below: the table stands still. */
 	if (watch && isatty(STDOUT_FILENO))
 		fputs("\033[H\033[J", stdout);

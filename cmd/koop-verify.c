@@ -164,21 +164,6 @@ verify_all(struct pipeverify *v, char *const names[], int count,
 	return rc;
 }
 
-/* Few lines come, so that a terminal shows both. */
-static enum progress_when
-when_progress(void)
-{
-	const char *term = getenv("TERM");
-
-	if (quiet)
-		return PROGRESS_OFF;
-	if (show_progress ||
-	    (isatty(STDERR_FILENO) && term != NULL &&
-		strcmp(term, "dumb") != 0))
-		return PROGRESS_FORCED;
-	return PROGRESS_AUTO;
-}
-
 static int
 verify(char *const names[], int count, const struct versionid *version)
 {
@@ -197,7 +182,9 @@ verify(char *const names[], int count, const struct versionid *version)
 	struct error err;
 	int rc;
 
-	progress_start(&progress, "verify", when_progress(), 0);
+	/* Few lines come: a terminal shows both. */
+	progress_start(&progress, "verify",
+	    progress_choose(quiet, show_progress || isatty(STDERR_FILENO)), 0);
 	rc = clientoptions_open(&nc, &cluster, &err);
 	if (rc == 0)
 		rc = pipeverify_open(&v, nc, &with, &err);

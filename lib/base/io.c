@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -210,4 +211,17 @@ io_read_file(char **out, size_t *out_n, const char *path, size_t max,
 	buf_fini(&b);
 	close(fd);
 	return rc;
+}
+
+unsigned
+io_terminal_columns(int fd)
+{
+	struct winsize size;
+
+	assert(fd >= 0);
+	if (!isatty(fd))
+		return 0;
+	if (ioctl(fd, TIOCGWINSZ, &size) == -1 || size.ws_col == 0)
+		return 80;
+	return size.ws_col;
 }

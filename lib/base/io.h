@@ -34,4 +34,8 @@ bool io_is_pipe(int fd);
 KOOP_MUST int io_read_file(char **out, size_t *out_n, const char *path,
     size_t max, struct error *err);
 
+/* Columns of the terminal that fd is, 80 where it does not tell; 0: it is
+ * none. */
+unsigned io_terminal_columns(int fd);
+
 #endif

@@ -9,14 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "base/io.h"
 #include "base/number.h"
+#include "base/wait.h"
 
 #define DRAW_MS 100
 #define TICK_MS 250
@@ -90,14 +90,11 @@ progress_bar(char out[static BAR_COLUMNS + 1], uint64_t percent)
 static size_t
 progress_columns(const struct progress *p)
 {
-	struct winsize size;
+	size_t columns = p->terminal ? io_terminal_columns(STDERR_FILENO) : 0;
 
-	if (!p->terminal)
-		return LINE_COLUMNS;
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == -1 || size.ws_col == 0)
-		size.ws_col = 80;
 	/* The last column stays free: some terminals wrap behind it. */
-	return KOOP_MIN((size_t)size.ws_col - 1, (size_t)LINE_COLUMNS);
+	return columns == 0 ? (size_t)LINE_COLUMNS :
+			      KOOP_MIN(columns - 1, (size_t)LINE_COLUMNS);
 }
 
 /* What is at the end of the line: how long it takes, or that it stands. */
@@ -190,18 +187,11 @@ progress_main(void *arg)
 	pthread_mutex_lock(&p->lock);
 	while (!p->stop) {
 		uint64_t now_ms = clock_mono_ms(&clock_system);
-		struct timespec until;
 
 		if (p->on && now_ms - p->drawn_ms >= TICK_MS &&
 		    now_ms - p->start_ms >= TICK_MS && progress_hold(p, now_ms))
 			progress_draw_locked(p, "\r", "\033[K");
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += TICK_MS * 1000000L;
-		if (until.tv_nsec >= 1000000000L) {
-			until.tv_sec++;
-			until.tv_nsec -= 1000000000L;
-		}
-		(void)pthread_cond_timedwait(&p->wake, &p->lock, &until);
+		(void)wait_mono_for(&p->wake, &p->lock, TICK_MS);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
@@ -226,6 +216,14 @@ progress_thread(struct progress *p)
 	pthread_attr_destroy(&attr);
 }
 
+enum progress_when
+progress_choose(bool quiet, bool forced)
+{
+	if (quiet)
+		return PROGRESS_OFF;
+	return forced ? PROGRESS_FORCED : PROGRESS_AUTO;
+}
+
 static bool
 progress_wanted(const struct progress *p, enum progress_when when)
 {
@@ -244,7 +242,6 @@ progress_start(struct progress *p, const char *name, enum progress_when when,
 {
 	struct sigaction act = { .sa_handler = progress_signal,
 		.sa_flags = SA_RESTART };
-	pthread_condattr_t attr;
 
 	sigemptyset(&act.sa_mask);
 	sigaction(SIGUSR1, &act, NULL);
@@ -259,10 +256,7 @@ progress_start(struct progress *p, const char *name, enum progress_when when,
 	p->moved_ms = p->start_ms;
 	p->on = progress_wanted(p, when);
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	wait_mono_init(&p->wake);
 	if (p->on)
 		progress_thread(p);
 }

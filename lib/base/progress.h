@@ -46,6 +46,8 @@ struct progress {
 	pthread_cond_t wake;
 };
 
+/* What -q and --progress ask for. */
+enum progress_when progress_choose(bool quiet, bool forced);
 /* total may be 0: then the size of standard input is tried (fstat). */
 void progress_start(struct progress *p, const char *name,
     enum progress_when when, uint64_t total);

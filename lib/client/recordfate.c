@@ -2,21 +2,15 @@
 #include "client/recordfate.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "base/buf.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "client/committer.h"
 #include "client/nodeclient.h"
 #include "commit/commitlog.h"
 #include "commit/commitlog_reader.h"
 #include "commit/record.h"
-
-static bool
-recordfate_same(struct bytes a, struct bytes b)
-{
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
 
 /* Is the record at item->seq one of the same object?  What cannot be read has
  * no effect, and so hides nothing. */
@@ -30,8 +24,8 @@ check_name(const struct record *mine, struct bytes line, const char *cluster,
 
 	assert(mine->bucket.n > 0);
 	if (verdict == RECORD_OK &&
-	    (!recordfate_same(there->bucket, mine->bucket) ||
-		!recordfate_same(there->key, mine->key)))
+	    (!bytes_equal(there->bucket, mine->bucket) ||
+		!bytes_equal(there->key, mine->key)))
 		rc = error_set(err, ERRC_MISMATCH,
 		    "the id of these receipts is that of \"%.*s/%.*s\" "
 		    "already: store the stream with koop-shard-put --new-id",

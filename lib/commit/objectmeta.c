@@ -35,9 +35,7 @@ objectmeta_fini(struct objectmeta *m)
 bool
 objectmeta_value_safe(const char *value)
 {
-	struct bytes text = bytes_str(value);
-
-	return httpreq_is_field_value(text) && utf8_valid(text.p, text.n);
+	return headertext_value_good(bytes_str(value));
 }
 
 /*

@@ -45,8 +45,8 @@ is_user(struct bytes name)
 	    strncasecmp((const char *)name.p, HEADERTEXT_USER, USER_BYTES) == 0;
 }
 
-static bool
-value_good(struct bytes value)
+bool
+headertext_value_good(struct bytes value)
 {
 	return httpreq_is_field_value(value) && utf8_valid(value.p, value.n);
 }
@@ -91,7 +91,7 @@ check_line(struct bytes line, struct bytes before, struct error *err)
 	name = bytes_of(line.p, (size_t)(colon - line.p));
 	value = bytes_of(colon + 2, line.n - name.n - 2);
 	if (!httpreq_is_token(name) || name.n > HEADERTEXT_NAME_MAX ||
-	    !value_good(value))
+	    !headertext_value_good(value))
 		return error_set(err, ERRC_CORRUPT,
 		    "headers: a line that is no header");
 	if (headertext_has(before, name))
@@ -158,7 +158,7 @@ headertext_add(struct buf *text, struct bytes name, struct bytes value,
 		    "Cache-Control, Content-Disposition, Content-Encoding, "
 		    "Content-Language, Expires or " HEADERTEXT_USER "NAME",
 		    shown, p);
-	if (!value_good(value))
+	if (!headertext_value_good(value))
 		return error_set(err, ERRC_USAGE,
 		    "%.*s: want a value that is UTF-8 without control "
 		    "characters",

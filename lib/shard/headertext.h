@@ -28,6 +28,9 @@ struct error;
  * like that are stored; else NULL.  The user's own are not among them. */
 const char *headertext_kept(struct bytes name);
 
+/* UTF-8, and what may be sent as the value of a header. */
+bool headertext_value_good(struct bytes value);
+
 /*
  * Append a line, the name as it is stored.  ERRC_USAGE: a header that objects
  * do not keep, no name, no value of a header, or a name that is there.  An

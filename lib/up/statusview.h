@@ -14,9 +14,6 @@
 
 struct buf;
 
-/* Columns of the table where nothing tells how many there are. */
-#define STATUSVIEW_COLUMNS 80
-
 enum status_level {
 	STATUS_BROKEN, /* something that should run does not */
 	STATUS_UP,     /* all of it runs, stopped nodes aside */

@@ -402,8 +402,8 @@ paths_are_relative_to_the_folder_of_the_file(void)
 	    "[koop-node]\ndata-dir = node-1.0\n");
 	CHECK(run("", "") == 0);
 	snprintf(want, sizeof(want),
-	    "log=sqlite:%s/work/koop-data/commit.db "
-	    "dir=%s/work/koop-data/node-1.0 ",
+	    "log=sqlite:%s/here/koop-data/commit.db "
+	    "dir=%s/here/koop-data/node-1.0 ",
 	    folder, folder);
 	CHECK(strstr(out, want) != NULL);
 	/* The nearer one wins. */
@@ -412,9 +412,9 @@ paths_are_relative_to_the_folder_of_the_file(void)
 	CHECK(strstr(out, "log=sqlite:/abs/commit.db dir=- ") != NULL);
 	/* Named ones win over both; the environment is not resolved. */
 	CHECK(run("KOOP_DATA_DIR=here", "--config koop-data/koop.conf") == 0);
-	CHECK(strstr(out, "/work/koop-data/commit.db dir=here ") != NULL);
+	CHECK(strstr(out, "/here/koop-data/commit.db dir=here ") != NULL);
 	CHECK(run("KOOP_CONFIG=koop-data/koop.conf", "") == 0);
-	CHECK(strstr(out, "/work/koop-data/commit.db") != NULL);
+	CHECK(strstr(out, "/here/koop-data/commit.db") != NULL);
 	unlink("koop.conf");
 	unlink("koop-data/koop.conf");
 	rmdir("koop-data");
@@ -488,7 +488,7 @@ print_config_says_where_each_value_is_from(void)
 	    "count = 7  # KOOP_COUNT\n"
 	    "# commit-log is not set\n"
 	    "# data-dir is not set\n"
-	    "node = 1/2  # %s/work/koop.conf:2\n"
+	    "node = 1/2  # %s/here/koop.conf:2\n"
 	    "# nodes is not set\n"
 	    "# level is not set\n"
 	    "color = red  # LS_COLOR\n"
@@ -683,8 +683,8 @@ int
 main(void)
 {
 	tempdir_make(folder);
-	if (chdir(folder) == -1 || mkdir("work", 0755) == -1 ||
-	    chdir("work") == -1)
+	if (chdir(folder) == -1 || mkdir("here", 0755) == -1 ||
+	    chdir("here") == -1)
 		return 1;
 	RUN(flags_are_taken_in_every_form);
 	RUN(mistakes_are_two_lines_and_64);
