@@ -154,15 +154,44 @@ print_quoted(const char *path)
 			putchar(*c);
 }
 
+/* Does the shell find the programs of this folder by their names? */
+static bool
+is_in_path(const char *folder)
+{
+	const char *path = getenv("PATH");
+	char program[PATH_MAX], found[PATH_MAX];
+
+	for (; path != NULL && *path != '\0';
+	     path += strcspn(path, ":"), path += *path == ':') {
+		snprintf(program, sizeof(program), "%.*s/koop",
+		    (int)strcspn(path, ":"), path);
+		if (access(program, X_OK) == -1)
+			continue;
+		/* The first is the one that runs. */
+		return realpath(program, found) != NULL &&
+		    strncmp(found, folder, strlen(folder)) == 0 &&
+		    strcmp(found + strlen(folder), "/koop") == 0;
+	}
+	return false;
+}
+
 /* For who sits at a terminal and has it for the first time: nothing that reads
  * our output needs it. */
 static void
 hints(const char *dir)
 {
+	char folder[PATH_MAX];
+
 	if (isatty(STDOUT_FILENO) != 1)
 		return;
-	printf("\nNext, in %s:\n  eval \"$(koop env --data '",
+	printf("\nNext, in %s:\n",
 	    opt.detach ? "this terminal" : "another terminal");
+	if (io_program_folder(folder, sizeof(folder)) && !is_in_path(folder)) {
+		printf("  PATH='");
+		print_quoted(folder);
+		printf("':\"$PATH\"\n");
+	}
+	printf("  eval \"$(koop env --data '");
 	print_quoted(dir);
 	printf(
 	    "')\"\n"

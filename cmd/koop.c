@@ -15,6 +15,7 @@
 #include "base/cli.h"
 #include "base/compiler.h"
 #include "base/error.h"
+#include "base/io.h"
 
 #define NAME_BYTES 41 /* of a program or a page; longer ones there are not */
 #define LINE_BYTES 256
@@ -151,23 +152,6 @@ list_programs(void)
 	return cli_finish(&cli);
 }
 
-/* The folder of this program, so that a tree that is not installed works. */
-static bool
-own_folder(char out[static PATH_MAX])
-{
-	ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 1);
-	char *slash;
-
-	if (n <= 0)
-		return false;
-	out[n] = '\0';
-	slash = strrchr(out, '/');
-	if (slash == NULL)
-		return false;
-	*slash = '\0';
-	return true;
-}
-
 /*
  * argv[0] is the program's short name and becomes its full one.  Comes back
  * only with a failure.
@@ -182,7 +166,7 @@ exec_program(const char *name, char *argv[])
 
 	snprintf(full, sizeof(full), "koop-%s", name);
 	argv[0] = full;
-	if (own_folder(folder)) {
+	if (io_program_folder(folder, sizeof(folder))) {
 		snprintf(path, sizeof(path), "%s/%s", folder, full);
 		execv(path, argv);
 	}
@@ -201,7 +185,7 @@ page_folder(char section, bool in_tree, char out[static FOLDER_BYTES])
 	char folder[PATH_MAX];
 
 	assert(section >= '1' && section <= '8');
-	if (!own_folder(folder))
+	if (!io_program_folder(folder, sizeof(folder)))
 		return false;
 	if (in_tree)
 		snprintf(out, FOLDER_BYTES, "%s/../../../man", folder);

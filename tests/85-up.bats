@@ -355,6 +355,15 @@ at_terminal() {
 	[ "$KOOP_CONFIG" = "$DATA/koop.conf" ]
 	koop status --json | jq -e '.programs[0].since > 1000000000'
 	koop down --data "$DATA"
+	run ! grep -q 'PATH=' seen
+	# A tree that is not installed is not in PATH, as after "make up".
+	(
+		bin=$BIN PATH=/usr/bin:/bin
+		at_terminal "$bin/koop" up --detach --data "$DATA" >seen
+		eval "$(grep -E '^  (PATH=|eval )' seen)"
+		[ "$(command -v koop-list)" = "$bin/koop-list" ]
+		koop down --data "$DATA"
+	)
 	# Not for programs, and not with --quiet.
 	koop up --detach --data "$DATA" 3>&- >seen
 	run ! grep -q 'koop help' seen

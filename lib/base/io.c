@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -224,4 +225,21 @@ io_terminal_columns(int fd)
 	if (ioctl(fd, TIOCGWINSZ, &size) == -1 || size.ws_col == 0)
 		return 80;
 	return size.ws_col;
+}
+
+bool
+io_program_folder(char *out, size_t room)
+{
+	ssize_t n = readlink("/proc/self/exe", out, room);
+	char *slash;
+
+	assert(room > 1);
+	if (n <= 0 || (size_t)n >= room)
+		return false;
+	out[n] = '\0';
+	slash = strrchr(out, '/');
+	if (slash == NULL)
+		return false;
+	*slash = '\0';
+	return true;
 }

@@ -38,4 +38,8 @@ KOOP_MUST int io_read_file(char **out, size_t *out_n, const char *path,
  * none. */
 unsigned io_terminal_columns(int fd);
 
+/* The folder that this program was started from, where the others of the house
+ * are: a tree that is not installed works.  False: not known, or no room. */
+KOOP_MUST bool io_program_folder(char *out, size_t room);
+
 #endif

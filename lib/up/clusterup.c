@@ -54,23 +54,6 @@ static KOOP_PRINTF(2, 3) void clusterup_warn(const struct clusterup *up,
 		dprintf(up->detach_fd, "warn %s\n", line);
 }
 
-/* The folder that this program was started from. */
-static int
-program_folder(char out[static FOLDER_BYTES], struct error *err)
-{
-	ssize_t n = readlink("/proc/self/exe", out, FOLDER_BYTES - 1);
-	char *slash;
-
-	if (n <= 0)
-		return error_errno(err, ERRC_NOINPUT, "/proc/self/exe");
-	out[n] = '\0';
-	slash = strrchr(out, '/');
-	if (slash == NULL || n == FOLDER_BYTES - 1)
-		return error_set(err, ERRC_USAGE, "%s: path too long", out);
-	*slash = '\0';
-	return 0;
-}
-
 static int
 common_args(struct clusterup *up, struct program *p, const char *folder,
     const char *binary, struct error *err)
@@ -203,7 +186,7 @@ list_programs(struct clusterup *up, struct error *err)
 	const struct topology *t = up->layout.topology;
 	char folder[FOLDER_BYTES];
 	size_t total = up->layout.gateways;
-	int rc;
+	int rc = 0;
 
 	for (size_t s = 0; s < t->set_count; s++)
 		total += t->sets[s].n;
@@ -211,7 +194,10 @@ list_programs(struct clusterup *up, struct error *err)
 	up->told = calloc(total, sizeof(*up->told));
 	if (up->program == NULL || up->told == NULL)
 		return error_set(err, ERRC_NOMEM, "out of memory");
-	rc = program_folder(folder, err);
+	if (!io_program_folder(folder, sizeof(folder)))
+		return error_set(err, ERRC_NOINPUT,
+		    "the folder of koop-up: not known, or its path is too "
+		    "long");
 	for (size_t s = 0; rc == 0 && s < t->set_count; s++)
 		for (uint32_t i = 0; rc == 0 && i < t->sets[s].n; i++)
 			rc = add_node(up, folder, &t->sets[s], i, err);
