@@ -457,6 +457,7 @@ print(next(i for i in range(99) if zlib.crc32(b"films/%d" % i) % 32 != part))' \
 			.applied" 1
 		tells "$n" koop_node_behind_records 1
 		tells "$n" koop_node_log_reachable 1
+		[ "$(told "node-1.$n" behind)" -eq 1 ]
 	done
 	for i in 1 2 3 4; do
 		name=$(python3 -c 'import sys, zlib

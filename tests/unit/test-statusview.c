@@ -174,6 +174,8 @@ the_level_is_that_of_the_worst(void)
 	CHECK(status_view_level(&view) == STATUS_FULL);
 	programs[1].level = STATUS_UP;
 	CHECK(status_view_level(&view) == STATUS_UP);
+	programs[0].level = STATUS_BROKEN;
+	CHECK(status_view_level(&view) == STATUS_BROKEN);
 	view.count = 0;
 	CHECK(status_view_level(&view) == STATUS_BROKEN);
 	CHECK_STR(status_level_name(STATUS_READY), "ready");
