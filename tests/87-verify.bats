@@ -171,8 +171,12 @@ open(sys.argv[1], "r+b").write(data)' "$file"
 	koop-bucket make shown
 	stored shown/film 5000000
 	# It is drawn once there is something to wait for.
-	film=$(printf 'shown/film %.0s' $(seq 200))
-	TERM=xterm script -qec "koop-verify -j 1 $film" /dev/null </dev/null >loud
+	for n in 100 200 400 800 1600 3200; do
+		film=$(printf 'shown/film %.0s' $(seq "$n"))
+		TERM=xterm script -qec "koop-verify -j 1 $film" /dev/null \
+			</dev/null >loud
+		! grep -q 'verify: ' loud || break
+	done
 	grep -q 'verify: ' loud
 	[ "$(tail -n 1 loud | tr -d '\r' | sed 's/.*\x1b\[K//' | cut -c 1-8)" = "end v=1 " ]
 	for quiet in "xterm -q" "dumb -j1"; do
